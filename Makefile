@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sluice. `make help` lists the targets; everything built lands in build/.
+
+VERSION := 0.1.0
+O       := build
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)')
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= /usr/sbin/bpftool
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+          -Wpointer-arith -Wwrite-strings -Wundef
+SAN    :=
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' $(WARN) \
+             -Icommon -Ibpf -Iagent -I$(O)/gen -MMD -MP $(CFLAGS) $(SAN)
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow \
+              -I/usr/include/$(shell uname -m)-linux-gnu -MMD -MP
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+
+##@ Every day
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	      /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## install what building, demo and tests need, from Debian
+	$(Q)sh tests/lab/deps.sh
+
+build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/hello ## build everything into build/
+
+demo: deps ## show the main job on real traffic, in namespaces; leaves nothing behind
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/lab/demo.sh
+
+lab: deps ## open the lab and keep it: a balancer and backends to play with
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/lab/open.sh
+
+lab-down: ## close the lab
+	$(Q)bash tests/lab/open.sh down
+
+test: deps ## run every test that CI runs
+	$(Q)$(MAKE) --no-print-directory build tests
+	$(Q)bash tests/run.sh
+
+lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone, clang as compiler
+	$(Q)bash tests/lint.sh
+
+fmt: ## format the C code in place
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench: deps ## print the data plane's cost per packet beside a bare XDP_TX program
+	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_bench
+	$(Q)$(O)/tests/bench/lb_bench
+
+clean: ## remove build/
+	$(Q)rm -rf $(O)
+
+# --- BPF programs: object, then skeleton (the object embedded in a header) ---
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+$(O)/tests/bench/%.bpf.o: tests/bench/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Ibpf -c $< -o $@
+
+$(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*) > $@
+
+$(O)/gen/%.skel.h: $(O)/tests/bench/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*) > $@
+
+# --- programs ---
+
+$(O)/obj/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+
+COMMON_SRC  := $(wildcard common/*.c)
+AGENT_SRC   := $(wildcard agent/*.c)
+AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsystemd -lm
+CTL_SRC     := $(wildcard ctl/*.c)
+CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
+
+$(O)/obj/agent/dataplane_bpf.o: $(O)/gen/ingress.skel.h
+
+$(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
+
+$(O)/lbctl: $(call objects,$(COMMON_SRC) $(CTL_SRC))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(CTL_LIBS)
+
+$(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmnl -lcjson -lm
+
+$(O)/hello: $(call objects,$(COMMON_SRC) backends/hello.c)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson -lm
+
+# --- tests: everything native runs under ASan and UBSan ---
+
+TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+TEST_LIBS := -lcmocka -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
+tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test
+
+san_objects = $(patsubst %.c,$(O)/san/%.o,$(1))
+
+# The native data plane is BPF code: packets are read as they lie, unaligned.
+$(call san_objects,$(wildcard tests/native/*.c) tests/unit/test_flow_table.c): \
+	NATIVE := -Itests/native -fno-strict-aliasing -fno-sanitize=alignment
+$(call san_objects,$(wildcard tests/packet/*.c)): NATIVE := -Itests/packet -Itests/native
+$(O)/san/tests/packet/engine_bpf.o: $(O)/gen/ingress.skel.h
+
+$(O)/san/%.o: %.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(NATIVE) $(ALL_CFLAGS) -O1 $(TEST_SAN) $(NATIVE) -c $< -o $@
+
+# What each unit test is linked with, besides common/.
+TEST_config     := agent/config.c agent/desired.c
+TEST_desired    := agent/desired.c
+TEST_health     := agent/health.c
+TEST_maglev     := agent/maglev.c
+TEST_nexthop    := agent/nexthop.c agent/rtnl.c
+TEST_probe      := agent/probe.c agent/probe_tcp.c agent/probe_http.c agent/curl_loop.c
+TEST_store      := agent/store.c
+TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
+TEST_flow_table := tests/native/native_map.c
+WRAP_config     := malloc calloc reallocarray
+WRAP_store      := fsync linkat openat renameat unlinkat write
+
+.SECONDEXPANSION:
+$(O)/tests/unit/test_%: $$(call san_objects,tests/unit/test_$$*.c $$(TEST_$$*) $(COMMON_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_SAN) $(addprefix -Wl$(comma)--wrap=,$(WRAP_$*)) -o $@ $^ $(TEST_LIBS)
+
+comma := ,
+
+$(O)/tests/packet/lb_packet_test: $(call san_objects,$(wildcard tests/packet/*.c) \
+		$(wildcard tests/native/*.c) common/parse.c common/error.c)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+.PHONY: help deps build demo lab lab-down test tests lint fmt bench install uninstall clean

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_API_H
+#define SLUICE_API_H
+
+/* The HTTP API of docs/api.md: requests to changes and views of the manager. */
+#include "dataplane_bpf.h"
+#include "http.h"
+#include "manager.h"
+
+struct api {
+	struct manager *manager;
+	const struct dataplane_interface *interfaces;
+	size_t interface_count;
+	uint64_t started_ns; /* uv_hrtime() at start */
+};
+
+/* An http_handler; context is a struct api. */
+void api_handle(void *context, const struct http_request *request,
+		struct http_response *ret_response);
+
+#endif

@@ -1,0 +1,878 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define STATE_VERSION 1
+#define SEED_DIGITS   16
+#define DRAIN_MAX_MS  (24ULL * 60 * 60 * 1000)
+#define WHERE_MAX     (SERVICE_NAME_MAX + ENDPOINT_TEXT_MAX + 32)
+#define KEYS_MAX      32
+
+/*
+ * One key of an object and the member that holds it. Reading, patching and writing all walk the
+ * same tables, so they know the same keys in the same order. The types are checked here, the
+ * ranges in service_spec_check().
+ */
+struct field {
+	const char *key;
+	int (*read)(const struct field *field, const cJSON *json, const char *where, void *object,
+		    struct error *err);
+	bool (*write)(const struct field *field, const void *object, cJSON *json);
+	size_t offset;
+	size_t size;              /* of the member */
+	uint64_t max;             /* of a number */
+	const char *const *words; /* of a choice: by value, NULL where a value has no word */
+	size_t word_count;
+	bool state_only; /* in the state file, not in what people write */
+};
+
+struct table {
+	const struct field *fields;
+	size_t count;
+};
+
+enum form { FORM_SPEC, FORM_STATE };
+
+/* cJSON_HasObjectItem() takes "Name" for "name". */
+static bool has_key(const cJSON *json, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(json, key);
+}
+
+/* A refusal of a value, with the place put in front of what the parser said. */
+static int refuse_parsed(const char *where, const char *key, int code, const struct error *parsed,
+			 struct error *err)
+{
+	error_set(err, -code, "%s: %s: %s", where, key, parsed->message);
+	error_hint(err, code, "%s", parsed->hint);
+	return error_field(err, code, key);
+}
+
+static int refuse_value(const char *where, const char *key, const char *reason, struct error *err)
+{
+	error_set(err, EINVAL, "%s: %s: %s", where, key, reason);
+	return error_field(err, -EINVAL, key);
+}
+
+static int refuse_memory(const char *where, struct error *err)
+{
+	return error_set(err, ENOMEM, "%s: out of memory", where);
+}
+
+/* --- texts --- */
+
+static int read_text(const struct field *field, const cJSON *json, const char *where, void *object,
+		     struct error *err)
+{
+	const char *text = NULL;
+	size_t length;
+	int r = json_string(json, where, field->key, &text, err);
+
+	if (r < 0 || !text)
+		return r;
+	length = strlen(text);
+	if (length >= field->size) {
+		error_set(err, EINVAL, "%s: %s: longer than %zu characters", where, field->key,
+			  field->size - 1);
+		return error_field(err, -EINVAL, field->key);
+	}
+	memcpy((char *)object + field->offset, text, length + 1);
+	return 0;
+}
+
+static bool write_text(const struct field *field, const void *object, cJSON *json)
+{
+	return cJSON_AddStringToObject(json, field->key, (const char *)object + field->offset);
+}
+
+/* --- whole numbers --- */
+
+static uint64_t get_number(const struct field *field, const void *object)
+{
+	const void *member = (const char *)object + field->offset;
+
+	switch (field->size) {
+	case sizeof(uint16_t):
+		return *(const uint16_t *)member;
+	case sizeof(uint32_t):
+		return *(const uint32_t *)member;
+	default:
+		return *(const uint64_t *)member;
+	}
+}
+
+static void set_number(const struct field *field, void *object, uint64_t value)
+{
+	void *member = (char *)object + field->offset;
+
+	switch (field->size) {
+	case sizeof(uint16_t):
+		*(uint16_t *)member = (uint16_t)value;
+		break;
+	case sizeof(uint32_t):
+		*(uint32_t *)member = (uint32_t)value;
+		break;
+	default:
+		*(uint64_t *)member = value;
+	}
+}
+
+static int read_number(const struct field *field, const cJSON *json, const char *where,
+		       void *object, struct error *err)
+{
+	uint64_t value = get_number(field, object);
+	int r = json_number(json, where, field->key, 0, field->max, &value, err);
+
+	if (r == 0)
+		set_number(field, object, value);
+	return r;
+}
+
+static bool write_number(const struct field *field, const void *object, cJSON *json)
+{
+	return cJSON_AddNumberToObject(json, field->key, (double)get_number(field, object));
+}
+
+/* --- durations --- */
+
+static int read_duration(const struct field *field, const cJSON *json, const char *where,
+			 void *object, struct error *err)
+{
+	uint64_t *member = (uint64_t *)((char *)object + field->offset);
+
+	return json_duration(json, where, field->key, 0, UINT64_MAX, member, err) < 0 ? -EINVAL : 0;
+}
+
+static bool write_duration(const struct field *field, const void *object, cJSON *json)
+{
+	const uint64_t *member = (const uint64_t *)((const char *)object + field->offset);
+	char text[DURATION_TEXT_MAX];
+
+	return cJSON_AddStringToObject(json, field->key, format_duration(*member, text));
+}
+
+/* --- yes or no --- */
+
+static int read_bool(const struct field *field, const cJSON *json, const char *where, void *object,
+		     struct error *err)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, field->key);
+
+	if (!value)
+		return 0;
+	if (!cJSON_IsBool(value))
+		return refuse_value(where, field->key, "not true or false", err);
+	*(bool *)((char *)object + field->offset) = cJSON_IsTrue(value);
+	return 0;
+}
+
+static bool write_bool(const struct field *field, const void *object, cJSON *json)
+{
+	return cJSON_AddBoolToObject(json, field->key,
+				     *(const bool *)((const char *)object + field->offset));
+}
+
+/* --- choices: an enum whose values have words --- */
+
+static int refuse_choice(const struct field *field, const char *where, struct error *err)
+{
+	char words[128] = "";
+
+	for (size_t i = 0; i < field->word_count; i++) {
+		size_t used = strlen(words);
+
+		if (field->words[i])
+			snprintf(words + used, sizeof(words) - used, "%s%s", used > 0 ? ", " : "",
+				 field->words[i]);
+	}
+	refuse_value(where, field->key, "there is no such choice", err);
+	return error_hint(err, -EINVAL, "there are: %s", words);
+}
+
+/* A field without a member has one word only, and nothing to remember. */
+static int read_choice(const struct field *field, const cJSON *json, const char *where,
+		       void *object, struct error *err)
+{
+	const char *text = NULL;
+	int r = json_string(json, where, field->key, &text, err);
+
+	if (r < 0 || !text)
+		return r;
+	for (unsigned int i = 0; i < field->word_count; i++) {
+		if (!field->words[i] || strcmp(field->words[i], text) != 0)
+			continue;
+		if (field->size > 0)
+			memcpy((char *)object + field->offset, &i, sizeof(i));
+		return 0;
+	}
+	return refuse_choice(field, where, err);
+}
+
+static bool write_choice(const struct field *field, const void *object, cJSON *json)
+{
+	unsigned int value = 0;
+
+	if (field->size > 0)
+		memcpy(&value, (const char *)object + field->offset, sizeof(value));
+	return cJSON_AddStringToObject(json, field->key, field->words[value]);
+}
+
+/* --- vip: one or more --- */
+
+/* A VIP that was there before keeps its id, and so its counters. */
+static int read_vip(const cJSON *item, const char *where, const struct service_spec *before,
+		    struct vip_spec *ret_vip, struct error *err)
+{
+	struct error inner = {0};
+	struct vip_spec vip = {0};
+	int r;
+
+	if (!cJSON_IsString(item)) {
+		refuse_value(where, "vip", "not a string or an array of strings", err);
+		return error_hint(err, -EINVAL, "write \"tcp://ADDR:PORT\"");
+	}
+	r = parse_vip(item->valuestring, &vip.vip, &inner);
+	if (r < 0)
+		return refuse_parsed(where, "vip", r, &inner, err);
+	for (size_t i = 0; i < before->vip_count; i++) {
+		if (vip_equal(&before->vips[i].vip, &vip.vip))
+			vip.id = before->vips[i].id;
+	}
+	*ret_vip = vip;
+	return 0;
+}
+
+/* Replaces spec->vips, but leaves the old array to the caller: a patch may yet be thrown away. */
+static int read_vips(const struct field *field, const cJSON *json, const char *where, void *object,
+		     struct error *err)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, field->key);
+	struct service_spec *spec = object;
+	struct vip_spec *vips;
+	const cJSON *item;
+	size_t count = 0;
+
+	if (!value)
+		return 0;
+	vips = calloc(cJSON_IsArray(value) ? (size_t)cJSON_GetArraySize(value) + 1 : 1,
+		      sizeof(*vips));
+	if (!vips)
+		return refuse_memory(where, err);
+	for (item = cJSON_IsArray(value) ? value->child : value; item;
+	     item = cJSON_IsArray(value) ? item->next : NULL) {
+		int r = read_vip(item, where, spec, &vips[count], err);
+
+		if (r < 0) {
+			free(vips);
+			return r;
+		}
+		count++;
+	}
+	spec->vips = vips;
+	spec->vip_count = count;
+	return 0;
+}
+
+static bool write_vips(const struct field *field, const void *object, cJSON *json)
+{
+	const struct service_spec *spec = object;
+	cJSON *array = cJSON_AddArrayToObject(json, field->key);
+
+	for (size_t i = 0; array && i < spec->vip_count; i++) {
+		char text[VIP_TEXT_MAX];
+
+		if (!cJSON_AddItemToArray(array,
+					  cJSON_CreateString(format_vip(&spec->vips[i].vip, text))))
+			return false;
+	}
+	return array;
+}
+
+/* --- vip-ids: in the order of vip, which is read before --- */
+
+static int read_vip_ids(const struct field *field, const cJSON *json, const char *where,
+			void *object, struct error *err)
+{
+	struct service_spec *spec = object;
+	const cJSON *array = NULL;
+	const cJSON *item;
+	size_t i = 0;
+	int r = json_array(json, where, field->key, &array, err);
+
+	if (r < 0 || !array)
+		return r;
+	if ((size_t)cJSON_GetArraySize(array) != spec->vip_count)
+		return refuse_value(where, field->key, "not one for each vip", err);
+	cJSON_ArrayForEach (item, array) {
+		/* The comparison with the whole part refuses fractions. */
+		if (!cJSON_IsNumber(item) || item->valueint < 1 || item->valueint > UINT16_MAX ||
+		    item->valuedouble != item->valueint)
+			return refuse_value(where, field->key, "not whole numbers from 1 to 65535",
+					    err);
+		spec->vips[i++].id = (uint16_t)item->valueint;
+	}
+	return 0;
+}
+
+static bool write_vip_ids(const struct field *field, const void *object, cJSON *json)
+{
+	const struct service_spec *spec = object;
+	cJSON *array = cJSON_AddArrayToObject(json, field->key);
+
+	for (size_t i = 0; array && i < spec->vip_count; i++) {
+		if (!cJSON_AddItemToArray(array, cJSON_CreateNumber(spec->vips[i].id)))
+			return false;
+	}
+	return array;
+}
+
+/* --- check-status: 200, "200" or "200-399" --- */
+
+static int parse_status(const char *text, struct check_spec *check, struct error *err)
+{
+	const char *dash = strchr(text, '-');
+	uint64_t min = 0, max = 0;
+	char first[8];
+	int r;
+
+	snprintf(first, sizeof(first), "%.*s", dash ? (int)(dash - text) : (int)strlen(text), text);
+	r = parse_number(first, 100, 599, &min, err);
+	if (r == 0)
+		r = parse_number(dash ? dash + 1 : text, min, 599, &max, err);
+	if (r < 0)
+		return error_hint(err, r, "write one status or a range, like 200 or 200-399");
+	check->status_min = (uint16_t)min;
+	check->status_max = (uint16_t)max;
+	return 0;
+}
+
+static int read_status(const struct field *field, const cJSON *json, const char *where,
+		       void *object, struct error *err)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, field->key);
+	struct service_spec *spec = object;
+	const char *text = NULL;
+	struct error inner = {0};
+	uint64_t status;
+	int r;
+
+	if (!value)
+		return 0;
+	if (cJSON_IsNumber(value)) {
+		r = json_number(json, where, field->key, 100, 599, &status, err);
+		if (r == 0)
+			spec->check.status_min = spec->check.status_max = (uint16_t)status;
+		return r;
+	}
+	r = json_string(json, where, field->key, &text, err);
+	if (r < 0)
+		return r;
+	r = parse_status(text, &spec->check, &inner);
+	return r < 0 ? refuse_parsed(where, field->key, r, &inner, err) : 0;
+}
+
+static bool write_status(const struct field *field, const void *object, cJSON *json)
+{
+	const struct check_spec *check = &((const struct service_spec *)object)->check;
+	char text[16];
+
+	if (check->status_min == check->status_max)
+		snprintf(text, sizeof(text), "%u", check->status_min);
+	else
+		snprintf(text, sizeof(text), "%u-%u", check->status_min, check->status_max);
+	return cJSON_AddStringToObject(json, field->key, text);
+}
+
+/* --- the tables --- */
+
+static const char *const mode_words[] = {[LB_MODE_NAT] = "nat", [LB_MODE_L2] = "l2"};
+static const char *const scheduler_words[] = {"maglev"};
+static const char *const check_words[] = {
+	[CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_NONE] = "none"};
+static const char *const admin_words[] = {
+	[ADMIN_UP] = "up", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
+
+/* clang-format off */
+#define MEMBER(type, member) \
+	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
+#define WORDS(list) .words = (list), .word_count = ARRAY_SIZE(list)
+#define TEXT(key, type, member) {key, read_text, write_text, MEMBER(type, member)}
+#define DURATION(key, type, member) {key, read_duration, write_duration, MEMBER(type, member)}
+#define NUMBER(key, type, member, most) \
+	{key, read_number, write_number, MEMBER(type, member), .max = (most)}
+#define CHOICE(key, type, member, list) \
+	{key, read_choice, write_choice, MEMBER(type, member), WORDS(list)}
+#define STATE_NUMBER(key, type, member, most) \
+	{key, read_number, write_number, MEMBER(type, member), .max = (most), .state_only = true}
+
+static const struct field service_fields[] = {
+	{.key = "vip", .read = read_vips, .write = write_vips},
+	CHOICE("mode", struct service_spec, mode, mode_words),
+	{"scheduler", read_choice, write_choice, WORDS(scheduler_words)},
+	CHOICE("check", struct service_spec, check.kind, check_words),
+	TEXT("check-path", struct service_spec, check.path),
+	TEXT("check-host", struct service_spec, check.host),
+	{.key = "check-status", .read = read_status, .write = write_status},
+	NUMBER("check-port", struct service_spec, check.port, UINT16_MAX),
+	DURATION("check-interval", struct service_spec, check.interval_ms),
+	DURATION("check-timeout", struct service_spec, check.timeout_ms),
+	NUMBER("rise", struct service_spec, check.rise, UINT32_MAX),
+	NUMBER("fall", struct service_spec, check.fall, UINT32_MAX),
+	DURATION("timeout-established", struct service_spec, timeout_ms[LB_FLOW_ESTABLISHED]),
+	DURATION("timeout-embryonic", struct service_spec, timeout_ms[LB_FLOW_EMBRYONIC]),
+	DURATION("timeout-closing", struct service_spec, timeout_ms[LB_FLOW_CLOSING]),
+	STATE_NUMBER("id", struct service_spec, id, UINT16_MAX),
+	{"vip-ids", read_vip_ids, write_vip_ids, .state_only = true},
+};
+
+static const struct field backend_fields[] = {
+	NUMBER("weight", struct backend_spec, weight, BACKEND_WEIGHT_MAX),
+	CHOICE("state", struct backend_spec, state, admin_words),
+	STATE_NUMBER("id", struct backend_spec, id, UINT16_MAX),
+	{"removing", read_bool, write_bool, MEMBER(struct backend_spec, removing),
+	 .state_only = true},
+	STATE_NUMBER("deadline-ms", struct backend_spec, deadline_ms, UINT64_MAX),
+};
+/* clang-format on */
+
+static const struct table service_table = {service_fields, ARRAY_SIZE(service_fields)};
+static const struct table backend_table = {backend_fields, ARRAY_SIZE(backend_fields)};
+
+_Static_assert(ARRAY_SIZE(service_fields) + 3 <= KEYS_MAX, "name, backends and NULL must fit");
+_Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
+		       sizeof(enum check_kind) == sizeof(unsigned int) &&
+		       sizeof(enum admin_state) == sizeof(unsigned int),
+	       "read_choice() writes them as unsigned int");
+
+/* own: the object's keys outside the table, ended by NULL. */
+static int check_keys(const cJSON *json, const char *where, const struct table *table,
+		      enum form form, const char *const *own, struct error *err)
+{
+	const char *keys[KEYS_MAX];
+	size_t count = 0;
+
+	for (; *own; own++)
+		keys[count++] = *own;
+	for (size_t i = 0; i < table->count; i++) {
+		if (form == FORM_STATE || !table->fields[i].state_only)
+			keys[count++] = table->fields[i].key;
+	}
+	keys[count] = NULL;
+	return json_check_keys(json, where, keys, err);
+}
+
+/* After check_keys(), which has refused what this form must not have. */
+static int read_fields(const cJSON *json, const char *where, const struct table *table,
+		       void *object, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < table->count && r == 0; i++)
+		r = table->fields[i].read(&table->fields[i], json, where, object, err);
+	return r;
+}
+
+static bool write_fields(const struct table *table, enum form form, const void *object, cJSON *json)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct field *field = &table->fields[i];
+
+		if ((form == FORM_STATE || !field->state_only) &&
+		    !field->write(field, object, json))
+			return false;
+	}
+	return true;
+}
+
+/* --- backends --- */
+
+static int read_backend(const cJSON *json, enum form form, const struct service_spec *service,
+			struct backend_spec *ret_backend, struct error *err)
+{
+	static const char *const own[] = {"address", NULL};
+	struct backend_spec backend = {.weight = 1, .state = ADMIN_UP};
+	char where[WHERE_MAX], text[ENDPOINT_TEXT_MAX];
+	const char *address = NULL;
+	struct error inner = {0};
+	int r;
+
+	snprintf(where, sizeof(where), "backend of service %s", service->name);
+	r = json_string(json, where, "address", &address, err);
+	if (r < 0)
+		return r;
+	if (address) {
+		r = parse_endpoint(address, service_default_port(service), &backend.endpoint,
+				   &inner);
+		if (r == 0)
+			r = address_check_usable(&backend.endpoint.address, &inner);
+		if (r < 0)
+			return refuse_parsed(where, "address", r, &inner, err);
+		snprintf(where, sizeof(where), "backend %s of service %s",
+			 format_endpoint(&backend.endpoint, text), service->name);
+	}
+	r = check_keys(json, where, &backend_table, form, own, err);
+	if (r < 0)
+		return r;
+	if (!address) {
+		refuse_value(where, "address", "missing", err);
+		return error_hint(err, -EINVAL, "write \"address\": \"ADDR:PORT\"");
+	}
+	r = read_fields(json, where, &backend_table, &backend, err);
+	if (r == 0)
+		*ret_backend = backend;
+	return r;
+}
+
+int config_read_backend(const cJSON *json, const struct service_spec *service,
+			struct backend_spec *ret_backend, struct error *err)
+{
+	return read_backend(json, FORM_SPEC, service, ret_backend, err);
+}
+
+/* A new state ends what an earlier drain or removal had in mind; a drain may be given a new
+ * deadline on the way out. */
+static int patch_drain(const cJSON *json, const char *where, uint64_t now_ms,
+		       struct backend_spec *backend, struct error *err)
+{
+	bool drain = has_key(json, "state") && backend->state == ADMIN_DRAIN;
+	uint64_t deadline_ms = 0;
+
+	if (has_key(json, "deadline") && !drain) {
+		refuse_value(where, "deadline", "only a drain has one", err);
+		return error_hint(err, -EINVAL, "add \"state\": \"drain\"");
+	}
+	if (json_duration(json, where, "deadline", 1, DRAIN_MAX_MS, &deadline_ms, err) < 0)
+		return -EINVAL;
+	if (has_key(json, "state")) {
+		backend->removing = backend->removing && drain;
+		backend->deadline_ms = deadline_ms > 0 ? now_ms + deadline_ms : 0;
+	}
+	return 0;
+}
+
+int config_patch_backend(const cJSON *json, uint64_t now_ms, struct backend_spec *backend,
+			 struct error *err)
+{
+	static const char *const own[] = {"deadline", NULL};
+	struct backend_spec patched = *backend;
+	char where[WHERE_MAX], text[ENDPOINT_TEXT_MAX];
+	int r;
+
+	snprintf(where, sizeof(where), "backend %s", format_endpoint(&backend->endpoint, text));
+	r = check_keys(json, where, &backend_table, FORM_SPEC, own, err);
+	if (r == 0)
+		r = read_fields(json, where, &backend_table, &patched, err);
+	if (r == 0)
+		r = patch_drain(json, where, now_ms, &patched, err);
+	if (r == 0)
+		*backend = patched;
+	return r;
+}
+
+static cJSON *write_backend(const struct backend_spec *backend, enum form form)
+{
+	cJSON *json = cJSON_CreateObject();
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (json &&
+	    cJSON_AddStringToObject(json, "address", format_endpoint(&backend->endpoint, text)) &&
+	    write_fields(&backend_table, form, backend, json))
+		return json;
+	cJSON_Delete(json);
+	return NULL;
+}
+
+cJSON *config_write_backend(const struct backend_spec *backend)
+{
+	return write_backend(backend, FORM_SPEC);
+}
+
+/* --- services --- */
+
+static int read_backends(const cJSON *json, enum form form, const char *where,
+			 struct service_spec *spec, struct error *err)
+{
+	const cJSON *array = NULL;
+	const cJSON *item;
+	int r = json_array(json, where, "backends", &array, err);
+
+	if (r < 0 || !array || !array->child)
+		return r;
+	spec->backends = calloc((size_t)cJSON_GetArraySize(array), sizeof(*spec->backends));
+	if (!spec->backends)
+		return refuse_memory(where, err);
+	cJSON_ArrayForEach (item, array) {
+		r = read_backend(item, form, spec, &spec->backends[spec->backend_count], err);
+		if (r < 0)
+			return r;
+		spec->backend_count++;
+	}
+	return 0;
+}
+
+static int read_service(const cJSON *json, enum form form, struct service_spec *ret_spec,
+			struct error *err)
+{
+	static const char *const own[] = {"name", "backends", NULL};
+	static const struct field name = TEXT("name", struct service_spec, name);
+	struct service_spec spec;
+	char where[WHERE_MAX] = "service";
+	int r;
+
+	service_spec_init(&spec);
+	r = read_text(&name, json, where, &spec, err);
+	if (r < 0)
+		return r;
+	if (spec.name[0] != '\0')
+		snprintf(where, sizeof(where), "service %s", spec.name);
+	r = check_keys(json, where, &service_table, form, own, err);
+	if (r == 0)
+		r = read_fields(json, where, &service_table, &spec, err);
+	if (r == 0)
+		r = read_backends(json, form, where, &spec, err);
+	if (r == 0)
+		r = service_spec_check(&spec, err);
+	if (r < 0)
+		service_spec_clear(&spec);
+	else
+		*ret_spec = spec;
+	return r;
+}
+
+int config_read_service(const cJSON *json, struct service_spec *ret_spec, struct error *err)
+{
+	return read_service(json, FORM_SPEC, ret_spec, err);
+}
+
+/* Worth more words than "unknown key": both are keys of a service, but not to be patched. */
+static int refuse_fixed(const cJSON *json, const char *where, struct error *err)
+{
+	if (has_key(json, "name")) {
+		refuse_value(where, "name", "a service keeps its name", err);
+		return error_hint(err, -EINVAL, "add a service of that name, then rm this one");
+	}
+	if (has_key(json, "backends")) {
+		refuse_value(where, "backends", "not changed along with the service", err);
+		return error_hint(err, -EINVAL, "add, set and rm backends one by one");
+	}
+	return 0;
+}
+
+int config_patch_service(const cJSON *json, struct service_spec *spec, struct error *err)
+{
+	static const char *const own[] = {NULL};
+	struct service_spec patched = *spec;
+	char where[WHERE_MAX];
+	int r;
+
+	snprintf(where, sizeof(where), "service %s", spec->name);
+	r = refuse_fixed(json, where, err);
+	if (r == 0)
+		r = check_keys(json, where, &service_table, FORM_SPEC, own, err);
+	if (r == 0)
+		r = read_fields(json, where, &service_table, &patched, err);
+	if (r == 0)
+		r = service_spec_check(&patched, err);
+	if (patched.vips != spec->vips)
+		free(r == 0 ? spec->vips : patched.vips);
+	if (r == 0)
+		*spec = patched;
+	return r;
+}
+
+static bool write_backends(const struct service_spec *spec, enum form form, cJSON *json)
+{
+	cJSON *array = cJSON_AddArrayToObject(json, "backends");
+
+	for (size_t i = 0; array && i < spec->backend_count; i++) {
+		if (!cJSON_AddItemToArray(array, write_backend(&spec->backends[i], form)))
+			return false;
+	}
+	return array;
+}
+
+static cJSON *write_service(const struct service_spec *spec, enum form form)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	if (json && cJSON_AddStringToObject(json, "name", spec->name) &&
+	    write_fields(&service_table, form, spec, json) && write_backends(spec, form, json))
+		return json;
+	cJSON_Delete(json);
+	return NULL;
+}
+
+cJSON *config_write_service(const struct service_spec *spec)
+{
+	return write_service(spec, FORM_SPEC);
+}
+
+/* --- the state document --- */
+
+struct id_set {
+	uint64_t word[(UINT16_MAX + 1) / 64];
+};
+
+static int claim_id(struct id_set *set, uint16_t id, const char *owner, struct error *err)
+{
+	uint64_t bit = 1ULL << (id % 64);
+
+	if (id == 0)
+		return refuse_value(owner, "id", "missing or 0", err);
+	if (set->word[id / 64] & bit)
+		return refuse_value(owner, "id", "taken by another", err);
+	set->word[id / 64] |= bit;
+	return 0;
+}
+
+/* Two owners of one id would share an entry of a map. */
+static int check_ids(const struct desired *desired, struct error *err)
+{
+	struct id_set services = {0}, vips = {0}, backends = {0};
+	char owner[WHERE_MAX], text[VIP_TEXT_MAX];
+	int r = 0;
+
+	for (size_t i = 0; i < desired->service_count && r == 0; i++) {
+		const struct service_spec *spec = &desired->services[i];
+
+		snprintf(owner, sizeof(owner), "service %s", spec->name);
+		r = claim_id(&services, spec->id, owner, err);
+		for (size_t j = 0; j < spec->vip_count && r == 0; j++)
+			r = claim_id(&vips, spec->vips[j].id, format_vip(&spec->vips[j].vip, text),
+				     err);
+		for (size_t j = 0; j < spec->backend_count && r == 0; j++) {
+			snprintf(owner, sizeof(owner), "backend %s of service %s",
+				 format_endpoint(&spec->backends[j].endpoint, text), spec->name);
+			r = claim_id(&backends, spec->backends[j].id, owner, err);
+		}
+	}
+	return r;
+}
+
+/* Before anything else, for a newer document may well have keys that we do not know. */
+static int check_version(const cJSON *json, struct error *err)
+{
+	uint64_t version = 0;
+	int r = json_number(json, "state", "version", 1, UINT64_MAX, &version, err);
+
+	if (r < 0)
+		return r;
+	if (version == 0)
+		return refuse_value("state", "version", "missing", err);
+	if (version == STATE_VERSION)
+		return 0;
+	error_set(err, ENOTSUP,
+		  "state: version %" PRIu64 " is newer than %d, the newest that this lbagent reads",
+		  version, STATE_VERSION);
+	error_hint(err, -ENOTSUP, "start the lbagent that wrote it, or a newer one");
+	return error_field(err, -ENOTSUP, "version");
+}
+
+static int read_seed(const char *text, uint64_t *ret_seed, struct error *err)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t seed = 0;
+
+	if (strlen(text) != SEED_DIGITS || strspn(text, digits) != SEED_DIGITS)
+		return refuse_value("state", "seed", "not 16 hexadecimal digits", err);
+	for (; *text; text++)
+		seed = seed << 4 | (uint64_t)(strchr(digits, *text) - digits);
+	*ret_seed = seed;
+	return 0;
+}
+
+static int read_state_head(const cJSON *json, struct desired *desired, const cJSON **ret_services,
+			   struct error *err)
+{
+	static const char *const keys[] = {"version", "generation", "seed", "services", NULL};
+	const char *seed = NULL;
+	int r = check_version(json, err);
+
+	if (r == 0)
+		r = json_check_keys(json, "state", keys, err);
+	/* Each is always written: without one the file is not what it was. */
+	for (size_t i = 0; keys[i] && r == 0; i++) {
+		if (!has_key(json, keys[i]))
+			r = refuse_value("state", keys[i], "missing", err);
+	}
+	if (r == 0)
+		r = json_number(json, "state", "generation", 0, UINT64_MAX, &desired->generation,
+				err);
+	if (r == 0)
+		r = json_string(json, "state", "seed", &seed, err);
+	if (r == 0)
+		r = read_seed(seed, &desired->seed, err);
+	return r < 0 ? r : json_array(json, "state", "services", ret_services, err);
+}
+
+static int read_state_services(const cJSON *array, struct desired *desired, struct error *err)
+{
+	const cJSON *item;
+	int r;
+
+	if (!array->child)
+		return 0;
+	desired->services = calloc((size_t)cJSON_GetArraySize(array), sizeof(*desired->services));
+	if (!desired->services)
+		return refuse_memory("state", err);
+	cJSON_ArrayForEach (item, array) {
+		r = read_service(item, FORM_STATE, &desired->services[desired->service_count], err);
+		if (r < 0)
+			return r;
+		desired->service_count++;
+	}
+	r = desired_check(desired, err);
+	return r < 0 ? -EINVAL : check_ids(desired, err);
+}
+
+int config_read_state(const cJSON *json, struct desired **ret_desired, struct error *err)
+{
+	struct desired *desired = desired_new();
+	const cJSON *services = NULL;
+	int r;
+
+	if (!desired)
+		return refuse_memory("state", err);
+	r = read_state_head(json, desired, &services, err);
+	if (r == 0)
+		r = read_state_services(services, desired, err);
+	if (r < 0)
+		desired_free(desired);
+	else
+		*ret_desired = desired;
+	return r;
+}
+
+cJSON *config_write_state(const struct desired *desired)
+{
+	cJSON *json = cJSON_CreateObject();
+	char seed[SEED_DIGITS + 1];
+	cJSON *services;
+
+	snprintf(seed, sizeof(seed), "%016" PRIx64, desired->seed);
+	if (!json || !cJSON_AddNumberToObject(json, "version", STATE_VERSION) ||
+	    !cJSON_AddNumberToObject(json, "generation", (double)desired->generation) ||
+	    !cJSON_AddStringToObject(json, "seed", seed))
+		goto fail;
+	services = cJSON_AddArrayToObject(json, "services");
+	if (!services)
+		goto fail;
+	for (size_t i = 0; i < desired->service_count; i++) {
+		if (!cJSON_AddItemToArray(services,
+					  write_service(&desired->services[i], FORM_STATE)))
+			goto fail;
+	}
+	return json;
+fail:
+	cJSON_Delete(json);
+	return NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane.h"
+
+/* Jiffies of one unit, as a shift: the power of two nearest to `ms` milliseconds. */
+static uint8_t nearest_shift(uint32_t hz, uint32_t ms)
+{
+	uint32_t jiffies = hz * ms / 1000;
+	uint8_t shift = 0;
+
+	while ((3u << shift) / 2 < jiffies)
+		shift++;
+	return shift;
+}
+
+struct dataplane_clock dataplane_clock_for(uint32_t hz)
+{
+	return (struct dataplane_clock){
+		.hz = hz,
+		.tick_shift = nearest_shift(hz, 4),
+		.coarse_tick_shift = nearest_shift(hz, 1000),
+	};
+}
+
+uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state state, uint64_t ms)
+{
+	uint8_t shift = state == LB_FLOW_EMBRYONIC ? clock->tick_shift : clock->coarse_tick_shift;
+	uint64_t unit = 1000ULL << shift; /* in milliseconds times hz */
+	uint64_t ticks = (ms * clock->hz + unit - 1) / unit;
+
+	if (ticks < 1)
+		return 1;
+	return ticks > LB_FLOW_TIME_MASK / 2 ? LB_FLOW_TIME_MASK / 2 : (uint16_t)ticks;
+}
+
+uint32_t dataplane_table_lines(uint32_t table_size)
+{
+	return (table_size + LB_SLOTS_PER_LINE - 1) / LB_SLOTS_PER_LINE;
+}

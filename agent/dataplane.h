@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_DATAPLANE_H
+#define SLUICE_DATAPLANE_H
+
+/*
+ * The data plane as the rest of the agent sees it: the arrays it shares with the BPF program, as
+ * plain memory, and a few operations on what is not memory. dataplane_bpf.c is the real one, the
+ * only file that includes libbpf; tests put a fake behind the same struct.
+ *
+ * Shared memory is read by packets at any moment. Who writes it keeps the rules that abi.h gives
+ * with each struct; sync.c is the only writer, but for flow words that flow_scan() clears.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "error.h"
+#include "verdicts.h"
+
+/* How much there is room for; fixed when the maps are made. */
+struct dataplane_sizes {
+	uint32_t services;
+	uint32_t backends;
+	uint32_t vips;
+	uint32_t flows; /* entries; a power of two, at least LB_FLOW_WAYS */
+	uint32_t nat_flows;
+	uint32_t table_size; /* slots of a Maglev table; a prime */
+};
+
+/* The clock of flow and NAT entries: jiffies and how to shift them; see abi.h. */
+struct dataplane_clock {
+	uint32_t hz;
+	uint8_t tick_shift;
+	uint8_t coarse_tick_shift;
+};
+
+struct dataplane_ops;
+
+struct dataplane {
+	const struct dataplane_ops *ops;
+	struct dataplane_sizes sizes;
+	struct dataplane_clock clock;
+	bool adopted; /* the maps were there already, with the flows of a former agent */
+
+	/* Shared with the kernel. Index 0 of services and backends is none. */
+	struct lb_service *services;  /* sizes.services + 1 */
+	struct lb_backend *backends;  /* sizes.backends + 1 */
+	struct lb_slot_line *slots;   /* table_blocks of table_lines each; block 0 stays empty */
+	struct lb_flow_bucket *flows; /* sizes.flows / LB_FLOW_WAYS */
+	uint32_t table_lines;
+	uint32_t table_blocks;
+};
+
+struct dataplane_ops {
+	/* VIPs and own addresses. put replaces; remove of what is not there is no error. */
+	int (*vip_put)(struct dataplane *dp, const struct lb_vip_key *key, const struct lb_vip *vip,
+		       struct error *err);
+	int (*vip_remove)(struct dataplane *dp, const struct lb_vip_key *key, struct error *err);
+	/* Calls visit for each VIP; visit may remove the one it is shown. */
+	void (*vip_each)(struct dataplane *dp,
+			 void (*visit)(void *context, const struct lb_vip_key *key,
+				       const struct lb_vip *vip),
+			 void *context);
+
+	/* Counters, summed over CPUs. */
+	void (*vip_stats)(struct dataplane *dp, uint16_t vip_id, struct lb_traffic *ret_stats);
+	void (*backend_stats)(struct dataplane *dp, uint16_t id,
+			      struct lb_backend_stats *ret_stats);
+	void (*verdict_stats)(struct dataplane *dp, enum lb_verdict verdict,
+			      struct lb_traffic *ret_stats);
+	void (*flow_stats)(struct dataplane *dp, struct lb_flow_stats *ret_stats);
+	/* Zeroes the counters of an index that is about to be used anew. */
+	void (*vip_stats_reset)(struct dataplane *dp, uint16_t vip_id);
+	void (*backend_stats_reset)(struct dataplane *dp, uint16_t id);
+
+	/* Entries in the map of translated flows, live or not yet given up. */
+	uint32_t (*nat_flow_count)(struct dataplane *dp);
+	/* Lets packets leave by this interface. */
+	int (*egress_add)(struct dataplane *dp, uint32_t ifindex, struct error *err);
+	/* The kernel's jiffies, which flow entries are stamped with. */
+	uint64_t (*now)(struct dataplane *dp);
+};
+
+/* Milliseconds to ticks (state LB_FLOW_EMBRYONIC) or coarse ticks, rounded up, at least 1. */
+uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state state,
+			 uint64_t ms);
+
+/* The clock for a kernel of this HZ. */
+struct dataplane_clock dataplane_clock_for(uint32_t hz);
+
+/* Lines that a table of this many slots takes. */
+uint32_t dataplane_table_lines(uint32_t table_size);
+
+#endif

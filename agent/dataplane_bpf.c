@@ -1,0 +1,810 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane_bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ingress.skel.h"
+
+#define SPARE_TABLES      8 /* see table_blocks below */
+#define VERIFIER_LOG_SIZE (16u << 20)
+
+struct dataplane_bpf {
+	struct dataplane base;
+	struct ingress *skel;
+	char bpffs[200];
+	int lock_fd; /* of the directory, locked: one agent a directory */
+	int cpus;
+	uint64_t seed;
+	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
+	size_t interface_count;
+	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes;
+	/* Room for one value of a per-CPU map, for all CPUs. */
+	union {
+		struct lb_traffic *traffic;
+		struct lb_backend_stats *backend;
+		struct lb_flow_stats *flow;
+		void *raw;
+	} percpu;
+};
+
+static struct dataplane_bpf *bpf_of(struct dataplane *dp)
+{
+	return (struct dataplane_bpf *)dp;
+}
+
+/* --- counters and VIPs --- */
+
+static int vip_put(struct dataplane *dp, const struct lb_vip_key *key, const struct lb_vip *vip,
+		   struct error *err)
+{
+	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.vips);
+
+	if (bpf_map_update_elem(fd, key, vip, BPF_ANY) == 0)
+		return 0;
+	return error_set(err, errno, "map vips: %s", strerror(errno));
+}
+
+static int vip_remove(struct dataplane *dp, const struct lb_vip_key *key, struct error *err)
+{
+	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.vips);
+
+	if (bpf_map_delete_elem(fd, key) == 0 || errno == ENOENT)
+		return 0;
+	return error_set(err, errno, "map vips: %s", strerror(errno));
+}
+
+static void vip_each(struct dataplane *dp,
+		     void (*visit)(void *context, const struct lb_vip_key *key,
+				   const struct lb_vip *vip),
+		     void *context)
+{
+	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.vips);
+	struct lb_vip_key key, next;
+	struct lb_vip vip;
+	int more = bpf_map_get_next_key(fd, NULL, &key) == 0;
+
+	while (more) {
+		/* the next key is asked for first: visit may remove this one */
+		more = bpf_map_get_next_key(fd, &key, &next) == 0;
+		if (bpf_map_lookup_elem(fd, &key, &vip) == 0)
+			visit(context, &key, &vip);
+		key = next;
+	}
+}
+
+/* Reads one index of a per-CPU map into dp->percpu. False: no such index. */
+static bool percpu_read(struct dataplane_bpf *dp, const struct bpf_map *map, uint32_t index)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(map), &index, dp->percpu.raw) == 0;
+}
+
+static void traffic_sum(struct dataplane_bpf *dp, const struct bpf_map *map, uint32_t index,
+			struct lb_traffic *ret_stats)
+{
+	struct lb_traffic sum = {0};
+	int cpu;
+
+	if (percpu_read(dp, map, index)) {
+		for (cpu = 0; cpu < dp->cpus; cpu++) {
+			sum.packets += dp->percpu.traffic[cpu].packets;
+			sum.bytes += dp->percpu.traffic[cpu].bytes;
+		}
+	}
+	*ret_stats = sum;
+}
+
+static void vip_stats(struct dataplane *dp, uint16_t vip_id, struct lb_traffic *ret_stats)
+{
+	traffic_sum(bpf_of(dp), bpf_of(dp)->skel->maps.vip_stats, vip_id, ret_stats);
+}
+
+static void verdict_stats(struct dataplane *dp, enum lb_verdict verdict,
+			  struct lb_traffic *ret_stats)
+{
+	traffic_sum(bpf_of(dp), bpf_of(dp)->skel->maps.verdict_stats, verdict, ret_stats);
+}
+
+static void backend_stats(struct dataplane *dp, uint16_t id, struct lb_backend_stats *ret_stats)
+{
+	struct dataplane_bpf *bpf = bpf_of(dp);
+	struct lb_backend_stats sum = {0};
+	int cpu;
+
+	if (percpu_read(bpf, bpf->skel->maps.backend_stats, id)) {
+		for (cpu = 0; cpu < bpf->cpus; cpu++) {
+			sum.traffic.packets += bpf->percpu.backend[cpu].traffic.packets;
+			sum.traffic.bytes += bpf->percpu.backend[cpu].traffic.bytes;
+			sum.new_flows += bpf->percpu.backend[cpu].new_flows;
+			sum.syn_retransmits += bpf->percpu.backend[cpu].syn_retransmits;
+		}
+	}
+	*ret_stats = sum;
+}
+
+static void flow_stats(struct dataplane *dp, struct lb_flow_stats *ret_stats)
+{
+	struct dataplane_bpf *bpf = bpf_of(dp);
+	struct lb_flow_stats sum = {0};
+	int cpu, state;
+
+	if (percpu_read(bpf, bpf->skel->maps.flow_stats, 0)) {
+		for (cpu = 0; cpu < bpf->cpus; cpu++) {
+			for (state = 0; state < LB_FLOW_STATES; state++)
+				sum.evictions[state] += bpf->percpu.flow[cpu].evictions[state];
+		}
+	}
+	*ret_stats = sum;
+}
+
+static void percpu_reset(struct dataplane_bpf *dp, const struct bpf_map *map, uint32_t index)
+{
+	memset(dp->percpu.raw, 0, bpf_map__value_size(map) * (size_t)dp->cpus);
+	bpf_map_update_elem(bpf_map__fd(map), &index, dp->percpu.raw, BPF_ANY);
+}
+
+static void vip_stats_reset(struct dataplane *dp, uint16_t vip_id)
+{
+	percpu_reset(bpf_of(dp), bpf_of(dp)->skel->maps.vip_stats, vip_id);
+}
+
+static void backend_stats_reset(struct dataplane *dp, uint16_t id)
+{
+	percpu_reset(bpf_of(dp), bpf_of(dp)->skel->maps.backend_stats, id);
+}
+
+static uint32_t nat_flow_count(struct dataplane *dp)
+{
+	enum { BATCH = 1024 };
+	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.nat_flows);
+	static struct lb_nat_key keys[BATCH];
+	static struct lb_nat_entry values[BATCH];
+	uint32_t total = 0, count, position;
+	void *in = NULL;
+	int ret;
+
+	do {
+		count = BATCH;
+		ret = bpf_map_lookup_batch(fd, in, &position, keys, values, &count, NULL);
+		total += ret == 0 || errno == ENOENT ? count : 0;
+		in = &position;
+	} while (ret == 0);
+	return total;
+}
+
+static int egress_add(struct dataplane *dp, uint32_t ifindex, struct error *err)
+{
+	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.egress);
+
+	if (bpf_map_update_elem(fd, &ifindex, &ifindex, BPF_ANY) == 0)
+		return 0;
+	return error_set(err, errno, "interface %u: cannot be an egress: %s", ifindex,
+			 strerror(errno));
+}
+
+static uint64_t now(struct dataplane *dp)
+{
+	uint64_t jiffies = 0;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &jiffies, .ctx_size_in = sizeof(jiffies));
+
+	bpf_prog_test_run_opts(bpf_program__fd(bpf_of(dp)->skel->progs.lb_clock), &opts);
+	return jiffies;
+}
+
+static const struct dataplane_ops ops = {
+	.vip_put = vip_put,
+	.vip_remove = vip_remove,
+	.vip_each = vip_each,
+	.vip_stats = vip_stats,
+	.backend_stats = backend_stats,
+	.verdict_stats = verdict_stats,
+	.flow_stats = flow_stats,
+	.vip_stats_reset = vip_stats_reset,
+	.backend_stats_reset = backend_stats_reset,
+	.nat_flow_count = nat_flow_count,
+	.egress_add = egress_add,
+	.now = now,
+};
+
+/* --- preconditions --- */
+
+/* One agent a directory: it is locked for as long as the agent lives. */
+static int directory_open(struct dataplane_bpf *dp, const char *path, struct error *err)
+{
+	struct statfs fs;
+	int ret;
+
+	if (mkdir(path, 0700) && errno != EEXIST) {
+		ret = error_set(err, errno, "bpffs directory %s: %s", path, strerror(errno));
+		return error_hint(err, ret, "mount -t bpf bpf /sys/fs/bpf, or give --bpffs DIR");
+	}
+	if (statfs(path, &fs) || fs.f_type != BPF_FS_MAGIC) {
+		ret = error_set(err, ENODEV, "%s is not in a bpffs; maps cannot be pinned there",
+				path);
+		rmdir(path);
+		return error_hint(err, ret, "mount -t bpf bpf /sys/fs/bpf, or give --bpffs DIR");
+	}
+	snprintf(dp->bpffs, sizeof(dp->bpffs), "%s", path);
+	dp->lock_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dp->lock_fd < 0 || flock(dp->lock_fd, LOCK_EX | LOCK_NB)) {
+		ret = error_set(err, EBUSY, "bpffs directory %s: another lbagent uses it", path);
+		return error_hint(err, ret, "stop it first, or give --bpffs another directory");
+	}
+	return 0;
+}
+
+static uint32_t kernel_hz(void)
+{
+	struct timespec resolution;
+
+	/* The coarse clock advances once a jiffy. */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) || resolution.tv_nsec <= 0)
+		return 250;
+	return (uint32_t)((1000000000 + resolution.tv_nsec / 2) / resolution.tv_nsec);
+}
+
+/* --- load --- */
+
+static uint64_t splitmix64(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+static void set_constants(struct dataplane_bpf *dp, const struct dataplane_bpf_config *config)
+{
+	struct ingress__rodata *constants = dp->skel->rodata;
+	uint64_t state = config->seed;
+	int i;
+
+	for (i = 0; i < LB_HASH_KEYS; i++)
+		constants->lb_hash_key[i] = (uint32_t)(splitmix64(&state) >> 32);
+	constants->lb_flow_mask = config->sizes.flows / LB_FLOW_WAYS - 1;
+	constants->lb_table_size = config->sizes.table_size;
+	constants->lb_table_lines = dp->base.table_lines;
+	constants->lb_nat_port_low = config->nat_port_low;
+	constants->lb_nat_port_count = config->nat_port_high - config->nat_port_low + 1;
+	constants->lb_tick_shift = dp->base.clock.tick_shift;
+	constants->lb_coarse_tick_shift = dp->base.clock.coarse_tick_shift;
+}
+
+static void set_sizes(struct dataplane_bpf *dp)
+{
+	const struct dataplane_sizes *sizes = &dp->base.sizes;
+
+	bpf_map__set_max_entries(dp->skel->maps.vips, sizes->vips);
+	bpf_map__set_max_entries(dp->skel->maps.vip_stats, sizes->vips + 1);
+	bpf_map__set_max_entries(dp->skel->maps.services, sizes->services + 1);
+	bpf_map__set_max_entries(dp->skel->maps.backends, sizes->backends + 1);
+	bpf_map__set_max_entries(dp->skel->maps.backend_stats, sizes->backends + 1);
+	bpf_map__set_max_entries(dp->skel->maps.slots,
+				 dp->base.table_blocks * dp->base.table_lines);
+	bpf_map__set_max_entries(dp->skel->maps.flows, sizes->flows / LB_FLOW_WAYS);
+	bpf_map__set_max_entries(dp->skel->maps.nat_flows, sizes->nat_flows);
+}
+
+static void map_path(const struct dataplane_bpf *dp, const struct bpf_map *map, char *buffer,
+		     size_t size)
+{
+	snprintf(buffer, size, "%s/maps/%s", dp->bpffs, bpf_map__name(map));
+}
+
+/* Constants live in a map of libbpf's own; scratch is nobody's between two packets. */
+static bool map_is_pinned(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map) && strcmp(bpf_map__name(map), "nat_scratch") != 0;
+}
+
+/* The fd of a former agent's map of the same name and layout, or -1. */
+static int map_former(const struct dataplane_bpf *dp, const struct bpf_map *map)
+{
+	struct bpf_map_info info = {0};
+	uint32_t length = sizeof(info);
+	char path[256];
+	int fd;
+
+	map_path(dp, map, path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -1;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.type == bpf_map__type(map) &&
+	    info.key_size == bpf_map__key_size(map) &&
+	    info.value_size == bpf_map__value_size(map) &&
+	    info.max_entries == bpf_map__max_entries(map) &&
+	    info.map_flags == bpf_map__map_flags(map))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static bool meta_fits(const struct dataplane_bpf *dp, int fd)
+{
+	struct lb_meta former = {0};
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(fd, &zero, &former) == 0 &&
+	       former.abi_version == LB_ABI_VERSION &&
+	       former.table_size == dp->base.sizes.table_size && former.seed == dp->seed;
+}
+
+/* Adopts a former agent's maps if every one of them is as ours would be; else none. */
+static int adopt_maps(struct dataplane_bpf *dp, struct error *err)
+{
+	int fds[32], count = 0, ret = 0;
+	bool fits = true;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (!map_is_pinned(map))
+			continue;
+		fds[count] = map_former(dp, map);
+		fits = fits && fds[count] >= 0;
+		count++;
+	}
+	fits = fits && meta_fits(dp, fds[0]); /* meta is the first in maps.h */
+	count = 0;
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (!map_is_pinned(map))
+			continue;
+		if (fits && ret == 0 && bpf_map__reuse_fd(map, fds[count]))
+			ret = error_set(err, errno, "map %s: cannot be adopted: %s",
+					bpf_map__name(map), strerror(errno));
+		if (fds[count] >= 0)
+			close(fds[count]);
+		count++;
+	}
+	dp->base.adopted = fits && ret == 0;
+	return ret;
+}
+
+static uint64_t map_bytes(const struct dataplane_sizes *sizes, uint32_t slot_lines)
+{
+	return (uint64_t)slot_lines * sizeof(struct lb_slot_line) + (uint64_t)sizes->flows * 8 +
+	       (uint64_t)sizes->nat_flows *
+		       (sizeof(struct lb_nat_key) + sizeof(struct lb_nat_entry) + 64);
+}
+
+/* libbpf's warnings say what the error code cannot; the last one is kept for the message. */
+static char libbpf_says[256];
+
+static int keep_libbpf_warning(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_WARN && libbpf_says[0] == '\0') {
+		vsnprintf(libbpf_says, sizeof(libbpf_says), format, args);
+		libbpf_says[strcspn(libbpf_says, "\n")] = '\0';
+	}
+	return 0;
+}
+
+static int load_error(const struct dataplane_bpf *dp, int code, struct error *err)
+{
+	uint64_t mib =
+		map_bytes(&dp->base.sizes, dp->base.table_blocks * dp->base.table_lines) >> 20;
+	int ret = error_set(err, code, "BPF program or maps cannot be loaded: %s (%s)",
+			    strerror(code), libbpf_says);
+
+	if (code == ENOMEM)
+		return error_hint(err, ret,
+				  "the maps need %llu MiB: raise the memory limit, or lower "
+				  "--flows, --nat-flows or --max-services",
+				  (unsigned long long)mib);
+	if (code == EPERM)
+		return error_hint(err, ret,
+				  "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+	return error_hint(err, ret,
+			  "Linux 5.15 or later is needed; --verifier-log FILE tells "
+			  "what the verifier says");
+}
+
+static void write_verifier_log(const char *path, const char *log)
+{
+	FILE *file = fopen(path, "we");
+
+	if (!file)
+		return;
+	fputs(log, file);
+	fclose(file);
+}
+
+static int load(struct dataplane_bpf *dp, const struct dataplane_bpf_config *config,
+		struct error *err)
+{
+	char *log = NULL;
+	int ret;
+
+	if (config->verifier_log) {
+		log = calloc(1, VERIFIER_LOG_SIZE);
+		if (!log)
+			return error_set(err, ENOMEM, "out of memory");
+		bpf_program__set_log_level(dp->skel->progs.lb_ingress, 2);
+		bpf_program__set_log_buf(dp->skel->progs.lb_ingress, log, VERIFIER_LOG_SIZE);
+	}
+	libbpf_says[0] = '\0';
+	ret = ingress__load(dp->skel);
+	if (log)
+		write_verifier_log(config->verifier_log, log);
+	free(log);
+	return ret ? load_error(dp, -ret, err) : 0;
+}
+
+/* --- shared memory --- */
+
+static size_t page_round(size_t bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static int map_memory(const struct bpf_map *map, void **ret_memory, size_t *ret_bytes,
+		      struct error *err)
+{
+	size_t bytes = page_round((size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		return error_set(err, errno, "map %s: cannot be mapped: %s", bpf_map__name(map),
+				 strerror(errno));
+	*ret_memory = memory;
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
+{
+	int ret;
+
+	ret = map_memory(dp->skel->maps.services, (void **)&dp->base.services, &dp->services_bytes,
+			 err);
+	if (ret == 0)
+		ret = map_memory(dp->skel->maps.backends, (void **)&dp->base.backends,
+				 &dp->backends_bytes, err);
+	if (ret == 0)
+		ret = map_memory(dp->skel->maps.slots, (void **)&dp->base.slots, &dp->slots_bytes,
+				 err);
+	if (ret == 0)
+		ret = map_memory(dp->skel->maps.flows, (void **)&dp->base.flows, &dp->flows_bytes,
+				 err);
+	return ret;
+}
+
+static int write_meta(struct dataplane_bpf *dp, struct error *err)
+{
+	struct lb_meta meta = {
+		.abi_version = LB_ABI_VERSION,
+		.table_size = dp->base.sizes.table_size,
+		.seed = dp->seed,
+	};
+	uint32_t zero = 0;
+
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.meta), &zero, &meta, BPF_ANY))
+		return error_set(err, errno, "map meta: %s", strerror(errno));
+	return 0;
+}
+
+static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config *config,
+		    struct error *err)
+{
+	int ret = directory_open(dp, config->bpffs, err);
+
+	if (ret)
+		return ret;
+	libbpf_set_print(keep_libbpf_warning);
+	dp->cpus = libbpf_num_possible_cpus();
+	dp->percpu.raw = calloc((size_t)dp->cpus, sizeof(struct lb_backend_stats));
+	dp->skel = ingress__open();
+	if (dp->cpus < 1 || !dp->percpu.raw || !dp->skel)
+		return error_set(err, ENOMEM, "out of memory");
+	set_sizes(dp);
+	set_constants(dp, config);
+	ret = adopt_maps(dp, err);
+	if (ret == 0)
+		ret = load(dp, config, err);
+	if (ret == 0)
+		ret = map_all_memory(dp, err);
+	if (ret == 0 && !dp->base.adopted)
+		ret = write_meta(dp, err);
+	return ret;
+}
+
+int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
+		       struct error *err)
+{
+	struct dataplane_bpf *dp = calloc(1, sizeof(*dp));
+	int ret;
+
+	if (!dp)
+		return error_set(err, ENOMEM, "out of memory");
+	dp->lock_fd = -1;
+	dp->seed = config->seed;
+	dp->base.ops = &ops;
+	dp->base.sizes = config->sizes;
+	dp->base.clock = dataplane_clock_for(kernel_hz());
+	dp->base.table_lines = dataplane_table_lines(config->sizes.table_size);
+	/* A table that was just replaced may still be read by packets under way. With some
+	 * spare blocks, used in turn, it is not written again for many builds of a table. */
+	dp->base.table_blocks = config->sizes.services + 1 + SPARE_TABLES;
+	ret = open_all(dp, config, err);
+	if (ret) {
+		dataplane_bpf_close(&dp->base);
+		return ret;
+	}
+	*ret_dp = &dp->base;
+	return 0;
+}
+
+/* Directories that nothing is pinned in. */
+static void remove_empty(const char *bpffs)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/links", bpffs);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/maps", bpffs);
+	rmdir(path);
+	rmdir(bpffs);
+}
+
+static void unmap(void *memory, size_t bytes)
+{
+	if (memory)
+		munmap(memory, bytes);
+}
+
+void dataplane_bpf_close(struct dataplane *dp)
+{
+	struct dataplane_bpf *bpf = bpf_of(dp);
+
+	if (!dp)
+		return;
+	unmap(dp->services, bpf->services_bytes);
+	unmap(dp->backends, bpf->backends_bytes);
+	unmap(dp->slots, bpf->slots_bytes);
+	unmap(dp->flows, bpf->flows_bytes);
+	ingress__destroy(bpf->skel);
+	free(bpf->percpu.raw);
+	if (bpf->lock_fd >= 0) {
+		remove_empty(bpf->bpffs);
+		close(bpf->lock_fd);
+	}
+	free(bpf);
+}
+
+/* --- attach --- */
+
+static void link_path(const char *bpffs, const char *interface, char *buffer, size_t size)
+{
+	snprintf(buffer, size, "%s/links/%s", bpffs, interface);
+}
+
+/* The interface that a pinned XDP link is on; 0: none any more. */
+static uint32_t link_ifindex(int fd)
+{
+	struct bpf_link_info info = {0};
+	uint32_t length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != BPF_LINK_TYPE_XDP)
+		return 0;
+	return info.xdp.ifindex;
+}
+
+/* Puts our program into a former agent's link. Returns 1 if there was one, 0 if not. */
+static int link_update(struct dataplane_bpf *dp, const char *path, uint32_t ifindex,
+		       struct error *err)
+{
+	int fd = bpf_obj_get(path), ret = 0;
+
+	if (fd < 0)
+		return 0;
+	if (link_ifindex(fd) != ifindex)
+		unlink(path); /* of an interface that is gone; another has its name now */
+	else if (bpf_link_update(fd, bpf_program__fd(dp->skel->progs.lb_ingress), NULL))
+		ret = error_set(err, errno, "link %s: program cannot be replaced: %s", path,
+				strerror(errno));
+	else
+		ret = 1;
+	close(fd);
+	return ret;
+}
+
+static int link_create(struct dataplane_bpf *dp, uint32_t ifindex, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	int fd = bpf_link_create(bpf_program__fd(dp->skel->progs.lb_ingress), (int)ifindex, BPF_XDP,
+				 &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int attach_error(const char *interface, uint32_t ifindex, int code, struct error *err)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int ret;
+
+	if (bpf_xdp_query((int)ifindex, 0, &query) == 0 && query.prog_id) {
+		ret = error_set(err, EBUSY, "interface %s: XDP program %u is attached already",
+				interface, query.prog_id);
+		return error_hint(err, ret,
+				  "see `bpftool prog show id %u`; if it may go: ip link set %s "
+				  "xdp off",
+				  query.prog_id, interface);
+	}
+	ret = error_set(err, code, "interface %s: XDP program cannot be attached: %s", interface,
+			strerror(code));
+	return error_hint(err, ret,
+			  "try --xdp-mode generic; the MTU may be too large for native "
+			  "XDP (3,498 bytes at most on many drivers)");
+}
+
+static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
+		    enum xdp_mode mode, struct error *err)
+{
+	char path[256];
+	int fd = -EOPNOTSUPP, ret = 0;
+
+	if (mode != XDP_MODE_GENERIC)
+		fd = link_create(dp, ifindex, XDP_FLAGS_DRV_MODE);
+	if (fd < 0 && fd != -EBUSY && mode != XDP_MODE_NATIVE)
+		fd = link_create(dp, ifindex, XDP_FLAGS_SKB_MODE);
+	if (fd < 0)
+		return attach_error(interface, ifindex, -fd, err);
+	link_path(dp->bpffs, interface, path, sizeof(path));
+	if (bpf_obj_pin(fd, path))
+		ret = error_set(err, errno, "link %s: cannot be pinned: %s", path, strerror(errno));
+	close(fd);
+	return ret;
+}
+
+static const char *attached_mode(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		return "unknown";
+	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}
+
+int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum xdp_mode mode,
+			 struct error *err)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	uint32_t ifindex = if_nametoindex(interface);
+	struct dataplane_interface *entry;
+	char path[256];
+	int ret;
+
+	if (ifindex == 0) {
+		ret = error_set(err, ENODEV, "interface %s: there is no such interface", interface);
+		return error_hint(err, ret, "`ip -br link` lists them");
+	}
+	if (dp->interface_count == DATAPLANE_INTERFACES_MAX)
+		return error_set(err, E2BIG, "interface %s: more than %d interfaces", interface,
+				 DATAPLANE_INTERFACES_MAX);
+	ret = egress_add(base, ifindex, err);
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "%s/links", dp->bpffs);
+	mkdir(path, 0700);
+	link_path(dp->bpffs, interface, path, sizeof(path));
+	ret = link_update(dp, path, ifindex, err);
+	if (ret < 0 || (ret == 0 && link_new(dp, interface, ifindex, mode, err)))
+		return ret ?: -EBUSY;
+	entry = &dp->interfaces[dp->interface_count++];
+	snprintf(entry->name, sizeof(entry->name), "%s", interface);
+	entry->ifindex = ifindex;
+	entry->mode = attached_mode(ifindex);
+	entry->attached_by = "link";
+	entry->is_new = ret == 0;
+	return 0;
+}
+
+void dataplane_bpf_detach_new(struct dataplane *base)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	char path[256];
+	size_t i;
+
+	for (i = 0; i < dp->interface_count; i++) {
+		if (!dp->interfaces[i].is_new)
+			continue;
+		link_path(dp->bpffs, dp->interfaces[i].name, path, sizeof(path));
+		unlink(path);
+	}
+}
+
+int dataplane_bpf_pin(struct dataplane *base, struct error *err)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	struct bpf_map *map;
+	char path[256];
+
+	if (base->adopted)
+		return 0;
+	snprintf(path, sizeof(path), "%s/maps", dp->bpffs);
+	mkdir(path, 0700);
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (!map_is_pinned(map))
+			continue;
+		map_path(dp, map, path, sizeof(path));
+		unlink(path);
+		if (bpf_obj_pin(bpf_map__fd(map), path))
+			return error_set(err, errno, "map %s: cannot be pinned: %s", path,
+					 strerror(errno));
+	}
+	return 0;
+}
+
+const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplane *base,
+							   size_t *ret_count)
+{
+	const struct dataplane_bpf *dp = (const struct dataplane_bpf *)base;
+
+	*ret_count = dp->interface_count;
+	return dp->interfaces;
+}
+
+/* --- unload --- */
+
+/* Removes all entries of DIR/NAME and the directory itself. */
+static int remove_pins(const char *bpffs, const char *name, struct error *err)
+{
+	char path[512], directory[256];
+	struct dirent *entry;
+	DIR *dir;
+	int ret = 0;
+
+	snprintf(directory, sizeof(directory), "%s/%s", bpffs, name);
+	dir = opendir(directory);
+	if (!dir)
+		return 0;
+	while (ret == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (unlink(path))
+			ret = error_set(err, errno, "pin %s: cannot be removed: %s", path,
+					strerror(errno));
+	}
+	closedir(dir);
+	return ret;
+}
+
+int dataplane_bpf_unload(const char *bpffs, struct error *err)
+{
+	struct dataplane_bpf dp = {.lock_fd = -1};
+	int ret;
+
+	if (access(bpffs, F_OK))
+		return 0;
+	ret = directory_open(&dp, bpffs, err);
+	if (ret == 0)
+		ret = remove_pins(bpffs, "links", err); /* the last reference detaches */
+	if (ret == 0)
+		ret = remove_pins(bpffs, "maps", err);
+	if (dp.lock_fd >= 0) {
+		remove_empty(bpffs);
+		close(dp.lock_fd);
+	}
+	return ret;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_DATAPLANE_BPF_H
+#define SLUICE_DATAPLANE_BPF_H
+
+/*
+ * The real data plane: loads lb_ingress, makes or adopts the pinned maps, attaches to
+ * interfaces. Everything lives below one directory of a bpffs and outlives the agent:
+ *
+ *   DIR/maps/NAME   the maps
+ *   DIR/links/IF    the XDP link of each interface
+ */
+#include "dataplane.h"
+
+enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+
+#define DATAPLANE_INTERFACES_MAX 64
+
+struct dataplane_bpf_config {
+	const char *bpffs; /* the directory; its parent must be (in) a bpffs */
+	struct dataplane_sizes sizes;
+	uint64_t seed;         /* of the flow hash */
+	uint16_t nat_port_low; /* NAT ports: low to high, inclusive */
+	uint16_t nat_port_high;
+	const char *verifier_log; /* file that gets the verifier's log; NULL: none */
+};
+
+/* How one interface is attached. */
+struct dataplane_interface {
+	char name[16];
+	uint32_t ifindex;
+	const char *mode;        /* "native" or "generic" */
+	const char *attached_by; /* "link" or "dispatcher" */
+	bool is_new;             /* no former agent had attached it */
+};
+
+/*
+ * Checks what must be there (rights, bpffs, no other agent on the directory), loads the program
+ * and makes or adopts the maps. Nothing is attached yet, the running program goes on undisturbed.
+ * Maps of another ABI version, size or seed are replaced, see dataplane.adopted.
+ */
+int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
+		       struct error *err);
+
+/*
+ * Puts the loaded program into the packets' way on an interface: a former agent's program is
+ * replaced by one atomic step, a stranger's is never touched (-EBUSY).
+ */
+int dataplane_bpf_attach(struct dataplane *dp, const char *interface, enum xdp_mode mode,
+			 struct error *err);
+
+/* Takes back what dataplane_bpf_attach() newly attached; what a former agent had attached stays. */
+void dataplane_bpf_detach_new(struct dataplane *dp);
+
+/* Pins the maps in place of a former agent's, if they are new. After attach. */
+int dataplane_bpf_pin(struct dataplane *dp, struct error *err);
+
+/* The attached interfaces; *ret_count of them, valid as long as dp. */
+const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplane *dp,
+							   size_t *ret_count);
+
+/* Closes the agent's end; packets flow on. NULL-safe. */
+void dataplane_bpf_close(struct dataplane *dp);
+
+/* Takes our program off all interfaces and removes the pins. Packets of services stop. */
+int dataplane_bpf_unload(const char *bpffs, struct error *err);
+
+#endif

@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "desired.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define SERVICE_VIPS_MAX 16
+#define SECOND_MS        1000ULL
+#define MINUTE_MS        (60 * SECOND_MS)
+#define HOUR_MS          (60 * MINUTE_MS)
+
+/* --- making, copying, freeing --- */
+
+struct desired *desired_new(void)
+{
+	return calloc(1, sizeof(struct desired));
+}
+
+void service_spec_init(struct service_spec *spec)
+{
+	*spec = (struct service_spec){
+		.mode = LB_MODE_NAT,
+		.check =
+			{
+				.kind = CHECK_TCP,
+				.path = "/",
+				.status_min = 200,
+				.status_max = 399,
+				.interval_ms = SECOND_MS,
+				.timeout_ms = SECOND_MS,
+				.rise = 2,
+				.fall = 3,
+			},
+		.timeout_ms =
+			{
+				[LB_FLOW_EMBRYONIC] = 30 * SECOND_MS,
+				[LB_FLOW_ESTABLISHED] = 15 * MINUTE_MS,
+				[LB_FLOW_CLOSING] = 30 * SECOND_MS,
+			},
+	};
+}
+
+void service_spec_clear(struct service_spec *spec)
+{
+	free(spec->vips);
+	free(spec->backends);
+	*spec = (struct service_spec){0};
+}
+
+void desired_free(struct desired *desired)
+{
+	if (!desired)
+		return;
+	for (size_t i = 0; i < desired->service_count; i++)
+		service_spec_clear(&desired->services[i]);
+	free(desired->services);
+	free(desired);
+}
+
+/* *ret_copy is NULL for an array of no items. */
+static int copy_array(const void *items, size_t count, size_t size, void **ret_copy)
+{
+	void *copy = NULL;
+
+	if (count > 0) {
+		copy = reallocarray(NULL, count, size);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, items, count * size);
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+static int copy_service(const struct service_spec *spec, struct service_spec *ret_copy)
+{
+	void *vips = NULL;
+	void *backends = NULL;
+
+	if (copy_array(spec->vips, spec->vip_count, sizeof(*spec->vips), &vips) < 0 ||
+	    copy_array(spec->backends, spec->backend_count, sizeof(*spec->backends), &backends) <
+		    0) {
+		free(vips);
+		return -ENOMEM;
+	}
+	*ret_copy = *spec;
+	ret_copy->vips = vips;
+	ret_copy->backends = backends;
+	return 0;
+}
+
+struct desired *desired_clone(const struct desired *desired)
+{
+	struct desired *clone = desired_new();
+
+	if (!clone)
+		return NULL;
+	clone->generation = desired->generation;
+	clone->seed = desired->seed;
+	if (desired->service_count == 0)
+		return clone;
+	clone->services = calloc(desired->service_count, sizeof(*clone->services));
+	if (!clone->services)
+		goto fail;
+	for (; clone->service_count < desired->service_count; clone->service_count++) {
+		size_t i = clone->service_count;
+
+		if (copy_service(&desired->services[i], &clone->services[i]) < 0)
+			goto fail;
+	}
+	return clone;
+fail:
+	desired_free(clone);
+	return NULL;
+}
+
+/* --- looking up --- */
+
+struct service_spec *desired_service(const struct desired *desired, const char *name)
+{
+	for (size_t i = 0; i < desired->service_count; i++) {
+		if (strcmp(desired->services[i].name, name) == 0)
+			return &desired->services[i];
+	}
+	return NULL;
+}
+
+struct backend_spec *service_backend(const struct service_spec *service,
+				     const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (endpoint_equal(&service->backends[i].endpoint, endpoint))
+			return &service->backends[i];
+	}
+	return NULL;
+}
+
+uint16_t service_default_port(const struct service_spec *service)
+{
+	if (service->vip_count == 0)
+		return 0;
+	for (size_t i = 1; i < service->vip_count; i++) {
+		if (service->vips[i].vip.endpoint.port != service->vips[0].vip.endpoint.port)
+			return 0;
+	}
+	return service->vips[0].vip.endpoint.port;
+}
+
+/* Appends word to a list that people read. False when there was no room: "..." then ends it. */
+static bool list_add(char *list, size_t size, const char *word)
+{
+	size_t used = strlen(list);
+	const char *comma = used > 0 ? ", " : "";
+	bool fits = used + strlen(word) + sizeof(", , ...") <= size;
+
+	snprintf(list + used, size - used, "%s%s", comma, fits ? word : "...");
+	return fits;
+}
+
+int desired_require_service(const struct desired *desired, const char *name,
+			    struct service_spec **ret_service, struct error *err)
+{
+	struct service_spec *service = desired_service(desired, name);
+	char names[160] = "";
+
+	if (service) {
+		*ret_service = service;
+		return 0;
+	}
+	error_set(err, ENOENT, "service %s: there is no such service", name);
+	if (desired->service_count == 0)
+		return error_hint(err, -ENOENT, "there are no services yet: add service NAME");
+	for (size_t i = 0; i < desired->service_count; i++) {
+		if (!list_add(names, sizeof(names), desired->services[i].name))
+			break;
+	}
+	return error_hint(err, -ENOENT, "there are: %s", names);
+}
+
+int service_require_backend(const struct service_spec *service, const char *endpoint_text,
+			    struct backend_spec **ret_backend, struct error *err)
+{
+	struct endpoint endpoint;
+	struct backend_spec *backend;
+	char text[ENDPOINT_TEXT_MAX];
+	char names[160] = "";
+	struct error inner = {0};
+	int r = parse_endpoint(endpoint_text, service_default_port(service), &endpoint, &inner);
+
+	if (r < 0) {
+		error_set(err, -r, "service %s: backend %s", service->name, inner.message);
+		error_hint(err, r, "%s", inner.hint);
+		return error_field(err, r, "address");
+	}
+	backend = service_backend(service, &endpoint);
+	if (backend) {
+		*ret_backend = backend;
+		return 0;
+	}
+	error_set(err, ENOENT, "backend %s of service %s: there is no such backend",
+		  format_endpoint(&endpoint, text), service->name);
+	if (service->backend_count == 0)
+		return error_hint(err, -ENOENT, "the service has no backends");
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (!list_add(names, sizeof(names),
+			      format_endpoint(&service->backends[i].endpoint, text)))
+			break;
+	}
+	return error_hint(err, -ENOENT, "there are: %s", names);
+}
+
+/* --- what must hold within a service --- */
+
+static int check_name(const char *name, struct error *err)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	if (name[0] == '\0')
+		error_set(err, EINVAL, "service: name is missing");
+	else if (name[strspn(name, allowed)] != '\0')
+		error_set(err, EINVAL, "service name \"%s\": has a character that is not allowed",
+			  name);
+	else if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		error_set(err, EINVAL, "service name \"%s\": is a path, not a name", name);
+	else
+		return 0;
+	error_hint(err, -EINVAL, "a name is 1 to %d of a-z A-Z 0-9 . _ -", SERVICE_NAME_MAX);
+	return error_field(err, -EINVAL, "name");
+}
+
+static int check_vip(const struct service_spec *spec, size_t index, struct error *err)
+{
+	const struct vip *vip = &spec->vips[index].vip;
+	const struct vip *first = &spec->vips[0].vip;
+	char text[VIP_TEXT_MAX];
+
+	format_vip(vip, text);
+	if (address_is_ipv4(&vip->endpoint.address) != address_is_ipv4(&first->endpoint.address)) {
+		error_set(err, EINVAL, "service %s: VIP %s: not of the other VIPs' address family",
+			  spec->name, text);
+		error_hint(err, -EINVAL, "make one service for IPv4 and one for IPv6");
+		return error_field(err, -EINVAL, "vip");
+	}
+	for (size_t i = 0; i < index; i++) {
+		if (vip_equal(&spec->vips[i].vip, vip)) {
+			error_set(err, EINVAL, "service %s: VIP %s is given twice", spec->name,
+				  text);
+			return error_field(err, -EINVAL, "vip");
+		}
+	}
+	return 0;
+}
+
+static int check_vips(const struct service_spec *spec, struct error *err)
+{
+	if (spec->vip_count == 0) {
+		error_set(err, EINVAL, "service %s: needs at least one VIP", spec->name);
+		error_hint(err, -EINVAL, "a VIP is written tcp://ADDR:PORT or udp://ADDR:PORT");
+		return error_field(err, -EINVAL, "vip");
+	}
+	if (spec->vip_count > SERVICE_VIPS_MAX) {
+		error_set(err, EINVAL, "service %s: %zu VIPs are more than %d", spec->name,
+			  spec->vip_count, SERVICE_VIPS_MAX);
+		error_hint(err, -EINVAL, "spread them over several services");
+		return error_field(err, -EINVAL, "vip");
+	}
+	for (size_t i = 0; i < spec->vip_count; i++) {
+		int r = check_vip(spec, i, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Both go into the probe's request as they are: a space or line break would forge another one. */
+static int check_request_text(const struct service_spec *spec, const char *field, const char *text,
+			      struct error *err)
+{
+	for (; *text; text++) {
+		if (*text > ' ' && *text <= '~')
+			continue;
+		error_set(err, EINVAL,
+			  "service %s: %s: has a space, control or non-ASCII character", spec->name,
+			  field);
+		error_hint(err, -EINVAL, "write such a character as %%XX");
+		return error_field(err, -EINVAL, field);
+	}
+	return 0;
+}
+
+static int check_http(const struct service_spec *spec, struct error *err)
+{
+	const struct check_spec *check = &spec->check;
+	int r = check_request_text(spec, "check-path", check->path, err);
+
+	if (r == 0)
+		r = check_request_text(spec, "check-host", check->host, err);
+	if (r < 0)
+		return r;
+	if (check->path[0] != '/') {
+		error_set(err, EINVAL, "service %s: check-path: \"%s\" does not begin with /",
+			  spec->name, check->path);
+		error_hint(err, -EINVAL, "a path is written like /health");
+		return error_field(err, -EINVAL, "check-path");
+	}
+	if (check->status_min < 100 || check->status_max > 599 ||
+	    check->status_min > check->status_max) {
+		error_set(err, EINVAL, "service %s: check-status: %u-%u is no range within 100-599",
+			  spec->name, check->status_min, check->status_max);
+		error_hint(err, -EINVAL, "write one status or a range, like 200 or 200-399");
+		return error_field(err, -EINVAL, "check-status");
+	}
+	return 0;
+}
+
+/* The ranges of docs/api.md. */
+static int check_ranges(const struct service_spec *spec, struct error *err)
+{
+	const struct check_spec *check = &spec->check;
+	const uint64_t *timeout = spec->timeout_ms;
+	const struct {
+		const char *field;
+		uint64_t value, min, max;
+		bool duration;
+	} ranges[] = {
+		{"check-interval", check->interval_ms, 100, HOUR_MS, true},
+		{"check-timeout", check->timeout_ms, 10, MINUTE_MS, true},
+		{"rise", check->rise, 1, 1000, false},
+		{"fall", check->fall, 1, 1000, false},
+		{"timeout-established", timeout[LB_FLOW_ESTABLISHED], 2 * SECOND_MS, 2 * HOUR_MS,
+		 true},
+		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS, 30 * SECOND_MS, true},
+		{"timeout-closing", timeout[LB_FLOW_CLOSING], 2 * SECOND_MS, 2 * HOUR_MS, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+		uint64_t numbers[] = {ranges[i].value, ranges[i].min, ranges[i].max};
+		char text[ARRAY_SIZE(numbers)][DURATION_TEXT_MAX];
+
+		if (numbers[0] >= numbers[1] && numbers[0] <= numbers[2])
+			continue;
+		for (size_t n = 0; n < ARRAY_SIZE(numbers); n++) {
+			if (ranges[i].duration)
+				format_duration(numbers[n], text[n]);
+			else
+				snprintf(text[n], sizeof(text[n]), "%llu",
+					 (unsigned long long)numbers[n]);
+		}
+		error_set(err, EINVAL, "service %s: %s: %s is out of range", spec->name,
+			  ranges[i].field, text[0]);
+		error_hint(err, -EINVAL, "write %s to %s", text[1], text[2]);
+		return error_field(err, -EINVAL, ranges[i].field);
+	}
+	return 0;
+}
+
+static bool all_ports_served(const struct service_spec *spec)
+{
+	for (size_t i = 0; i < spec->vip_count; i++) {
+		if (spec->vips[i].vip.endpoint.port != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Port 0 stands for the packet's own port: where the service serves every port, and in mode l2
+ * where its VIPs have several. */
+static int check_portless(const struct service_spec *spec, const char *backend, struct error *err)
+{
+	if (service_default_port(spec) != 0 ||
+	    (spec->mode != LB_MODE_L2 && !all_ports_served(spec))) {
+		error_set(err, EINVAL, "backend %s of service %s: needs a port", backend,
+			  spec->name);
+		error_hint(err, -EINVAL, "write ADDR:PORT");
+		return error_field(err, -EINVAL, "address");
+	}
+	if (spec->check.kind != CHECK_NONE && spec->check.port == 0) {
+		error_set(err, EINVAL, "backend %s of service %s: has no port to check", backend,
+			  spec->name);
+		error_hint(err, -EINVAL, "give the service a check-port, or check none");
+		return error_field(err, -EINVAL, "check-port");
+	}
+	return 0;
+}
+
+static int check_backend_port(const struct service_spec *spec, const char *backend, uint16_t port,
+			      struct error *err)
+{
+	if (port == 0)
+		return check_portless(spec, backend, err);
+	if (spec->mode != LB_MODE_L2)
+		return 0;
+	for (size_t i = 0; i < spec->vip_count; i++) {
+		char vip[VIP_TEXT_MAX];
+
+		if (spec->vips[i].vip.endpoint.port == port)
+			continue;
+		error_set(err, EINVAL,
+			  "backend %s of service %s: mode l2 does not translate ports, and VIP %s "
+			  "has another",
+			  backend, spec->name, format_vip(&spec->vips[i].vip, vip));
+		error_hint(err, -EINVAL, "leave the backend's port out, or use mode nat");
+		return error_field(err, -EINVAL, "address");
+	}
+	return 0;
+}
+
+static int check_backend(const struct service_spec *spec, const struct backend_spec *backend,
+			 struct error *err)
+{
+	const struct address *address = &backend->endpoint.address;
+	char text[ENDPOINT_TEXT_MAX];
+
+	format_endpoint(&backend->endpoint, text);
+	if (backend->weight > BACKEND_WEIGHT_MAX) {
+		error_set(err, EINVAL, "backend %s of service %s: weight %u is out of range", text,
+			  spec->name, backend->weight);
+		error_hint(err, -EINVAL, "write 0 to %d", BACKEND_WEIGHT_MAX);
+		return error_field(err, -EINVAL, "weight");
+	}
+	for (size_t i = 0; i < spec->vip_count; i++) {
+		const struct address *vip = &spec->vips[i].vip.endpoint.address;
+
+		if (address_is_ipv4(address) != address_is_ipv4(vip)) {
+			error_set(err, EINVAL,
+				  "backend %s of service %s: not of the VIPs' address family", text,
+				  spec->name);
+			return error_field(err, -EINVAL, "address");
+		}
+		if (address_equal(address, vip)) {
+			error_set(err, EINVAL, "backend %s of service %s: is the service's own VIP",
+				  text, spec->name);
+			error_hint(err, -EINVAL, "write the backend host's own address");
+			return error_field(err, -EINVAL, "address");
+		}
+	}
+	return check_backend_port(spec, text, backend->endpoint.port, err);
+}
+
+static int refuse_second_backend(const struct service_spec *spec, const struct endpoint *endpoint,
+				 int code, struct error *err)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	error_set(err, code, "backend %s of service %s: is there already",
+		  format_endpoint(endpoint, text), spec->name);
+	return error_field(err, -code, "address");
+}
+
+static int compare_endpoints(const void *left, const void *right)
+{
+	const struct endpoint *a = left;
+	const struct endpoint *b = right;
+	int order = memcmp(&a->address, &b->address, sizeof(a->address));
+
+	return order != 0 ? order : (int)a->port - (int)b->port;
+}
+
+/* Sorted, because one request may bring many thousands and the event loop waits for us. */
+static int check_backends_differ(const struct service_spec *spec, struct error *err)
+{
+	struct endpoint *sorted;
+	int r = 0;
+
+	if (spec->backend_count < 2)
+		return 0;
+	sorted = reallocarray(NULL, spec->backend_count, sizeof(*sorted));
+	if (!sorted)
+		return error_set(err, ENOMEM, "service %s: out of memory", spec->name);
+	for (size_t i = 0; i < spec->backend_count; i++)
+		sorted[i] = spec->backends[i].endpoint;
+	qsort(sorted, spec->backend_count, sizeof(*sorted), compare_endpoints);
+	for (size_t i = 1; i < spec->backend_count && r == 0; i++) {
+		if (endpoint_equal(&sorted[i - 1], &sorted[i]))
+			r = refuse_second_backend(spec, &sorted[i], EINVAL, err);
+	}
+	free(sorted);
+	return r;
+}
+
+int service_spec_check(const struct service_spec *spec, struct error *err)
+{
+	int r = check_name(spec->name, err);
+
+	if (r == 0)
+		r = check_vips(spec, err);
+	if (r == 0)
+		r = check_http(spec, err);
+	if (r == 0)
+		r = check_ranges(spec, err);
+	for (size_t i = 0; r == 0 && i < spec->backend_count; i++)
+		r = check_backend(spec, &spec->backends[i], err);
+	return r < 0 ? r : check_backends_differ(spec, err);
+}
+
+/* --- what must hold between services --- */
+
+static int check_services_differ(const struct service_spec *old, const struct service_spec *added,
+				 struct error *err)
+{
+	if (strcmp(old->name, added->name) == 0) {
+		error_set(err, EEXIST, "service %s: is there already", added->name);
+		error_hint(err, -EEXIST, "choose another name or rm service %s", old->name);
+		return error_field(err, -EEXIST, "name");
+	}
+	for (size_t i = 0; i < added->vip_count; i++) {
+		for (size_t j = 0; j < old->vip_count; j++) {
+			char text[VIP_TEXT_MAX];
+
+			if (!vip_equal(&added->vips[i].vip, &old->vips[j].vip))
+				continue;
+			error_set(err, EEXIST, "service %s: VIP %s belongs to service %s",
+				  added->name, format_vip(&added->vips[i].vip, text), old->name);
+			error_hint(err, -EEXIST, "choose another port or rm service %s", old->name);
+			return error_field(err, -EEXIST, "vip");
+		}
+	}
+	return 0;
+}
+
+int desired_check(const struct desired *desired, struct error *err)
+{
+	for (size_t i = 1; i < desired->service_count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			int r = check_services_differ(&desired->services[j], &desired->services[i],
+						      err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+/* --- changing --- */
+
+int desired_add_service(struct desired *desired, struct service_spec *spec, struct error *err)
+{
+	struct service_spec *services;
+	int r = service_spec_check(spec, err);
+
+	for (size_t i = 0; r == 0 && i < desired->service_count; i++)
+		r = check_services_differ(&desired->services[i], spec, err);
+	if (r < 0)
+		return r;
+	services = reallocarray(desired->services, desired->service_count + 1, sizeof(*services));
+	if (!services)
+		return error_set(err, ENOMEM, "service %s: out of memory", spec->name);
+	services[desired->service_count++] = *spec;
+	desired->services = services;
+	*spec = (struct service_spec){0};
+	return 0;
+}
+
+void desired_remove_service(struct desired *desired, struct service_spec *service)
+{
+	size_t index = (size_t)(service - desired->services);
+
+	service_spec_clear(service);
+	desired->service_count--;
+	memmove(service, service + 1, (desired->service_count - index) * sizeof(*service));
+}
+
+int service_add_backend(struct service_spec *service, const struct backend_spec *backend,
+			struct error *err)
+{
+	struct backend_spec *backends;
+	int r = check_backend(service, backend, err);
+
+	if (r < 0)
+		return r;
+	if (service_backend(service, &backend->endpoint))
+		return refuse_second_backend(service, &backend->endpoint, EEXIST, err);
+	backends = reallocarray(service->backends, service->backend_count + 1, sizeof(*backends));
+	if (!backends)
+		return error_set(err, ENOMEM, "service %s: out of memory", service->name);
+	backends[service->backend_count++] = *backend;
+	service->backends = backends;
+	return 0;
+}
+
+void service_remove_backend(struct service_spec *service, struct backend_spec *backend)
+{
+	size_t index = (size_t)(backend - service->backends);
+
+	service->backend_count--;
+	memmove(backend, backend + 1, (service->backend_count - index) * sizeof(*backend));
+}

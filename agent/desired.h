@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_DESIRED_H
+#define SLUICE_DESIRED_H
+
+/*
+ * The desired state: what the operator asked for, and nothing else. Pure data: no I/O, no clock.
+ *
+ * A change is made on a clone and is then committed or thrown away as a whole, so whatever is
+ * refused on the way leaves the running state as it was. The functions below check what they can
+ * know alone (syntax lives in config.h, limits of the maps in ids.h).
+ */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "error.h"
+#include "parse.h"
+
+#define SERVICE_NAME_MAX   63
+#define BACKEND_WEIGHT_MAX 1000
+
+enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
+
+struct check_spec {
+	enum check_kind kind;
+	char path[256];      /* http: request target, begins with '/' */
+	char host[256];      /* http: Host header; empty: the backend's address */
+	uint16_t status_min; /* http: inclusive range of statuses that pass */
+	uint16_t status_max;
+	uint16_t port; /* 0: the backend's */
+	uint64_t interval_ms;
+	uint64_t timeout_ms;
+	uint32_t rise; /* successes in a row before a down backend is up */
+	uint32_t fall; /* failures in a row before an up backend is down */
+};
+
+enum admin_state { ADMIN_UP, ADMIN_DRAIN, ADMIN_MAINT };
+
+struct backend_spec {
+	uint16_t id; /* index into the map backends; 0 until assigned */
+	struct endpoint endpoint;
+	uint16_t weight; /* 0 to BACKEND_WEIGHT_MAX; 0 gets no new flows */
+	enum admin_state state;
+	bool removing;        /* drains, then leaves the desired state */
+	uint64_t deadline_ms; /* end of a drain, Unix time; 0: none */
+};
+
+struct vip_spec {
+	uint16_t id; /* index into vip_stats; 0 until assigned */
+	struct vip vip;
+};
+
+struct service_spec {
+	uint16_t id; /* index into the map services; 0 until assigned */
+	char name[SERVICE_NAME_MAX + 1];
+	struct vip_spec *vips; /* owned */
+	size_t vip_count;
+	enum lb_mode mode;
+	struct check_spec check;
+	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_EMPTY] unused */
+	struct backend_spec *backends;       /* owned; in order of insertion */
+	size_t backend_count;
+};
+
+struct desired {
+	uint64_t generation;           /* raised by each commit */
+	uint64_t seed;                 /* of the flow hash; fleet-wide if the operator says so */
+	struct service_spec *services; /* owned; in order of insertion */
+	size_t service_count;
+};
+
+/* NULL only when out of memory. */
+struct desired *desired_new(void);
+struct desired *desired_clone(const struct desired *desired);
+void desired_free(struct desired *desired);
+
+/* A spec with every default in place, no name, no VIP. */
+void service_spec_init(struct service_spec *spec);
+/* Frees what spec owns, not spec. */
+void service_spec_clear(struct service_spec *spec);
+
+/* NULL if there is none. The result points into desired until its next change. */
+struct service_spec *desired_service(const struct desired *desired, const char *name);
+struct backend_spec *service_backend(const struct service_spec *service,
+				     const struct endpoint *endpoint);
+
+/* The port a backend has if none is written: the one port of all VIPs, else 0. */
+uint16_t service_default_port(const struct service_spec *service);
+
+/* As above, but a missing one is -ENOENT with err naming it and what there is. */
+int desired_require_service(const struct desired *desired, const char *name,
+			    struct service_spec **ret_service, struct error *err);
+int service_require_backend(const struct service_spec *service, const char *endpoint_text,
+			    struct backend_spec **ret_backend, struct error *err);
+
+/*
+ * Takes what *spec owns (and clears it) on success. -EEXIST: the name or a VIP is taken.
+ * -EINVAL: service_spec_check() refuses it.
+ */
+int desired_add_service(struct desired *desired, struct service_spec *spec, struct error *err);
+void desired_remove_service(struct desired *desired, struct service_spec *service);
+
+/* -EEXIST: already there. -EINVAL: family differs from the VIPs'. */
+int service_add_backend(struct service_spec *service, const struct backend_spec *backend,
+			struct error *err);
+void service_remove_backend(struct service_spec *service, struct backend_spec *backend);
+
+/* Everything that must hold within one service. */
+int service_spec_check(const struct service_spec *spec, struct error *err);
+
+/* Everything that must hold between services: names and VIPs are unique. */
+int desired_check(const struct desired *desired, struct error *err);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flow_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A closing flow counts as active while its last packets may still be under way. */
+#define CLOSING_ACTIVE_COARSE_TICKS 3
+
+struct flow_scan {
+	struct dataplane *dp;
+	uint32_t position; /* next bucket */
+	uint64_t rounds;
+	struct flow_counts current; /* the round under way */
+	struct flow_counts last;
+};
+
+struct flow_scan *flow_scan_new(struct dataplane *dp)
+{
+	struct flow_scan *scan = calloc(1, sizeof(*scan));
+	size_t backends = (size_t)dp->sizes.backends + 1;
+
+	if (!scan)
+		return NULL;
+	scan->dp = dp;
+	scan->current.active = calloc(backends, sizeof(*scan->current.active));
+	scan->last.active = calloc(backends, sizeof(*scan->last.active));
+	if (!scan->current.active || !scan->last.active) {
+		flow_scan_free(scan);
+		return NULL;
+	}
+	return scan;
+}
+
+void flow_scan_free(struct flow_scan *scan)
+{
+	if (!scan)
+		return;
+	free(scan->current.active);
+	free(scan->last.active);
+	free(scan);
+}
+
+static enum lb_flow_state word_state(uint64_t word)
+{
+	return (enum lb_flow_state)((word >> LB_FLOW_STATE_SHIFT) & LB_FLOW_STATE_MASK);
+}
+
+static uint16_t word_backend(uint64_t word)
+{
+	return (uint16_t)((word >> LB_FLOW_BACKEND_SHIFT) & LB_FLOW_BACKEND_MASK);
+}
+
+static uint32_t word_age(const struct dataplane_clock *clock, uint64_t word, uint64_t now)
+{
+	uint8_t shift = word_state(word) == LB_FLOW_EMBRYONIC ? clock->tick_shift
+							      : clock->coarse_tick_shift;
+
+	uint32_t age = (uint32_t)(((now >> shift) - word) & LB_FLOW_TIME_MASK);
+
+	return age > LB_FLOW_TIME_MASK - LB_FLOW_TICKS_AHEAD ? 0 : age;
+}
+
+/* The service whose backend the entry names, or NULL if there is none any more. */
+static const struct lb_service *word_service(const struct dataplane *dp, uint64_t word)
+{
+	uint16_t id = word_backend(word);
+
+	if (id > dp->sizes.backends || dp->backends[id].service == 0)
+		return NULL;
+	return &dp->services[dp->backends[id].service];
+}
+
+static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
+{
+	uint64_t word = __atomic_load_n(place, __ATOMIC_RELAXED);
+	enum lb_flow_state state = word_state(word);
+	const struct lb_service *service;
+	uint32_t age;
+
+	if (word == 0)
+		return;
+	age = word_age(&scan->dp->clock, word, now);
+	service = word_service(scan->dp, word);
+	if (!service || age > service->timeout[state]) {
+		__atomic_compare_exchange_n(place, &word, 0, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+		return;
+	}
+	scan->current.by_state[state]++;
+	if (state != LB_FLOW_CLOSING || age <= CLOSING_ACTIVE_COARSE_TICKS)
+		scan->current.active[word_backend(word)]++;
+}
+
+static void round_end(struct flow_scan *scan)
+{
+	struct flow_counts done = scan->current;
+
+	scan->current = scan->last;
+	scan->last = done;
+	memset(scan->current.active, 0,
+	       ((size_t)scan->dp->sizes.backends + 1) * sizeof(*scan->current.active));
+	memset(scan->current.by_state, 0, sizeof(scan->current.by_state));
+	scan->position = 0;
+	scan->rounds++;
+}
+
+bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets)
+{
+	uint32_t total = scan->dp->sizes.flows / LB_FLOW_WAYS;
+	uint32_t end = total - scan->position < buckets ? total : scan->position + buckets;
+	int way;
+
+	for (; scan->position < end; scan->position++) {
+		for (way = 0; way < LB_FLOW_WAYS; way++)
+			scan_word(scan, (uint64_t *)&scan->dp->flows[scan->position].word[way],
+				  now);
+	}
+	if (scan->position < total)
+		return false;
+	round_end(scan);
+	return true;
+}
+
+const struct flow_counts *flow_scan_counts(const struct flow_scan *scan)
+{
+	return &scan->last;
+}
+
+uint64_t flow_scan_rounds(const struct flow_scan *scan)
+{
+	return scan->rounds;
+}

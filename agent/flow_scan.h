@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FLOW_SCAN_H
+#define SLUICE_FLOW_SCAN_H
+
+/*
+ * The agent's round through the flow table, a part at a time so that the loop never stalls:
+ * counts flows by backend and state, and clears entries that have expired or whose backend is no
+ * more. Clears by compare-and-swap, so a packet that touches an entry meanwhile wins.
+ */
+#include "dataplane.h"
+
+struct flow_counts {
+	uint32_t *active; /* [backend index]: flows that may still carry data */
+	uint32_t by_state[LB_FLOW_STATES];
+};
+
+struct flow_scan;
+
+/* NULL: out of memory. dp must outlive the scan. */
+struct flow_scan *flow_scan_new(struct dataplane *dp);
+void flow_scan_free(struct flow_scan *scan);
+
+/*
+ * Looks through the next `buckets` buckets. now is in jiffies. Returns true if a round ended:
+ * flow_scan_counts() is then of that round and flow_scan_rounds() went up.
+ */
+bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets);
+
+/* Of the last whole round; all zero before the first ended. */
+const struct flow_counts *flow_scan_counts(const struct flow_scan *scan);
+
+/* Whole rounds ended. What happened before a call is fully seen once two more have ended. */
+uint64_t flow_scan_rounds(const struct flow_scan *scan);
+
+#endif

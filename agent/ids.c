@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ids.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* One kind of index: which are taken, and where the search for a free one goes on. */
+struct pool {
+	bool *taken; /* [1..size] */
+	uint32_t size;
+	uint32_t next;
+};
+
+static int pool_init(struct pool *pool, uint32_t size, struct error *err)
+{
+	pool->taken = calloc((size_t)size + 1, sizeof(*pool->taken));
+	pool->size = size;
+	pool->next = 1;
+	return pool->taken ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+static void pool_mark(struct pool *pool, uint16_t id)
+{
+	if (id && id <= pool->size)
+		pool->taken[id] = true;
+}
+
+/* Leaves an index that is there alone. */
+static int pool_fill(struct pool *pool, uint16_t *id, const char *what, const char *flag,
+		     struct error *err)
+{
+	int ret;
+
+	if (*id && *id <= pool->size)
+		return 0;
+	while (pool->next <= pool->size && pool->taken[pool->next])
+		pool->next++;
+	if (pool->next > pool->size) {
+		ret = error_set(err, E2BIG, "no room for another %s: the limit is %u", what,
+				pool->size);
+		return error_hint(err, ret, "start lbagent with a larger %s", flag);
+	}
+	pool->taken[pool->next] = true;
+	*id = (uint16_t)pool->next;
+	return 0;
+}
+
+struct pools {
+	struct pool services, vips, backends;
+};
+
+static void mark_service(struct pools *pools, const struct service_spec *service)
+{
+	size_t i;
+
+	pool_mark(&pools->services, service->id);
+	for (i = 0; i < service->vip_count; i++)
+		pool_mark(&pools->vips, service->vips[i].id);
+	for (i = 0; i < service->backend_count; i++)
+		pool_mark(&pools->backends, service->backends[i].id);
+}
+
+static int fill_service(struct pools *pools, struct service_spec *service, struct error *err)
+{
+	int ret = pool_fill(&pools->services, &service->id, "service", "--max-services", err);
+	size_t i;
+
+	for (i = 0; ret == 0 && i < service->vip_count; i++)
+		ret = pool_fill(&pools->vips, &service->vips[i].id, "VIP", "--max-vips", err);
+	for (i = 0; ret == 0 && i < service->backend_count; i++)
+		ret = pool_fill(&pools->backends, &service->backends[i].id, "backend",
+				"--max-backends", err);
+	return ret;
+}
+
+int ids_assign(struct desired *desired, const struct dataplane_sizes *sizes, const bool *resting,
+	       struct error *err)
+{
+	struct pools pools = {0};
+	uint32_t id;
+	size_t i;
+	int ret;
+
+	ret = pool_init(&pools.services, sizes->services, err);
+	if (ret == 0)
+		ret = pool_init(&pools.vips, sizes->vips, err);
+	if (ret == 0)
+		ret = pool_init(&pools.backends, sizes->backends, err);
+	for (id = 1; ret == 0 && id <= sizes->backends; id++)
+		pools.backends.taken[id] = resting[id];
+	for (i = 0; ret == 0 && i < desired->service_count; i++)
+		mark_service(&pools, &desired->services[i]);
+	for (i = 0; ret == 0 && i < desired->service_count; i++)
+		ret = fill_service(&pools, &desired->services[i], err);
+	free(pools.services.taken);
+	free(pools.vips.taken);
+	free(pools.backends.taken);
+	return ret;
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lbagent: arguments, preconditions, state, data plane, manager, doors, loop. */
+#include <errno.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <systemd/sd-daemon.h>
+#include <uv.h>
+
+#include "api.h"
+#include "config.h"
+#include "dataplane_bpf.h"
+#include "http.h"
+#include "json.h"
+#include "log.h"
+#include "manager.h"
+#include "options.h"
+#include "store.h"
+
+struct agent {
+	struct options options;
+	uv_loop_t loop;
+	uv_signal_t sigterm, sigint;
+	struct dataplane *dp;
+	struct manager *manager;
+	struct api api;
+	struct http_server *local, *remote;
+};
+
+/* --- state --- */
+
+static int accept_state(void *context, const char *text, size_t length, struct error *err)
+{
+	struct desired **desired = context;
+	cJSON *json = NULL;
+	int ret = json_parse(text, length, &json, err);
+
+	if (ret == 0)
+		ret = config_read_state(json, desired, err);
+	cJSON_Delete(json);
+	return ret;
+}
+
+/* The services of the configuration file begin the state; afterwards the state rules. */
+static int add_configured(struct desired *desired, const cJSON *services, struct error *err)
+{
+	struct service_spec spec;
+	const cJSON *item;
+	int ret = 0;
+
+	if (services && !cJSON_IsArray(services))
+		return error_set(err, EINVAL, "configuration: services: not an array");
+	cJSON_ArrayForEach (item, services) {
+		spec = (struct service_spec){0};
+		ret = config_read_service(item, &spec, err);
+		if (ret == 0)
+			ret = desired_add_service(desired, &spec, err);
+		service_spec_clear(&spec);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static int new_state(const struct options *options, struct desired **ret_desired, struct error *err)
+{
+	struct desired *desired = desired_new();
+	int ret;
+
+	if (!desired)
+		return error_set(err, ENOMEM, "out of memory");
+	if (getrandom(&desired->seed, sizeof(desired->seed), 0) != sizeof(desired->seed))
+		ret = error_set(err, EIO, "no random numbers to be had: %s", strerror(errno));
+	else
+		ret = add_configured(desired, options->services, err);
+	if (ret) {
+		desired_free(desired);
+		return ret;
+	}
+	*ret_desired = desired;
+	return 0;
+}
+
+static int save_new_state(const struct options *options, const struct desired *desired,
+			  struct error *err)
+{
+	cJSON *json = config_write_state(desired);
+	char *text = json ? cJSON_Print(json) : NULL;
+	int ret = text ? store_save(options->state_dir, text, err)
+		       : error_set(err, ENOMEM, "out of memory");
+
+	cJSON_free(text);
+	cJSON_Delete(json);
+	return ret;
+}
+
+static int load_state(const struct options *options, struct desired **ret_desired, bool *ret_fresh,
+		      struct error *err)
+{
+	enum store_found found = STORE_EMPTY;
+	struct error warning = {0};
+	int ret;
+
+	ret = store_load(options->state_dir, accept_state, ret_desired, &found, &warning, err);
+	if (ret)
+		return ret;
+	*ret_fresh = found == STORE_EMPTY;
+	if (found == STORE_EMPTY)
+		return new_state(options, ret_desired, err);
+	if (found == STORE_BACKUP)
+		log_warn("state taken from the backup", "reason", warning.message);
+	if (options->services)
+		log_warn("services of the configuration file are not applied", "reason",
+			 "the saved state has its own", "hint",
+			 "change services with lbctl; an empty --state-dir begins anew");
+	return 0;
+}
+
+/* --- start --- */
+
+static int check_interfaces(const struct options *options, struct error *err)
+{
+	size_t i;
+	int ret;
+
+	for (i = 0; i < options->interface_count; i++) {
+		if (if_nametoindex(options->interfaces[i]))
+			continue;
+		ret = error_set(err, ENODEV, "interface %s: there is no such interface",
+				options->interfaces[i]);
+		return error_hint(err, ret, "`ip -br link` lists them");
+	}
+	return 0;
+}
+
+static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
+{
+	const struct options *options = &agent->options;
+	struct dataplane_bpf_config config = {
+		.bpffs = options->bpffs,
+		.sizes = options->sizes,
+		.seed = seed,
+		.nat_port_low = options->nat_port_low,
+		.nat_port_high = options->nat_port_high,
+		.verifier_log = options->verifier_log[0] ? options->verifier_log : NULL,
+	};
+
+	return dataplane_bpf_open(&config, &agent->dp, err);
+}
+
+static int attach(struct agent *agent, struct error *err)
+{
+	const struct options *options = &agent->options;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < options->interface_count; i++)
+		ret = dataplane_bpf_attach(agent->dp, options->interfaces[i], options->xdp_mode,
+					   err);
+	if (ret == 0)
+		ret = dataplane_bpf_pin(agent->dp, err);
+	if (ret)
+		dataplane_bpf_detach_new(agent->dp);
+	return ret;
+}
+
+static int open_doors(struct agent *agent, struct error *err)
+{
+	const struct options *options = &agent->options;
+	int fd = -1, ret;
+
+	agent->api.manager = agent->manager;
+	agent->api.interfaces = dataplane_bpf_interfaces(agent->dp, &agent->api.interface_count);
+	agent->api.started_ns = uv_hrtime();
+	ret = http_listen_unix(options->socket, options->socket_group, &fd, err);
+	if (ret == 0)
+		ret = http_server_new(&agent->loop, fd, false, api_handle, &agent->api,
+				      &agent->local, err);
+	if (ret || options->listen.port == 0)
+		return ret;
+	ret = http_listen_tcp(&options->listen, &fd, err);
+	if (ret == 0)
+		ret = http_server_new(&agent->loop, fd, true, api_handle, &agent->api,
+				      &agent->remote, err);
+	return ret;
+}
+
+static int start(struct agent *agent, struct error *err)
+{
+	struct desired *desired = NULL;
+	bool fresh = false;
+	uint64_t seed;
+	int ret;
+
+	ret = check_interfaces(&agent->options, err);
+	if (ret == 0)
+		ret = load_state(&agent->options, &desired, &fresh, err);
+	if (ret)
+		return ret;
+	seed = desired->seed;
+	ret = open_dataplane(agent, seed, err);
+	if (ret) {
+		desired_free(desired);
+		return ret;
+	}
+	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir, desired,
+			  &agent->manager, err);
+	if (ret == 0 && fresh)
+		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
+	if (ret == 0)
+		ret = open_doors(agent, err);
+	return ret ? ret : attach(agent, err);
+}
+
+/* --- run and stop --- */
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	log_info("stopping", "signal", strsignal(number), "packets",
+		 "flow on; lbagent --unload ends them");
+	uv_stop(signal->loop);
+}
+
+static void watch_signal(struct agent *agent, uv_signal_t *handle, int number)
+{
+	uv_signal_init(&agent->loop, handle);
+	uv_signal_start(handle, on_signal, number);
+}
+
+static void stop(struct agent *agent)
+{
+	http_server_free(agent->local);
+	http_server_free(agent->remote);
+	if (agent->manager)
+		manager_stop(agent->manager);
+	uv_close((uv_handle_t *)&agent->sigterm, NULL);
+	uv_close((uv_handle_t *)&agent->sigint, NULL);
+	uv_run(&agent->loop, UV_RUN_DEFAULT); /* closes handles */
+	if (agent->local)
+		unlink(agent->options.socket);
+	manager_free(agent->manager);
+	dataplane_bpf_close(agent->dp);
+	uv_loop_close(&agent->loop);
+	options_clear(&agent->options);
+}
+
+static void say_ready(const struct agent *agent)
+{
+	const struct dataplane_interface *interfaces = agent->api.interfaces;
+	char listen[ENDPOINT_TEXT_MAX] = "none";
+	size_t i;
+
+	for (i = 0; i < agent->api.interface_count; i++)
+		log_info("attached", "interface", interfaces[i].name, "mode", interfaces[i].mode,
+			 "by", interfaces[i].attached_by);
+	if (agent->options.nat_ports_scarce)
+		log_warn("NAT ports overlap with the host's own", "reason",
+			 "ip_local_port_range leaves fewer than 4096 free", "hint",
+			 "narrow ip_local_port_range, or give --nat-ports LOW-HIGH");
+	if (agent->options.listen.port)
+		format_endpoint(&agent->options.listen, listen);
+	log_info("ready", "version", SLUICE_VERSION, "socket", agent->options.socket, "listen",
+		 listen, "flows", agent->dp->adopted ? "adopted" : "none yet");
+	sd_notify(0, "READY=1");
+}
+
+static int run(struct agent *agent)
+{
+	struct error err = {0};
+	int ret;
+
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2), not our end */
+	log_set_level(agent->options.log_level);
+	uv_loop_init(&agent->loop);
+	watch_signal(agent, &agent->sigterm, SIGTERM);
+	watch_signal(agent, &agent->sigint, SIGINT);
+	ret = start(agent, &err);
+	if (ret) {
+		log_error("cannot start", "error", err.message, "hint", err.hint);
+	} else {
+		say_ready(agent);
+		uv_run(&agent->loop, UV_RUN_DEFAULT);
+		sd_notify(0, "STOPPING=1");
+	}
+	stop(agent);
+	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int unload(const struct options *options)
+{
+	struct error err = {0};
+
+	if (dataplane_bpf_unload(options->bpffs, &err) == 0)
+		return EXIT_SUCCESS;
+	log_error("cannot unload", "error", err.message, "hint", err.hint);
+	return EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+	static struct agent agent;
+	struct error err = {0};
+
+	if (options_read(&agent.options, argc, argv, &err)) {
+		fprintf(stderr, "lbagent: %s\n", err.message);
+		if (err.hint[0])
+			fprintf(stderr, "  try: %s\n", err.hint);
+		options_clear(&agent.options);
+		return 2;
+	}
+	if (agent.options.help) {
+		options_usage();
+		return EXIT_SUCCESS;
+	}
+	if (agent.options.version) {
+		printf("lbagent %s\n", SLUICE_VERSION);
+		return EXIT_SUCCESS;
+	}
+	return agent.options.unload ? unload(&agent.options) : run(&agent);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_MANAGER_H
+#define SLUICE_MANAGER_H
+
+/*
+ * The agent's middle: holds the desired state, learns about each backend from probes and next
+ * hops, keeps the data plane in sync with both, and ends drains. One loop, one thread.
+ */
+#include <uv.h>
+
+#include "dataplane.h"
+#include "desired.h"
+#include "flow_scan.h"
+
+struct manager;
+
+enum backend_status {
+	BACKEND_UP,
+	BACKEND_CHECKING,
+	BACKEND_DOWN,
+	BACKEND_DRAIN,
+	BACKEND_REMOVING,
+	BACKEND_MAINT,
+	BACKEND_NO_NEIGHBOUR,
+};
+
+/* A backend as it is, beside what is asked of it in its spec. */
+struct backend_view {
+	enum backend_status status;
+	const char *reason; /* why it is not up; "" if it is */
+	uint64_t since_ms;  /* of status; Unix time */
+	double share;       /* of its service's table, 0 to 1 */
+	uint32_t active_flows;
+	uint64_t checks_passed;
+	uint64_t checks_failed;
+};
+
+/*
+ * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop and
+ * state_dir must outlive the manager. Nothing is attached or probed before the loop runs.
+ */
+int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
+		struct desired *desired, struct manager **ret_manager, struct error *err);
+
+/* Stops probes and timers; the loop must run once more to close handles, then call
+ * manager_free. Packets flow on. */
+void manager_stop(struct manager *manager);
+void manager_free(struct manager *manager);
+
+/* What is asked for now; valid until the next commit. Clone it to change it. */
+const struct desired *manager_desired(const struct manager *manager);
+
+/*
+ * Makes next the desired state: gives indices, persists, syncs. Takes next over, also on
+ * failure; then everything is as it was. On return packets already follow the new state, but
+ * for backends that have still to pass their first check.
+ */
+int manager_commit(struct manager *manager, struct desired *next, struct error *err);
+
+struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec);
+
+const char *backend_status_name(enum backend_status status);
+
+const struct flow_counts *manager_flows(const struct manager *manager);
+struct dataplane *manager_dataplane(const struct manager *manager);
+
+/* NULL if the data plane is as it should be, else what failed last. */
+const char *manager_out_of_sync(const struct manager *manager);
+
+/* Of the last table build and the last commit's sync. */
+double manager_build_seconds(const struct manager *manager);
+double manager_sync_seconds(const struct manager *manager);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "view.h"
+
+/* What one line about a backend is made from. */
+struct backend_figures {
+	const struct service_spec *service;
+	const struct backend_spec *spec;
+	struct backend_view view;
+	struct lb_backend_stats stats;
+	char endpoint[ENDPOINT_TEXT_MAX];
+};
+
+static void head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+/* --- services --- */
+
+static void vip_series(FILE *out, const struct manager *manager, const char *name, bool bytes)
+{
+	const struct desired *desired = manager_desired(manager);
+	struct dataplane *dp = manager_dataplane(manager);
+	const struct service_spec *service;
+	char text[VIP_TEXT_MAX];
+	struct lb_traffic stats;
+	size_t i, v;
+
+	for (i = 0; i < desired->service_count; i++) {
+		service = &desired->services[i];
+		for (v = 0; v < service->vip_count; v++) {
+			dp->ops->vip_stats(dp, service->vips[v].id, &stats);
+			fprintf(out, "%s{service=\"%s\",vip=\"%s\"} %llu\n", name, service->name,
+				format_vip(&service->vips[v].vip, text),
+				(unsigned long long)(bytes ? stats.bytes : stats.packets));
+		}
+	}
+}
+
+static void service_metrics(FILE *out, const struct manager *manager)
+{
+	head(out, "lb_service_packets_total", "counter", "Packets from clients to a VIP.");
+	vip_series(out, manager, "lb_service_packets_total", false);
+	head(out, "lb_service_bytes_total", "counter",
+	     "Bytes from clients to a VIP, Ethernet headers included.");
+	vip_series(out, manager, "lb_service_bytes_total", true);
+}
+
+/* --- backends --- */
+
+static double packets(const struct backend_figures *f)
+{
+	return (double)f->stats.traffic.packets;
+}
+
+static double bytes(const struct backend_figures *f)
+{
+	return (double)f->stats.traffic.bytes;
+}
+
+static double new_flows(const struct backend_figures *f)
+{
+	return (double)f->stats.new_flows;
+}
+
+static double syn_retransmits(const struct backend_figures *f)
+{
+	return (double)f->stats.syn_retransmits;
+}
+
+static double active_flows(const struct backend_figures *f)
+{
+	return f->view.active_flows;
+}
+
+static double up(const struct backend_figures *f)
+{
+	return f->view.status == BACKEND_UP;
+}
+
+static double weight(const struct backend_figures *f)
+{
+	return f->spec->weight;
+}
+
+static double share(const struct backend_figures *f)
+{
+	return f->view.share;
+}
+
+static const struct {
+	const char *name, *type, *help;
+	double (*value)(const struct backend_figures *figures);
+} backend_series[] = {
+	{"lb_backend_packets_total", "counter", "Packets sent to a backend.", packets},
+	{"lb_backend_bytes_total", "counter",
+	 "Bytes sent to a backend, Ethernet headers as they came in included.", bytes},
+	{"lb_backend_new_flows_total", "counter", "Flows scheduled to a backend.", new_flows},
+	{"lb_backend_syn_retransmits_total", "counter",
+	 "SYNs repeated by clients of a backend before an answer.", syn_retransmits},
+	{"lb_backend_active_flows", "gauge", "Flows of a backend in the flow table.", active_flows},
+	{"lb_backend_up", "gauge", "1 if a backend gets new flows, else 0.", up},
+	{"lb_backend_weight", "gauge", "A backend's weight.", weight},
+	{"lb_backend_share_ratio", "gauge", "A backend's part of its service's new flows, 0 to 1.",
+	 share},
+};
+
+/* All backends of all services; *ret_count of them. NULL: none, or out of memory. */
+static struct backend_figures *gather(const struct manager *manager, size_t *ret_count)
+{
+	const struct desired *desired = manager_desired(manager);
+	struct dataplane *dp = manager_dataplane(manager);
+	struct backend_figures *all, *f;
+	size_t i, b, count = 0;
+
+	for (i = 0; i < desired->service_count; i++)
+		count += desired->services[i].backend_count;
+	*ret_count = 0;
+	all = calloc(count, sizeof(*all));
+	for (i = 0; all && i < desired->service_count; i++) {
+		for (b = 0; b < desired->services[i].backend_count; b++) {
+			f = &all[(*ret_count)++];
+			f->service = &desired->services[i];
+			f->spec = &f->service->backends[b];
+			f->view = manager_backend(manager, f->spec);
+			dp->ops->backend_stats(dp, f->spec->id, &f->stats);
+			format_endpoint(&f->spec->endpoint, f->endpoint);
+		}
+	}
+	return all;
+}
+
+static void check_series(FILE *out, const struct backend_figures *all, size_t count)
+{
+	size_t i;
+
+	head(out, "lb_health_checks_total", "counter", "Health checks of a backend, by result.");
+	for (i = 0; i < count; i++) {
+		fprintf(out,
+			"lb_health_checks_total{service=\"%s\",backend=\"%s\",result=\"pass\"} "
+			"%llu\n",
+			all[i].service->name, all[i].endpoint,
+			(unsigned long long)all[i].view.checks_passed);
+		fprintf(out,
+			"lb_health_checks_total{service=\"%s\",backend=\"%s\",result=\"fail\"} "
+			"%llu\n",
+			all[i].service->name, all[i].endpoint,
+			(unsigned long long)all[i].view.checks_failed);
+	}
+}
+
+static void backend_metrics(FILE *out, const struct manager *manager)
+{
+	size_t count, i, s;
+	struct backend_figures *all = gather(manager, &count);
+
+	for (s = 0; s < sizeof(backend_series) / sizeof(backend_series[0]); s++) {
+		head(out, backend_series[s].name, backend_series[s].type, backend_series[s].help);
+		for (i = 0; i < count; i++)
+			fprintf(out, "%s{service=\"%s\",backend=\"%s\"} %.15g\n",
+				backend_series[s].name, all[i].service->name, all[i].endpoint,
+				backend_series[s].value(&all[i]));
+	}
+	check_series(out, all, count);
+	free(all);
+}
+
+/* --- the data plane and the agent --- */
+
+static void drop_metrics(FILE *out, struct dataplane *dp)
+{
+	struct lb_traffic stats;
+	int verdict;
+
+	head(out, "lb_drops_total", "counter", "Packets dropped, by reason.");
+	for (verdict = 0; verdict < LB_VERDICT_COUNT; verdict++) {
+		if (!view_drop_reason((enum lb_verdict)verdict))
+			continue;
+		dp->ops->verdict_stats(dp, (enum lb_verdict)verdict, &stats);
+		fprintf(out, "lb_drops_total{reason=\"%s\"} %llu\n",
+			view_drop_reason((enum lb_verdict)verdict),
+			(unsigned long long)stats.packets);
+	}
+}
+
+static void flow_metrics(FILE *out, const struct manager *manager)
+{
+	static const char *const states[LB_FLOW_STATES] = {
+		[LB_FLOW_EMBRYONIC] = "embryonic",
+		[LB_FLOW_ESTABLISHED] = "established",
+		[LB_FLOW_CLOSING] = "closing",
+	};
+	const struct flow_counts *flows = manager_flows(manager);
+	struct dataplane *dp = manager_dataplane(manager);
+	struct lb_flow_stats stats;
+	int state;
+
+	head(out, "lb_flow_table_entries", "gauge", "Entries of the flow table, by state.");
+	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
+		fprintf(out, "lb_flow_table_entries{state=\"%s\"} %u\n", states[state],
+			flows->by_state[state]);
+	dp->ops->flow_stats(dp, &stats);
+	head(out, "lb_flow_table_evictions_total", "counter",
+	     "Live entries pushed out of a full bucket, by state.");
+	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
+		fprintf(out, "lb_flow_table_evictions_total{state=\"%s\"} %llu\n", states[state],
+			(unsigned long long)stats.evictions[state]);
+}
+
+static void gauge(FILE *out, const char *name, const char *help, double value)
+{
+	head(out, name, "gauge", help);
+	fprintf(out, "%s %.9g\n", name, value);
+}
+
+char *metrics_text(const struct manager *manager, size_t *ret_length)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, ret_length);
+
+	if (!out)
+		return NULL;
+	service_metrics(out, manager);
+	backend_metrics(out, manager);
+	drop_metrics(out, manager_dataplane(manager));
+	flow_metrics(out, manager);
+	gauge(out, "lb_table_build_seconds", "Time the last table took to build.",
+	      manager_build_seconds(manager));
+	gauge(out, "lb_sync_seconds", "Time the last change took to reach the data plane.",
+	      manager_sync_seconds(manager));
+	gauge(out, "lb_in_sync", "1 if the data plane is as it was asked to be, else 0.",
+	      manager_out_of_sync(manager) ? 0 : 1);
+	head(out, "lb_build_info", "gauge", "The agent's version, as a label.");
+	fprintf(out, "lb_build_info{version=\"%s\"} 1\n", SLUICE_VERSION);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

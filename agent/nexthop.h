@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_NEXTHOP_H
+#define SLUICE_NEXTHOP_H
+
+/*
+ * Next hops from the kernel by rtnetlink (libmnl): for an address, the interface, source address
+ * and link-layer address that a packet to it must carry. Followed: link, route and neighbour
+ * events change a hop within the loop iteration that reads them. A hop that the kernel does not
+ * know is asked for (RTM_NEWNEIGH with NTF_USE) and asked for again every few seconds, so that
+ * neighbours which only XDP talks to do not go stale. Single-threaded, on one uv_loop_t.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "error.h"
+#include "parse.h"
+
+struct nexthop {
+	bool resolved;         /* all below is valid; else only reason */
+	bool on_link;          /* no gateway in between */
+	uint32_t ifindex;      /* egress interface */
+	uint8_t dst_mac[6];    /* of the neighbour */
+	uint8_t src_mac[6];    /* of the interface */
+	struct address source; /* the kernel's preferred source address towards it */
+	char reason[96];       /* why not: "no route to 198.18.1.11", "no ARP reply from ..." */
+};
+
+struct nexthop_table;
+
+/* The hop for `address` changed (or was found for the first time). Never called from within
+ * nexthop_watch. */
+typedef void (*nexthop_callback)(void *context, const struct address *address,
+				 const struct nexthop *hop);
+
+/* Opens rtnetlink and reads links and neighbours. Negative errno with err on failure. */
+int nexthop_table_new(uv_loop_t *loop, nexthop_callback callback, void *context,
+		      struct nexthop_table **ret_table, struct error *err);
+/* The loop must run once more afterwards to close handles. NULL-safe. */
+void nexthop_table_free(struct nexthop_table *table);
+
+/* Begins to follow an address; calls are counted, one unwatch for each watch. The answer comes
+ * by callback; if it is known already, in the next loop iteration. */
+int nexthop_watch(struct nexthop_table *table, const struct address *address, struct error *err);
+void nexthop_unwatch(struct nexthop_table *table, const struct address *address);
+
+/* What is known now; NULL if the address is not watched. Valid until the loop runs again. */
+const struct nexthop *nexthop_get(const struct nexthop_table *table, const struct address *address);
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+
+#define CONFIG_SIZE_MAX (16u << 20)
+#define NAT_PORTS_MIN   4096 /* fewer are no use: rather share ports with the host */
+
+/* --- one setter a kind of value --- */
+
+typedef int (*setter)(struct options *options, const char *text, struct error *err);
+
+static int set_text(char *place, size_t size, const char *text, struct error *err)
+{
+	if (text[0] == '\0' || strlen(text) >= size)
+		return error_set(err, EINVAL, "%.100s: empty or longer than %zu bytes", text,
+				 size - 1);
+	memcpy(place, text, strlen(text) + 1);
+	return 0;
+}
+
+static int set_interface(struct options *options, const char *text, struct error *err)
+{
+	size_t length;
+	int ret;
+
+	for (; *text; text += length + (text[length] == ',')) {
+		char name[16] = "";
+
+		length = strcspn(text, ",");
+		if (length == 0 || length >= sizeof(name)) {
+			ret = error_set(err, EINVAL, "%.*s: not an interface name", (int)length,
+					text);
+			return error_hint(err, ret, "write IF or IF,IF");
+		}
+		if (options->interface_count == DATAPLANE_INTERFACES_MAX)
+			return error_set(err, EINVAL, "more than %d interfaces",
+					 DATAPLANE_INTERFACES_MAX);
+		memcpy(name, text, length);
+		memcpy(options->interfaces[options->interface_count++], name, sizeof(name));
+	}
+	return 0;
+}
+
+static int set_state_dir(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->state_dir, sizeof(options->state_dir), text, err);
+}
+
+static int set_socket(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->socket, sizeof(options->socket), text, err);
+}
+
+static int set_socket_group(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->socket_group, sizeof(options->socket_group), text, err);
+}
+
+static int set_bpffs(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->bpffs, sizeof(options->bpffs), text, err);
+}
+
+static int set_verifier_log(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->verifier_log, sizeof(options->verifier_log), text, err);
+}
+
+static int set_listen(struct options *options, const char *text, struct error *err)
+{
+	struct endpoint endpoint;
+	int ret;
+
+	if (strcmp(text, "none") == 0) {
+		options->listen.port = 0;
+		return 0;
+	}
+	ret = parse_endpoint(text, 9480, &endpoint, err);
+	if (ret == 0)
+		options->listen = endpoint;
+	return ret;
+}
+
+static int set_xdp_mode(struct options *options, const char *text, struct error *err)
+{
+	if (strcmp(text, "auto") == 0)
+		options->xdp_mode = XDP_MODE_AUTO;
+	else if (strcmp(text, "native") == 0)
+		options->xdp_mode = XDP_MODE_NATIVE;
+	else if (strcmp(text, "generic") == 0)
+		options->xdp_mode = XDP_MODE_GENERIC;
+	else
+		return error_hint(err, error_set(err, EINVAL, "%.40s: not a mode", text),
+				  "write auto, native or generic");
+	return 0;
+}
+
+static int set_log_level(struct options *options, const char *text, struct error *err)
+{
+	if (log_level_parse(text, &options->log_level))
+		return 0;
+	return error_hint(err, error_set(err, EINVAL, "%.40s: not a level", text),
+			  "write error, warn, info or debug");
+}
+
+static int set_size(uint32_t *place, const char *text, uint64_t min, uint64_t max,
+		    struct error *err)
+{
+	uint64_t value;
+	int ret = parse_number(text, min, max, &value, err);
+
+	if (ret == 0)
+		*place = (uint32_t)value;
+	return ret;
+}
+
+static int set_max_services(struct options *options, const char *text, struct error *err)
+{
+	return set_size(&options->sizes.services, text, 1, 4096, err);
+}
+
+static int set_max_backends(struct options *options, const char *text, struct error *err)
+{
+	return set_size(&options->sizes.backends, text, 1, 65535, err);
+}
+
+static int set_max_vips(struct options *options, const char *text, struct error *err)
+{
+	return set_size(&options->sizes.vips, text, 1, 65535, err);
+}
+
+/* Buckets are found by a mask, so their number is a power of two. */
+static int set_flows(struct options *options, const char *text, struct error *err)
+{
+	uint32_t flows = 1024, wanted = 0;
+	int ret = set_size(&wanted, text, 1024, 64u << 20, err);
+
+	while (flows < wanted)
+		flows *= 2;
+	if (ret == 0)
+		options->sizes.flows = flows;
+	return ret;
+}
+
+static int set_nat_flows(struct options *options, const char *text, struct error *err)
+{
+	return set_size(&options->sizes.nat_flows, text, 1024, 16u << 20, err);
+}
+
+static bool is_prime(uint32_t n)
+{
+	uint32_t d;
+
+	for (d = 2; d * d <= n; d++) {
+		if (n % d == 0)
+			return false;
+	}
+	return n > 1;
+}
+
+static int set_table_size(struct options *options, const char *text, struct error *err)
+{
+	uint32_t size = 0, prime;
+	int ret = set_size(&size, text, 251, 4194301, err);
+
+	if (ret)
+		return ret;
+	for (prime = size; !is_prime(prime);)
+		prime++;
+	if (prime != size)
+		return error_hint(err, error_set(err, EINVAL, "%u: not a prime", size),
+				  "the next prime is %u", prime);
+	options->sizes.table_size = size;
+	return 0;
+}
+
+static int set_nat_ports(struct options *options, const char *text, struct error *err)
+{
+	uint64_t low = 0, high = 0;
+	const char *dash = strchr(text, '-');
+	char first[8] = "";
+	int ret;
+
+	if (dash && (size_t)(dash - text) < sizeof(first)) {
+		memcpy(first, text, (size_t)(dash - text));
+		if (parse_number(first, 1, 65535, &low, err) == 0 &&
+		    parse_number(dash + 1, 1, 65535, &high, err) == 0 && low <= high) {
+			options->nat_port_low = (uint16_t)low;
+			options->nat_port_high = (uint16_t)high;
+			options->nat_ports_scarce = false;
+			return 0;
+		}
+	}
+	ret = error_set(err, EINVAL, "%.40s: not a range of ports", text);
+	return error_hint(err, ret, "write LOW-HIGH, such as 1024-32767");
+}
+
+/* --- the words --- */
+
+static const struct option {
+	const char *name;
+	const char *value;
+	setter set;
+	const char *help;
+} table[] = {
+	{"interface", "IF[,IF]", set_interface,
+	 "interfaces that clients' and backends' packets use"},
+	{"state-dir", "DIR", set_state_dir, "what survives a restart (/var/lib/sluice)"},
+	{"socket", "PATH", set_socket, "Unix socket of the API (/run/sluice/lbagent.sock)"},
+	{"socket-group", "GROUP", set_socket_group, "group that may use the socket (sluice)"},
+	{"listen", "ADDR:PORT", set_listen, "read-only TCP listener, or none (127.0.0.1:9480)"},
+	{"bpffs", "DIR", set_bpffs, "where program and maps are pinned (/sys/fs/bpf/sluice)"},
+	{"xdp-mode", "MODE", set_xdp_mode, "auto, native or generic (auto)"},
+	{"log-level", "LEVEL", set_log_level, "error, warn, info or debug (info)"},
+	{"max-services", "N", set_max_services, "room for services (256)"},
+	{"max-backends", "N", set_max_backends, "room for backends of all services (4096)"},
+	{"max-vips", "N", set_max_vips, "room for VIPs of all services (1024)"},
+	{"flows", "N", set_flows, "room in the flow table, 8 bytes each (1048576)"},
+	{"nat-flows", "N", set_nat_flows, "room for flows of mode nat (262144)"},
+	{"table-size", "PRIME", set_table_size, "slots of a Maglev table (65537)"},
+	{"nat-ports", "LOW-HIGH", set_nat_ports,
+	 "source ports towards backends (those outside ip_local_port_range)"},
+	{"verifier-log", "FILE", set_verifier_log, "write the BPF verifier's log there"},
+};
+
+#define OPTIONS (sizeof(table) / sizeof(table[0]))
+
+static const struct option *option_find(const char *name, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < OPTIONS; i++) {
+		if (strlen(table[i].name) == length && strncmp(table[i].name, name, length) == 0)
+			return &table[i];
+	}
+	return NULL;
+}
+
+void options_usage(void)
+{
+	size_t i;
+
+	printf("Usage: lbagent --interface IF[,IF...] [FLAG VALUE]...\n"
+	       "       lbagent --unload [--bpffs DIR]\n\n"
+	       "The daemon of the Sluice load balancer. Flags (defaults in brackets):\n\n");
+	for (i = 0; i < OPTIONS; i++)
+		printf("  --%-13s %-10s %s\n", table[i].name, table[i].value, table[i].help);
+	printf("  --%-13s %-10s %s\n", "config", "FILE", "JSON with the same words, and services");
+	printf("  --%-24s %s\n", "unload", "take the XDP program off and remove the pins");
+	printf("  --%-24s %s\n", "version", "print the version");
+	printf("\nA restart or a kill -9 stops no packet: program and maps stay. man lbagent\n");
+}
+
+/* --- configuration file --- */
+
+static int read_file(const char *path, char **ret_text, size_t *ret_length, struct error *err)
+{
+	FILE *file = fopen(path, "re");
+	char *text = file ? malloc(CONFIG_SIZE_MAX + 1) : NULL;
+	size_t length;
+
+	if (!text) {
+		if (file)
+			fclose(file);
+		return error_set(err, errno, "%s", strerror(errno));
+	}
+	length = fread(text, 1, CONFIG_SIZE_MAX, file);
+	if (ferror(file) || !feof(file)) {
+		error_set(err, EINVAL, "%s", ferror(file) ? strerror(errno) : "larger than 16 MiB");
+		fclose(file);
+		free(text);
+		return -EINVAL;
+	}
+	fclose(file);
+	text[length] = '\0';
+	*ret_text = text;
+	*ret_length = length;
+	return 0;
+}
+
+/* One word of the file, set as its flag would be. An array is a list of values. */
+static int config_set(struct options *options, const struct option *option, const cJSON *value,
+		      struct error *err)
+{
+	const cJSON *item;
+	char number[32];
+	int ret = 0;
+
+	if (cJSON_IsArray(value)) {
+		cJSON_ArrayForEach (item, value) {
+			if (ret == 0)
+				ret = config_set(options, option, item, err);
+		}
+		return ret;
+	}
+	if (cJSON_IsString(value))
+		return option->set(options, value->valuestring, err);
+	if (!cJSON_IsNumber(value))
+		return error_set(err, EINVAL, "neither a string nor a number");
+	snprintf(number, sizeof(number), "%.0f", value->valuedouble);
+	return option->set(options, number, err);
+}
+
+static int config_apply(struct options *options, cJSON *json, struct error *err)
+{
+	const char *keys[OPTIONS + 2];
+	struct error inner = {0};
+	const cJSON *item;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < OPTIONS; i++)
+		keys[i] = table[i].name;
+	keys[OPTIONS] = "services";
+	keys[OPTIONS + 1] = NULL;
+	ret = json_check_keys(json, "config", keys, err);
+	for (i = 0; ret == 0 && i < OPTIONS; i++) {
+		item = cJSON_GetObjectItemCaseSensitive(json, table[i].name);
+		if (item && config_set(options, &table[i], item, &inner)) {
+			ret = error_set(err, EINVAL, "%s: %.200s", table[i].name, inner.message);
+			error_field(err, ret, table[i].name);
+			error_hint(err, ret, "%s", inner.hint);
+		}
+	}
+	if (ret == 0)
+		options->services = cJSON_DetachItemFromObjectCaseSensitive(json, "services");
+	return ret;
+}
+
+static int config_read(struct options *options, const char *path, struct error *err)
+{
+	struct error inner = {0};
+	cJSON *json = NULL;
+	char *text = NULL;
+	size_t length = 0;
+	int ret;
+
+	ret = read_file(path, &text, &length, &inner);
+	if (ret == 0)
+		ret = json_parse(text, length, &json, &inner);
+	if (ret == 0)
+		ret = config_apply(options, json, &inner);
+	free(text);
+	cJSON_Delete(json);
+	if (ret) {
+		error_set(err, EINVAL, "configuration %s: %.250s", path, inner.message);
+		return error_hint(err, -EINVAL, "%s", inner.hint);
+	}
+	return 0;
+}
+
+/* --- flags --- */
+
+static bool set_switch(struct options *options, const char *name)
+{
+	if (strcmp(name, "unload") == 0)
+		options->unload = true;
+	else if (strcmp(name, "help") == 0)
+		options->help = true;
+	else if (strcmp(name, "version") == 0)
+		options->version = true;
+	else
+		return false;
+	return true;
+}
+
+static int flag_error(const char *name, size_t length, const struct error *inner, struct error *err)
+{
+	error_set(err, EINVAL, "--%.*s: %.250s", (int)length, name, inner->message);
+	return error_hint(err, -EINVAL, "%s", inner->hint[0] ? inner->hint : "see lbagent --help");
+}
+
+/* Takes one flag and its value; *i is left at the last argument used. */
+static int flag_read(struct options *options, int argc, char *const *argv, int *i,
+		     struct error *err)
+{
+	const char *name = argv[*i], *value;
+	struct error inner = {0};
+	size_t length;
+
+	if (strncmp(name, "--", 2) != 0) {
+		error_set(err, EINVAL, "%.100s: unexpected argument", name);
+		return error_hint(err, -EINVAL, "see lbagent --help");
+	}
+	name += 2;
+	if (set_switch(options, name))
+		return 0;
+	length = strcspn(name, "=");
+	value = name[length] ? name + length + 1 : *i + 1 < argc ? argv[++*i] : NULL;
+	if (strncmp(name, "config", length) == 0 && length == 6)
+		return value ? 0 : error_set(err, EINVAL, "--config: a value is missing");
+	if (!option_find(name, length)) {
+		error_set(&inner, EINVAL, "unknown flag");
+		return flag_error(name, length, &inner, err);
+	}
+	if (!value) {
+		error_set(&inner, EINVAL, "a value is missing");
+		return flag_error(name, length, &inner, err);
+	}
+	if (option_find(name, length)->set(options, value, &inner))
+		return flag_error(name, length, &inner, err);
+	return 0;
+}
+
+/* The file that --config names, wherever it stands: the other flags win over it. */
+static const char *config_path(int argc, char *const *argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--config") == 0)
+			return i + 1 < argc ? argv[i + 1] : NULL;
+		if (strncmp(argv[i], "--config=", 9) == 0)
+			return argv[i] + 9;
+	}
+	return NULL;
+}
+
+/* Ports that the host's own connections do not use, so that the two never meet. */
+static void default_nat_ports(struct options *options)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned int low = 32768, high = 60999;
+
+	if (file) {
+		if (fscanf(file, "%u %u", &low, &high) != 2 || low > high || high > 65535) {
+			low = 32768;
+			high = 60999;
+		}
+		fclose(file);
+	}
+	options->nat_port_low = 1024;
+	options->nat_port_high = (uint16_t)(low > 1024 ? low - 1 : 1024);
+	if (65535 - high > options->nat_port_high - 1024u) {
+		options->nat_port_low = (uint16_t)(high + 1);
+		options->nat_port_high = 65535;
+	}
+	options->nat_ports_scarce = options->nat_port_high - options->nat_port_low < NAT_PORTS_MIN;
+	if (options->nat_ports_scarce) {
+		options->nat_port_low = 1024;
+		options->nat_port_high = 32767;
+	}
+}
+
+static int options_check(const struct options *options, struct error *err)
+{
+	if (options->unload || options->help || options->version || options->interface_count)
+		return 0;
+	error_set(err, EINVAL, "--interface is missing");
+	return error_hint(err, -EINVAL, "lbagent --interface IF; `ip -br link` lists them");
+}
+
+int options_read(struct options *options, int argc, char *const *argv, struct error *err)
+{
+	const char *config = config_path(argc, argv);
+	size_t from_config;
+	int i, ret = 0;
+
+	*options = (struct options){
+		.state_dir = "/var/lib/sluice",
+		.socket = "/run/sluice/lbagent.sock",
+		.socket_group = "sluice",
+		.bpffs = "/sys/fs/bpf/sluice",
+		.log_level = LOG_LEVEL_INFO,
+		.sizes = {.services = 256,
+			  .backends = 4096,
+			  .vips = 1024,
+			  .flows = 1 << 20,
+			  .nat_flows = 1 << 18,
+			  .table_size = 65537},
+	};
+	default_nat_ports(options);
+	ret = set_listen(options, "127.0.0.1:9480", err);
+	if (ret == 0 && config)
+		ret = config_read(options, config, err);
+	from_config = options->interface_count;
+	for (i = 1; ret == 0 && i < argc; i++)
+		ret = flag_read(options, argc, argv, &i, err);
+	if (ret == 0 && options->interface_count > from_config) {
+		/* flags replace the file's interfaces, they do not add to them */
+		options->interface_count -= from_config;
+		memmove(options->interfaces[0], options->interfaces[from_config],
+			options->interface_count * sizeof(options->interfaces[0]));
+	}
+	return ret ? ret : options_check(options, err);
+}
+
+void options_clear(struct options *options)
+{
+	cJSON_Delete(options->services);
+	options->services = NULL;
+}

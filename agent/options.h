@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_OPTIONS_H
+#define SLUICE_OPTIONS_H
+
+/* The agent's flags and its configuration file, which knows the same words. */
+#include <cjson/cJSON.h>
+
+#include "dataplane_bpf.h"
+#include "log.h"
+#include "parse.h"
+
+struct options {
+	char interfaces[DATAPLANE_INTERFACES_MAX][16];
+	size_t interface_count;
+	char state_dir[200];
+	char socket[108];
+	char socket_group[33];
+	struct endpoint listen; /* port 0: no TCP listener */
+	char bpffs[200];
+	enum xdp_mode xdp_mode;
+	enum log_level log_level;
+	struct dataplane_sizes sizes;
+	uint16_t nat_port_low, nat_port_high;
+	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */
+	char verifier_log[200]; /* empty: none */
+	bool unload, help, version;
+	cJSON *services; /* of the configuration file; NULL: none. Owned. */
+};
+
+/* Reads the configuration file, if one is named, then the flags, which win. -EINVAL: refused. */
+int options_read(struct options *options, int argc, char *const *argv, struct error *err);
+void options_clear(struct options *options);
+
+/* What --help prints. */
+void options_usage(void);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_RTNL_H
+#define SLUICE_RTNL_H
+
+/*
+ * The rtnetlink messages (rtnetlink(7)) that following a next hop takes: short questions, which
+ * the kernel answers at once, and events. No state but two sockets.
+ */
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "parse.h"
+
+struct rtnl;
+
+struct rtnl_link {
+	uint32_t ifindex;
+	char name[IF_NAMESIZE];
+	bool up;       /* by the operator and by the carrier */
+	bool ethernet; /* mac is valid */
+	uint8_t mac[6];
+};
+
+struct rtnl_route {
+	uint8_t type; /* RTN_UNICAST, RTN_LOCAL, ... */
+	uint32_t ifindex;
+	bool has_gateway;
+	struct address gateway; /* of either family: IPv4 may go by an IPv6 gateway (RFC 8950) */
+	bool has_source;
+	struct address source; /* the kernel's choice */
+};
+
+struct rtnl_neighbour {
+	uint32_t ifindex;
+	struct address address;
+	uint16_t state; /* NUD_REACHABLE, ...; one bit, or NUD_NONE */
+	bool has_mac;
+	uint8_t mac[6];
+};
+
+enum rtnl_event_kind {
+	RTNL_LINK,           /* link is new or changed */
+	RTNL_LINK_GONE,      /* link was removed */
+	RTNL_NEIGHBOUR,      /* neighbour is new or changed */
+	RTNL_NEIGHBOUR_GONE, /* neighbour was removed */
+	RTNL_ROUTING,        /* a route, rule, nexthop object or address changed */
+};
+
+struct rtnl_event {
+	enum rtnl_event_kind kind;
+	union {
+		struct rtnl_link link;
+		struct rtnl_neighbour neighbour;
+	};
+};
+
+typedef void (*rtnl_handler)(void *context, const struct rtnl_event *event);
+
+/* Events queue up from here on. Negative errno on failure. */
+int rtnl_open(struct rtnl **ret_rtnl);
+/* NULL-safe. */
+void rtnl_close(struct rtnl *rtnl);
+
+/* Readable when there are events. */
+int rtnl_event_fd(const struct rtnl *rtnl);
+
+/* Handles queued events, a bounded number; more leave the fd readable. -ENOBUFS: the kernel had to
+ * throw some away, what was learnt from them must be asked for again. */
+int rtnl_read_events(struct rtnl *rtnl, rtnl_handler handler, void *context);
+
+/* One RTNL_LINK event for each link there is. */
+int rtnl_dump_links(struct rtnl *rtnl, rtnl_handler handler, void *context);
+
+/* The route that a packet of this machine to address takes. Where there is none the kernel says
+ * -ENETUNREACH, -EHOSTUNREACH (unreachable), -EACCES (prohibit) or -EINVAL (blackhole). */
+int rtnl_get_route(struct rtnl *rtnl, const struct address *address, struct rtnl_route *ret_route);
+
+/* -ENOENT: the kernel has no entry. Needs Linux 5.0. */
+int rtnl_get_neighbour(struct rtnl *rtnl, uint32_t ifindex, const struct address *address,
+		       struct rtnl_neighbour *ret_neighbour);
+
+/*
+ * Tells the kernel that the neighbour is in use, as sending a packet to it would: an entry that is
+ * missing, failed or stale is asked for. -ENOBUFS: the neighbour table is full. Never for entries
+ * in NUD_PERMANENT or NUD_NOARP: since 5.16 the kernel makes the former expire by this.
+ */
+int rtnl_use_neighbour(struct rtnl *rtnl, uint32_t ifindex, const struct address *address);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_SYNC_H
+#define SLUICE_SYNC_H
+
+/*
+ * Makes the data plane true to the desired state and to what is known of each backend. Every call
+ * compares and writes only what differs, so a restart, a change and a retry are the same thing.
+ * Within one service the order is such that no packet is sent to a backend without a way: records
+ * of living backends first, then the table, then the marks of the dead.
+ */
+#include "dataplane.h"
+#include "desired.h"
+
+/* What is known of a backend, by its index. */
+struct backend_facts {
+	bool alive;              /* packets of its flows may go there */
+	bool eligible;           /* it gets new flows: a part of the table */
+	struct lb_hop hop;       /* flags: LB_BACKEND_RESOLVED or 0 */
+	struct lb_addr nat_addr; /* the balancer's own address towards it; zero: unknown */
+};
+
+struct sync;
+
+/* NULL: out of memory. dp must outlive it. Takes note of what an adopted data plane holds. */
+struct sync *sync_new(struct dataplane *dp);
+void sync_free(struct sync *sync);
+
+/* Everything: what is new, what changed, what is gone. facts has sizes.backends + 1 entries. */
+int sync_all(struct sync *sync, const struct desired *desired, const struct backend_facts *facts,
+	     struct error *err);
+
+/* One service's backends and table, after facts changed. */
+int sync_service(struct sync *sync, const struct service_spec *service,
+		 const struct backend_facts *facts, struct error *err);
+
+/* Slots of its service's table that a backend owns. */
+uint32_t sync_slots(const struct sync *sync, uint16_t backend_id);
+
+/* Seconds that the last table build took. */
+double sync_build_seconds(const struct sync *sync);
+
+struct lb_addr lb_addr_of(const struct address *address);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_GUARD_STAGE_H
+#define SLUICE_GUARD_STAGE_H
+
+#include "packet.h"
+#include "verdicts.h"
+
+/* False: the lengths that the headers claim do not fit each other or the frame. */
+LB_INLINE bool lengths_agree(const struct packet *pkt)
+{
+	__u32 shortest =
+		pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+
+	return pkt->l3_offset + pkt->l3_length <= pkt->length && pkt->l4_length >= shortest &&
+	       pkt->l4_offset + pkt->l4_length <= pkt->l3_length;
+}
+
+/* False: a combination that no TCP sends and only scanners and attacks do. */
+LB_INLINE bool tcp_flags_make_sense(__u8 flags)
+{
+	if (flags & TCP_SYN)
+		return !(flags & (TCP_FIN | TCP_RST));
+	return flags & (TCP_ACK | TCP_RST | TCP_FIN);
+}
+
+/* LB_PASS: the packet may go on to the flow stage. */
+LB_INLINE enum lb_verdict guard(const struct packet *pkt)
+{
+	if (!lengths_agree(pkt))
+		return LB_MALFORMED;
+	if (addr_equal(&pkt->src, &pkt->dst))
+		return LB_LAND;
+	if (pkt->l4_proto == IPPROTO_TCP && !tcp_flags_make_sense(pkt->tcp_flags))
+		return LB_TCP_FLAGS;
+	return LB_PASS;
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_HASH_H
+#define SLUICE_HASH_H
+
+/*
+ * The flow hash: NH (Black et al., UMAC, CRYPTO 1999) over the 5-tuple's 32-bit words with secret
+ * keys, then MurmurHash3's 64-bit finalizer. NH is universal: for any two tuples the chance over
+ * the keys that they collide is at most 2^-32, so nobody without the seed can aim at a bucket
+ * whatever pairs of tuples he picks. The upper half is the fingerprint and picks the Maglev slot,
+ * the lower half picks the bucket.
+ */
+#include "maps.h"
+#include "packet.h"
+
+LB_INLINE __u64 nh_pair(__u32 a, __u32 b, int key)
+{
+	return (__u64)(__u32)(a + lb_hash_key[key]) * (__u32)(b + lb_hash_key[key + 1]);
+}
+
+LB_INLINE __u64 hash_finish(__u64 h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdULL;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ULL;
+	return h ^ (h >> 33);
+}
+
+LB_INLINE __u64 flow_hash(const struct packet *pkt)
+{
+	__u32 ports = (__u32)pkt->src_port << 16 | pkt->dst_port;
+	__u64 h;
+
+	h = nh_pair(pkt->src.word[3], ports, 0) + nh_pair(pkt->dst.word[3], pkt->l4_proto, 2);
+	if (!pkt->is_ipv4)
+		h += nh_pair(pkt->src.word[0], pkt->src.word[1], 4) +
+		     nh_pair(pkt->dst.word[0], pkt->dst.word[1], 6) +
+		     nh_pair(pkt->src.word[2], pkt->dst.word[2], 8);
+	return hash_finish(h);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_MAPS_H
+#define SLUICE_MAPS_H
+
+/*
+ * Every map and every constant that the agent sets at load. All maps are pinned and outlive the
+ * agent; sizes given here are the smallest, the agent sets the real ones before the load.
+ */
+#include "abi.h"
+#include "verdicts.h"
+
+/* Natively (tests) the constants are plain variables. */
+#ifndef LB_CONSTANT
+#define LB_CONSTANT const volatile
+#endif
+
+/* Keys of the flow hash, all derived from the seed. */
+LB_CONSTANT __u32 lb_hash_key[LB_HASH_KEYS];
+LB_CONSTANT __u32 lb_flow_mask;    /* buckets - 1; buckets is a power of two */
+LB_CONSTANT __u32 lb_table_size;   /* slots of a Maglev table */
+LB_CONSTANT __u32 lb_table_lines;  /* lines of a Maglev table */
+LB_CONSTANT __u16 lb_nat_port_low; /* NAT ports are low .. low + count - 1 */
+LB_CONSTANT __u16 lb_nat_port_count;
+LB_CONSTANT __u8 lb_tick_shift;        /* jiffies to ticks */
+LB_CONSTANT __u8 lb_coarse_tick_shift; /* jiffies to coarse ticks */
+
+/* Agent writes once when it makes the maps; read by the next agent to see if it may adopt. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_meta);
+} meta SEC(".maps");
+
+/* (address, port, protocol) to service. Agent writes; lives as long as the VIP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct lb_vip_key);
+	__type(value, struct lb_vip);
+} vips SEC(".maps");
+
+/* Agent writes, in memory; `table` is stored last and alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_service);
+} services SEC(".maps");
+
+/* Agent writes, in memory, before any table or flow names the index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_backend);
+} backends SEC(".maps");
+
+/* Blocks of lb_table_lines lines, one Maglev table each. Agent writes, in memory, blocks that no
+ * service points at; block 0 stays empty. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_slot_line);
+} slots SEC(".maps");
+
+/* The flow table. The data plane writes; the agent reads, and clears what has expired or whose
+ * backend is gone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_flow_bucket);
+} flows SEC(".maps");
+
+/* Translated flows of mode nat, by what the backend's reply looks like. The data plane writes.
+ * Least recently used entries give way when it is full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct lb_nat_key);
+	__type(value, struct lb_nat_entry);
+} nat_flows SEC(".maps");
+
+/* Interfaces that packets may leave by, keyed by ifindex. Agent writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} egress SEC(".maps");
+
+/* Counters: the data plane adds, the agent reads; zeroed by the agent when an index is reused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, struct lb_traffic);
+} verdict_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_traffic);
+} vip_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_backend_stats);
+} backend_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_flow_stats);
+} flow_stats SEC(".maps");
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SLUICE_VERDICT_STAGE_H
+#define SLUICE_VERDICT_STAGE_H
+
+/* The only place that counts and that turns our verdicts into XDP codes. */
+#include "maps.h"
+#include "packet.h"
+#include "verdicts.h"
+
+enum verdict_class { LB_CLASS_PASS, LB_CLASS_SEND, LB_CLASS_DROP };
+
+LB_INLINE void count_traffic(struct lb_traffic *traffic, const struct packet *pkt)
+{
+	if (!traffic)
+		return;
+	traffic->packets++;
+	traffic->bytes += pkt->length;
+}
+
+LB_INLINE void count_backend(const struct packet *pkt, const struct decision *d)
+{
+	__u32 index = d->backend_id;
+	struct lb_backend_stats *stats = bpf_map_lookup_elem(&backend_stats, &index);
+
+	if (!stats)
+		return;
+	count_traffic(&stats->traffic, pkt);
+	stats->new_flows += d->new_flow;
+	stats->syn_retransmits += d->syn_retransmit;
+}
+
+LB_INLINE enum verdict_class verdict_class(enum lb_verdict verdict)
+{
+	switch (verdict) {
+#define X(name, label, class, text)                                                                \
+	case LB_##name:                                                                            \
+		return LB_CLASS_##class;
+		LB_VERDICTS(X)
+#undef X
+	default:
+		return LB_CLASS_DROP;
+	}
+}
+
+/* Sends the packet off. Anything but XDP_TX and XDP_REDIRECT: the interface is no egress of ours.
+ */
+LB_INLINE int send(const struct packet *pkt, const struct decision *d)
+{
+	if (d->egress == pkt->ingress_ifindex)
+		return XDP_TX;
+	return bpf_redirect_map(&egress, d->egress, XDP_DROP);
+}
+
+LB_INLINE void count(const struct packet *pkt, const struct decision *d, enum lb_verdict verdict)
+{
+	__u32 index = verdict;
+
+	count_traffic(bpf_map_lookup_elem(&verdict_stats, &index), pkt);
+	if (d->service_id) {
+		index = d->vip_id;
+		count_traffic(bpf_map_lookup_elem(&vip_stats, &index), pkt);
+	}
+	if (verdict == LB_FORWARD)
+		count_backend(pkt, d);
+}
+
+/* Counts the packet and ends its way. */
+LB_INLINE int finish(const struct packet *pkt, const struct decision *d, enum lb_verdict verdict)
+{
+	enum verdict_class class = verdict_class(verdict);
+	int code = class == LB_CLASS_PASS ? XDP_PASS : XDP_DROP;
+
+	if (class == LB_CLASS_SEND) {
+		code = send(pkt, d);
+		if (code == XDP_DROP)
+			verdict = LB_INTERNAL;
+	}
+	count(pkt, d, verdict);
+	return code;
+}
+
+#endif

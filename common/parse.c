@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "parse.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define ECHO_MAX 64
+#define PORT_MAX 65535
+
+/*
+ * A refused token as it may be shown: bounded, and without the bytes that would drive a terminal
+ * or make a JSON answer invalid. None of our tokens has a byte outside printable ASCII.
+ */
+static const char *echo(const char *text, char buffer[ECHO_MAX])
+{
+	static const char cut[] = "...";
+	const size_t room = ECHO_MAX - sizeof(cut);
+	size_t i;
+
+	if (!*text)
+		return "(empty)";
+	for (i = 0; i < room && text[i]; i++)
+		buffer[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	snprintf(buffer + i, ECHO_MAX - i, "%s", text[i] ? cut : "");
+	return buffer;
+}
+
+/* Moves *cursor over at least one digit. False where there is none, or the value overflows. */
+static bool read_digits(const char **cursor, uint64_t *ret_value)
+{
+	const char *digit = *cursor;
+	uint64_t value = 0;
+
+	for (; *digit >= '0' && *digit <= '9'; digit++) {
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*digit - '0'), &value))
+			return false;
+	}
+	if (digit == *cursor)
+		return false;
+	*cursor = digit;
+	*ret_value = value;
+	return true;
+}
+
+int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value,
+		 struct error *err)
+{
+	const char *cursor = text;
+	char shown[ECHO_MAX];
+	uint64_t value;
+
+	if (!read_digits(&cursor, &value) || *cursor || value < min || value > max)
+		return error_set(err, EINVAL, "%s: not a number from %" PRIu64 " to %" PRIu64,
+				 echo(text, shown), min, max);
+	*ret_value = value;
+	return 0;
+}
+
+/* Largest first, as format_duration() wants them. */
+static const struct duration_unit {
+	const char *name;
+	uint64_t ms;
+} duration_units[] = {
+	{"h", 3600000},
+	{"m", 60000},
+	{"s", 1000},
+	{"ms", 1},
+};
+
+static int refuse_duration(const char *text, const char *reason, struct error *err)
+{
+	char shown[ECHO_MAX];
+
+	error_set(err, EINVAL, "%s: %s", echo(text, shown), reason);
+	return error_hint(err, -EINVAL, "write 500ms, 30s, 5m or 2h");
+}
+
+static const struct duration_unit *find_unit(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(duration_units); i++) {
+		if (!strcmp(name, duration_units[i].name))
+			return &duration_units[i];
+	}
+	return NULL;
+}
+
+int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms,
+		   struct error *err)
+{
+	char shown[ECHO_MAX], least[DURATION_TEXT_MAX], most[DURATION_TEXT_MAX];
+	const struct duration_unit *unit;
+	const char *cursor = text;
+	uint64_t count, ms;
+
+	if (!read_digits(&cursor, &count))
+		return refuse_duration(text, "not a duration", err);
+	if (!*cursor)
+		return refuse_duration(text, "no unit", err);
+	unit = find_unit(cursor);
+	if (!unit)
+		return refuse_duration(text, "not a duration", err);
+	if (__builtin_mul_overflow(count, unit->ms, &ms) || ms < min_ms || ms > max_ms)
+		return error_set(err, EINVAL, "%s: not from %s to %s", echo(text, shown),
+				 format_duration(min_ms, least), format_duration(max_ms, most));
+	*ret_ms = ms;
+	return 0;
+}
+
+static struct address from_ipv4(struct in_addr ipv4)
+{
+	struct address address = {.ip.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	memcpy(&address.ip.s6_addr[12], &ipv4, sizeof(ipv4));
+	return address;
+}
+
+int parse_address(const char *text, struct address *ret_address, struct error *err)
+{
+	char shown[ECHO_MAX], plain[ADDRESS_TEXT_MAX];
+	struct address address;
+	struct in_addr ipv4;
+
+	if (inet_pton(AF_INET, text, &ipv4) == 1) {
+		*ret_address = from_ipv4(ipv4);
+		return 0;
+	}
+	if (inet_pton(AF_INET6, text, &address.ip) != 1) {
+		error_set(err, EINVAL, "%s: not an IPv4 or IPv6 address", echo(text, shown));
+		return error_hint(err, -EINVAL, "write 198.18.0.10 or 2001:db8::10");
+	}
+	/* It could not be told from the IPv4 address itself, which is not what was written. */
+	if (address_is_ipv4(&address)) {
+		error_set(err, EINVAL, "%s: an IPv4 address in IPv6 form", echo(text, shown));
+		return error_hint(err, -EINVAL, "write %s", format_address(&address, plain));
+	}
+	*ret_address = address;
+	return 0;
+}
+
+/* Why no VIP or backend can have this address; NULL if it can. */
+static const char *unusable(const struct address *address)
+{
+	if (address_is_ipv4(address)) {
+		const uint32_t ipv4 = ntohl(address_ipv4(address).s_addr);
+
+		if (ipv4 == INADDR_ANY)
+			return "the unspecified address";
+		if (ipv4 == INADDR_BROADCAST)
+			return "the broadcast address";
+		if (ipv4 >> 24 == IN_LOOPBACKNET)
+			return "a loopback address";
+		return IN_MULTICAST(ipv4) ? "a multicast address" : NULL;
+	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&address->ip))
+		return "the unspecified address";
+	if (IN6_IS_ADDR_LOOPBACK(&address->ip))
+		return "a loopback address";
+	return IN6_IS_ADDR_MULTICAST(&address->ip) ? "a multicast address" : NULL;
+}
+
+int address_check_usable(const struct address *address, struct error *err)
+{
+	const char *reason = unusable(address);
+	char shown[ADDRESS_TEXT_MAX];
+
+	if (!reason)
+		return 0;
+	error_set(err, EINVAL, "%s: %s", format_address(address, shown), reason);
+	return error_hint(err, -EINVAL, "write an address that other hosts can reach");
+}
+
+/* Where an endpoint's text divides. The address may be too long to be one. */
+struct endpoint_parts {
+	const char *address;
+	size_t address_length;
+	const char *port; /* NULL: none written */
+	bool brackets;
+};
+
+static int split_endpoint(const char *text, struct endpoint_parts *ret_parts, struct error *err)
+{
+	const char *colon = strchr(text, ':');
+	const char *close = strchr(text, ']');
+	char shown[ECHO_MAX];
+
+	if (*text == '[') {
+		if (!close || (close[1] && close[1] != ':')) {
+			error_set(err, EINVAL, "%s: not [ADDRESS] or [ADDRESS]:PORT",
+				  echo(text, shown));
+			return error_hint(err, -EINVAL, "write [2001:db8::10]:80");
+		}
+		*ret_parts = (struct endpoint_parts){text + 1, (size_t)(close - text) - 1,
+						     close[1] ? close + 2 : NULL, true};
+	} else if (colon && !strchr(colon + 1, ':')) {
+		*ret_parts =
+			(struct endpoint_parts){text, (size_t)(colon - text), colon + 1, false};
+	} else {
+		/* Several colons without brackets are an IPv6 address alone. */
+		*ret_parts = (struct endpoint_parts){text, strlen(text), NULL, false};
+	}
+	return 0;
+}
+
+static int parse_part_address(const struct endpoint_parts *parts, struct address *ret_address,
+			      struct error *err)
+{
+	struct address address = {0};
+	char text[ECHO_MAX];
+	int r;
+
+	/* Cut at ECHO_MAX, it is still too long to be an address. */
+	snprintf(text, sizeof(text), "%.*s", (int)parts->address_length, parts->address);
+	r = parse_address(text, &address, err);
+	if (r < 0)
+		return r;
+	if (parts->brackets && address_is_ipv4(&address)) {
+		error_set(err, EINVAL, "[%s]: brackets around an IPv4 address", text);
+		return error_hint(err, -EINVAL, "write %s", text);
+	}
+	*ret_address = address;
+	return 0;
+}
+
+static int parse_port(const char *text, uint16_t *ret_port, struct error *err)
+{
+	char shown[ECHO_MAX];
+	uint64_t port = 0;
+
+	if (parse_number(text, 1, PORT_MAX, &port, err) < 0)
+		return error_set(err, EINVAL, "port %s: not a number from 1 to %d",
+				 echo(text, shown), PORT_MAX);
+	*ret_port = (uint16_t)port;
+	return 0;
+}
+
+int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret_endpoint,
+		   struct error *err)
+{
+	struct endpoint endpoint = {.port = default_port};
+	struct endpoint_parts parts = {0};
+	int r;
+
+	r = split_endpoint(text, &parts, err);
+	if (r == 0)
+		r = parse_part_address(&parts, &endpoint.address, err);
+	if (r == 0 && parts.port)
+		r = parse_port(parts.port, &endpoint.port, err);
+	if (r == 0)
+		*ret_endpoint = endpoint;
+	return r;
+}
+
+static const struct vip_scheme {
+	const char *prefix;
+	uint8_t protocol;
+} vip_schemes[] = {
+	{"tcp://", IPPROTO_TCP},
+	{"udp://", IPPROTO_UDP},
+};
+
+static const struct vip_scheme *find_scheme(const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vip_schemes); i++) {
+		if (!strncmp(text, vip_schemes[i].prefix, strlen(vip_schemes[i].prefix)))
+			return &vip_schemes[i];
+	}
+	return NULL;
+}
+
+/* The port of a VIP must be written, for it decides what is taken from the host. */
+static int parse_vip_port(const struct endpoint_parts *parts, struct vip *vip, struct error *err)
+{
+	char every_port[VIP_TEXT_MAX], one_port[VIP_TEXT_MAX];
+	struct vip example = *vip;
+
+	if (!parts->port) {
+		format_vip(vip, every_port);
+		example.endpoint.port = 80;
+		format_vip(&example, one_port);
+		error_set(err, EINVAL, "%.*s: no port", (int)parts->address_length, parts->address);
+		return error_hint(err, -EINVAL, "write %s, or %s for every port", one_port,
+				  every_port);
+	}
+	if (!strcmp(parts->port, "*"))
+		return 0;
+	return parse_port(parts->port, &vip->endpoint.port, err);
+}
+
+int parse_vip(const char *text, struct vip *ret_vip, struct error *err)
+{
+	const struct vip_scheme *scheme = find_scheme(text);
+	struct endpoint_parts parts = {0};
+	char shown[ECHO_MAX];
+	struct vip vip = {0};
+	int r;
+
+	if (!scheme) {
+		error_set(err, EINVAL, "%s: neither tcp:// nor udp://", echo(text, shown));
+		return error_hint(err, -EINVAL,
+				  "write tcp://198.18.0.10:80 or udp://[2001:db8::10]:53");
+	}
+	vip.protocol = scheme->protocol;
+	r = split_endpoint(text + strlen(scheme->prefix), &parts, err);
+	if (r == 0)
+		r = parse_part_address(&parts, &vip.endpoint.address, err);
+	if (r == 0)
+		r = address_check_usable(&vip.endpoint.address, err);
+	if (r == 0)
+		r = parse_vip_port(&parts, &vip, err);
+	if (r == 0)
+		*ret_vip = vip;
+	return r;
+}
+
+const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX])
+{
+	const struct duration_unit *unit = duration_units;
+
+	while (unit->ms > 1 && (ms < unit->ms || ms % unit->ms))
+		unit++;
+	snprintf(buffer, DURATION_TEXT_MAX, "%" PRIu64 "%s", ms / unit->ms, unit->name);
+	return buffer;
+}
+
+const char *format_address(const struct address *address, char buffer[ADDRESS_TEXT_MAX])
+{
+	const struct in_addr ipv4 = address_ipv4(address);
+
+	if (address_is_ipv4(address))
+		return inet_ntop(AF_INET, &ipv4, buffer, ADDRESS_TEXT_MAX);
+	return inet_ntop(AF_INET6, &address->ip, buffer, ADDRESS_TEXT_MAX);
+}
+
+/* ADDR:PORT, with brackets where ADDR has colons of its own. */
+static void join_port(const struct address *address, const char *port,
+		      char buffer[ENDPOINT_TEXT_MAX])
+{
+	const char *format = address_is_ipv4(address) ? "%s:%s" : "[%s]:%s";
+	char text[ADDRESS_TEXT_MAX];
+
+	snprintf(buffer, ENDPOINT_TEXT_MAX, format, format_address(address, text), port);
+}
+
+const char *format_endpoint(const struct endpoint *endpoint, char buffer[ENDPOINT_TEXT_MAX])
+{
+	char port[8];
+
+	if (!endpoint->port)
+		return format_address(&endpoint->address, buffer);
+	snprintf(port, sizeof(port), "%" PRIu16, endpoint->port);
+	join_port(&endpoint->address, port, buffer);
+	return buffer;
+}
+
+const char *format_vip(const struct vip *vip, char buffer[VIP_TEXT_MAX])
+{
+	const char *prefix = vip->protocol == IPPROTO_UDP ? "udp://" : "tcp://";
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (vip->endpoint.port)
+		format_endpoint(&vip->endpoint, text);
+	else
+		join_port(&vip->endpoint.address, "*", text);
+	snprintf(buffer, VIP_TEXT_MAX, "%s%s", prefix, text);
+	return buffer;
+}
+
+bool address_is_ipv4(const struct address *address)
+{
+	return IN6_IS_ADDR_V4MAPPED(&address->ip);
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+	return !memcmp(&a->ip, &b->ip, sizeof(a->ip));
+}
+
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && address_equal(&a->address, &b->address);
+}
+
+bool vip_equal(const struct vip *a, const struct vip *b)
+{
+	return a->protocol == b->protocol && endpoint_equal(&a->endpoint, &b->endpoint);
+}
+
+struct in_addr address_ipv4(const struct address *address)
+{
+	struct in_addr ipv4;
+
+	memcpy(&ipv4, &address->ip.s6_addr[12], sizeof(ipv4));
+	return ipv4;
+}
+
+socklen_t endpoint_sockaddr(const struct endpoint *endpoint, struct sockaddr_storage *ret_addr)
+{
+	const in_port_t port = htons(endpoint->port);
+
+	memset(ret_addr, 0, sizeof(*ret_addr));
+	if (address_is_ipv4(&endpoint->address)) {
+		const struct sockaddr_in ipv4 = {
+			.sin_family = AF_INET,
+			.sin_port = port,
+			.sin_addr = address_ipv4(&endpoint->address),
+		};
+
+		memcpy(ret_addr, &ipv4, sizeof(ipv4));
+		return sizeof(ipv4);
+	}
+	const struct sockaddr_in6 ipv6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = port,
+		.sin6_addr = endpoint->address.ip,
+	};
+
+	memcpy(ret_addr, &ipv6, sizeof(ipv6));
+	return sizeof(ipv6);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_PARSE_H
+#define SLUICE_PARSE_H
+
+/*
+ * Text to values and back: the one place where numbers, durations, addresses and VIPs are read
+ * and written. Parsers return 0 or a negative errno with err filled (message and hint, not
+ * field); outputs stay untouched on failure. Formatters never fail and return their buffer.
+ */
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "error.h"
+
+/* Either family; IPv4 is held as ::ffff:a.b.c.d. */
+struct address {
+	struct in6_addr ip;
+};
+
+struct endpoint {
+	struct address address;
+	uint16_t port; /* host order */
+};
+
+struct vip {
+	struct endpoint endpoint; /* port 0: every port */
+	uint8_t protocol;         /* IPPROTO_TCP or IPPROTO_UDP */
+};
+
+#define ADDRESS_TEXT_MAX  46
+#define ENDPOINT_TEXT_MAX 56
+#define VIP_TEXT_MAX      64
+#define DURATION_TEXT_MAX 24
+
+/* Decimal digits only, min to max. */
+int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value,
+		 struct error *err);
+
+/* "500ms", "30s", "5m", "2h" to milliseconds, min_ms to max_ms. A bare number is refused. */
+int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms,
+		   struct error *err);
+
+/* "198.18.0.10" or "2001:db8::10"; no name lookup, no scope, no IPv4-mapped IPv6. */
+int parse_address(const char *text, struct address *ret_address, struct error *err);
+
+/* "ADDR:PORT", "[ADDR6]:PORT", "ADDR", "[ADDR6]", "ADDR6"; a missing port becomes default_port. */
+int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret_endpoint,
+		   struct error *err);
+
+/* "tcp://ADDR:PORT", "udp://[ADDR6]:PORT"; PORT may be *. ADDR must be usable, see below. */
+int parse_vip(const char *text, struct vip *ret_vip, struct error *err);
+
+const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX]);
+const char *format_address(const struct address *address, char buffer[ADDRESS_TEXT_MAX]);
+const char *format_endpoint(const struct endpoint *endpoint, char buffer[ENDPOINT_TEXT_MAX]);
+const char *format_vip(const struct vip *vip, char buffer[VIP_TEXT_MAX]);
+
+/* Refuses what no packet can be sent to by other hosts: loopback, unspecified, multicast. */
+int address_check_usable(const struct address *address, struct error *err);
+
+bool address_is_ipv4(const struct address *address);
+bool address_equal(const struct address *a, const struct address *b);
+bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+bool vip_equal(const struct vip *a, const struct vip *b);
+
+/* The IPv4 part of a mapped address, network order. Only where address_is_ipv4(). */
+struct in_addr address_ipv4(const struct address *address);
+
+/* Fills a sockaddr_in or sockaddr_in6 as the family asks. Returns its length. */
+socklen_t endpoint_sockaddr(const struct endpoint *endpoint, struct sockaddr_storage *ret_addr);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "answer.h"
+
+#include <errno.h>
+
+struct key {
+	const char *name;
+	cJSON_bool (*is)(const cJSON *);
+	const char *kind;
+	const struct key *items; /* what each object in an array has; NULL: not checked */
+};
+
+#define TEXT(name)                                                                                 \
+	{                                                                                          \
+		name, cJSON_IsString, "a string", NULL                                             \
+	}
+#define NUMBER(name)                                                                               \
+	{                                                                                          \
+		name, cJSON_IsNumber, "a number", NULL                                             \
+	}
+#define TRUTH(name)                                                                                \
+	{                                                                                          \
+		name, cJSON_IsBool, "true or false", NULL                                          \
+	}
+#define OBJECT(name)                                                                               \
+	{                                                                                          \
+		name, cJSON_IsObject, "an object", NULL                                            \
+	}
+#define ARRAY(name, items)                                                                         \
+	{                                                                                          \
+		name, cJSON_IsArray, "an array", items                                             \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		NULL, NULL, NULL, NULL                                                             \
+	}
+
+static const struct key backend_keys[] = {
+	TEXT("address"),
+	NUMBER("weight"),
+	TEXT("state"),
+	TEXT("status"),
+	TEXT("reason"),
+	TEXT("since"),
+	NUMBER("share"),
+	NUMBER("active-flows"),
+	NUMBER("new-flows"),
+	NUMBER("packets"),
+	NUMBER("bytes"),
+	NUMBER("syn-retransmits"),
+	END,
+};
+
+static const struct key service_keys[] = {
+	TEXT("name"),  ARRAY("vip", NULL), TEXT("mode"),           TEXT("scheduler"),
+	TEXT("check"), TEXT("check-path"), TEXT("check-interval"), ARRAY("backends", backend_keys),
+	END,
+};
+
+static const struct key services_keys[] = {ARRAY("services", service_keys), END};
+
+static const struct key interface_keys[] = {TEXT("name"), TEXT("mode"), TEXT("attached-by"), END};
+
+static const struct key status_keys[] = {
+	TEXT("version"),
+	NUMBER("uptime-seconds"),
+	NUMBER("generation"),
+	TRUTH("in-sync"),
+	ARRAY("interfaces", interface_keys),
+	OBJECT("limits"),
+	OBJECT("used"),
+	OBJECT("drops"),
+	END,
+};
+
+static const struct key version_keys[] = {TEXT("version"), END};
+
+/* Recursion is as deep as the tables above are nested: three. */
+static int check(const cJSON *object, const struct key *keys, // NOLINT(misc-no-recursion)
+		 struct error *err)
+{
+	for (const struct key *key = keys; key->name != NULL; key++) {
+		const cJSON *value = answer_item(object, key->name);
+		const cJSON *item;
+
+		if (value == NULL)
+			return error_set(err, EPROTO, "the agent's answer has no %s", key->name);
+		if (!key->is(value))
+			return error_set(err, EPROTO, "the agent's answer: %s is not %s", key->name,
+					 key->kind);
+		if (key->items == NULL)
+			continue;
+		cJSON_ArrayForEach (item, value) {
+			int r = check(item, key->items, err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int answer_check_services(const cJSON *answer, struct error *err)
+{
+	return check(answer, services_keys, err);
+}
+
+int answer_check_service(const cJSON *service, struct error *err)
+{
+	return check(service, service_keys, err);
+}
+
+int answer_check_backend(const cJSON *backend, struct error *err)
+{
+	return check(backend, backend_keys, err);
+}
+
+int answer_check_status(const cJSON *status, struct error *err)
+{
+	return check(status, status_keys, err);
+}
+
+int answer_check_version(const cJSON *status, struct error *err)
+{
+	return check(status, version_keys, err);
+}
+
+const cJSON *answer_item(const cJSON *object, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+const char *answer_text(const cJSON *object, const char *key)
+{
+	return cJSON_GetStringValue(answer_item(object, key));
+}
+
+double answer_number(const cJSON *object, const char *key)
+{
+	return cJSON_GetNumberValue(answer_item(object, key));
+}
+
+bool answer_true(const cJSON *object, const char *key)
+{
+	return cJSON_IsTrue(answer_item(object, key));
+}

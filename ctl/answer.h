@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CTL_ANSWER_H
+#define SLUICE_CTL_ANSWER_H
+
+/*
+ * The shapes of docs/api.md. An answer is checked once, as a whole; after that the readers below
+ * cannot fail.
+ */
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+
+#include "error.h"
+
+/* -EPROTO with err naming what is missing or of the wrong kind. */
+int answer_check_services(const cJSON *answer, struct error *err); /* {"services": [...]} */
+int answer_check_service(const cJSON *service, struct error *err);
+int answer_check_backend(const cJSON *backend, struct error *err);
+int answer_check_status(const cJSON *status, struct error *err);
+int answer_check_version(const cJSON *status, struct error *err); /* only its version */
+
+const cJSON *answer_item(const cJSON *object, const char *key);
+const char *answer_text(const cJSON *object, const char *key);
+double answer_number(const cJSON *object, const char *key);
+bool answer_true(const cJSON *object, const char *key);
+
+#endif

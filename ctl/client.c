@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <grp.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "json.h"
+
+#define DEFAULT_SOCKET "/run/sluice/lbagent.sock"
+
+struct client {
+	char *place; /* socket path or URL */
+	bool is_url;
+	long timeout_ms;
+	CURL *curl;
+	char reason[CURL_ERROR_SIZE]; /* of curl's last failure */
+};
+
+struct text {
+	char *bytes;
+	size_t length;
+	FILE *stream;
+};
+
+static int text_open(struct text *text, struct error *err)
+{
+	*text = (struct text){0};
+	text->stream = open_memstream(&text->bytes, &text->length);
+	return text->stream != NULL ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+/* Ends writing; bytes and length are valid after it, to be freed by the caller. */
+static int text_close(struct text *text, struct error *err)
+{
+	bool failed = ferror(text->stream) != 0;
+
+	if (fclose(text->stream) != 0 || failed) {
+		free(text->bytes);
+		text->bytes = NULL;
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static const char *default_socket(void)
+{
+	const char *socket = getenv("SLUICE_SOCKET");
+
+	return socket != NULL && *socket != '\0' ? socket : DEFAULT_SOCKET;
+}
+
+struct client *client_new(const char *socket, const char *url, long timeout_ms)
+{
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (client == NULL)
+		return NULL;
+	if (socket == NULL)
+		socket = default_socket();
+	client->is_url = url != NULL;
+	client->timeout_ms = timeout_ms;
+	client->place = strdup(url != NULL ? url : socket);
+	client->curl = curl_easy_init();
+	if (client->place == NULL || client->curl == NULL) {
+		client_free(client);
+		return NULL;
+	}
+	for (size_t n = strlen(client->place); client->is_url && n > 0; n--) {
+		if (client->place[n - 1] != '/')
+			break;
+		client->place[n - 1] = '\0';
+	}
+	return client;
+}
+
+void client_free(struct client *client)
+{
+	if (client == NULL)
+		return;
+	curl_easy_cleanup(client->curl);
+	free(client->place);
+	free(client);
+}
+
+static int put_encoded(const struct client *client, FILE *stream, const char *before,
+		       const char *segment, struct error *err)
+{
+	char *encoded = curl_easy_escape(client->curl, segment, 0);
+
+	if (encoded == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	fprintf(stream, "%s%s", before, encoded);
+	curl_free(encoded);
+	return 0;
+}
+
+/* Writes the request's URL. A server decodes a path before it splits it, so a slash in a name
+ * would be taken for two names. */
+static int put_url(const struct client *client, const struct request *request, FILE *stream,
+		   struct error *err)
+{
+	int r = 0;
+
+	fprintf(stream, "%s/v1", client->is_url ? client->place : "http://localhost");
+	for (size_t i = 0; request->path[i] != NULL && r == 0; i++) {
+		const char *segment = request->path[i];
+
+		if (*segment == '\0' || strchr(segment, '/') != NULL)
+			return error_set(err, EINVAL, "\"%s\" is not a name or an address",
+					 segment);
+		r = put_encoded(client, stream, "/", segment, err);
+	}
+	for (size_t i = 0; request->query[i] != NULL && r == 0; i += 2) {
+		r = put_encoded(client, stream, i == 0 ? "?" : "&", request->query[i], err);
+		if (r == 0)
+			r = put_encoded(client, stream, "=", request->query[i + 1], err);
+	}
+	return r;
+}
+
+static int format_url(const struct client *client, const struct request *request, char **ret_url,
+		      struct error *err)
+{
+	struct text url;
+	int r = text_open(&url, err);
+	int closed;
+
+	if (r < 0)
+		return r;
+	r = put_url(client, request, url.stream, err);
+	closed = text_close(&url, err);
+	if (r < 0 || closed < 0) {
+		free(url.bytes);
+		return r < 0 ? r : closed;
+	}
+	*ret_url = url.bytes;
+	return 0;
+}
+
+/* The group that the socket, or the folder that hides it, belongs to. */
+static int forbidden_hint(const char *place, struct error *err)
+{
+	char folder[4096];
+	struct stat info;
+	const struct group *group;
+
+	snprintf(folder, sizeof(folder), "%s", place);
+	if (stat(place, &info) < 0 && stat(dirname(folder), &info) < 0)
+		return error_hint(err, -EACCES, "run lbctl as root");
+	group = getgrgid(info.st_gid);
+	if (group == NULL)
+		return error_hint(err, -EACCES, "run lbctl as root, or join group %u", info.st_gid);
+	return error_hint(err, -EACCES, "run lbctl as root, or join group %s", group->gr_name);
+}
+
+static int unreachable(const struct client *client, const struct request *request, CURLcode code,
+		       struct error *err)
+{
+	long reason = 0;
+
+	if (code == CURLE_OPERATION_TIMEDOUT) {
+		error_set(err, ETIMEDOUT, "agent at %.128s: no answer within %ld s", client->place,
+			  client->timeout_ms / 1000);
+		return error_hint(err, -ETIMEDOUT, "%s",
+				  strcmp(request->method, "GET") == 0
+					  ? "systemctl status lbagent"
+					  : "lbctl show, as the change may have been made");
+	}
+	curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &reason);
+	if (code != CURLE_COULDNT_CONNECT || client->is_url || reason == 0) {
+		error_set(err, EIO, "agent at %.128s: %s", client->place,
+			  client->reason[0] != '\0' ? client->reason : curl_easy_strerror(code));
+		if (code == CURLE_COULDNT_CONNECT)
+			error_hint(err, -EIO,
+				   "give --url the address that lbagent has as --listen");
+		return -EIO;
+	}
+	if (reason == EACCES || reason == EPERM) {
+		error_set(err, EACCES, "no access to the agent at %s: %s", client->place,
+			  strerror((int)reason));
+		return forbidden_hint(client->place, err);
+	}
+	error_set(err, ENOTCONN, "no agent at %s: %s", client->place, strerror((int)reason));
+	return error_hint(err, -ENOTCONN, "systemctl start lbagent, or give --socket PATH");
+}
+
+static size_t receive(char *bytes, size_t size, size_t count, void *context)
+{
+	return fwrite(bytes, size, count, context);
+}
+
+static void set_up(struct client *client, const struct request *request, const char *url,
+		   const char *body, FILE *answer, struct curl_slist *headers)
+{
+	CURL *curl = client->curl;
+
+	client->reason[0] = '\0';
+	curl_easy_reset(curl);
+	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->reason);
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+	curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L); /* ".." is a name like any other */
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* the agent is near; http_proxy is not meant */
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, client->timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	if (!client->is_url)
+		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->place);
+	if (body != NULL) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	}
+}
+
+/* One exchange; answer->bytes is what came back, to be freed by the caller even on failure. */
+static int exchange(struct client *client, const struct request *request, const char *url,
+		    const char *body, struct text *answer, struct error *err)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	int r;
+
+	if (headers == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	r = text_open(answer, err);
+	if (r == 0) {
+		CURLcode code;
+
+		set_up(client, request, url, body, answer->stream, headers);
+		code = curl_easy_perform(client->curl);
+		r = text_close(answer, err);
+		if (r == 0 && code != CURLE_OK)
+			r = unreachable(client, request, code, err);
+	}
+	curl_slist_free_all(headers);
+	return r;
+}
+
+static void copy_word(const cJSON *object, const char *key, char *buffer, size_t size)
+{
+	const char *word = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+	snprintf(buffer, size, "%s", word != NULL ? word : "");
+}
+
+/* Fills err from an answer that is an error. */
+static int refused(const struct client *client, long status, const cJSON *json, struct error *err)
+{
+	int code = status == 404 ? ENOENT : EREMOTEIO;
+
+	error_set(err, code, "agent at %s: HTTP status %ld", client->place, status);
+	if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(json, "error")))
+		return -EREMOTEIO;
+	copy_word(json, "error", err->message, sizeof(err->message));
+	copy_word(json, "field", err->field, sizeof(err->field));
+	copy_word(json, "hint", err->hint, sizeof(err->hint));
+	return -code;
+}
+
+static int read_answer(const struct client *client, const struct text *answer, cJSON **ret_answer,
+		       struct error *err)
+{
+	struct error why = {0};
+	cJSON *json = NULL;
+	long status = 0;
+	int r;
+
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	r = json_parse(answer->bytes, answer->length, &json, &why);
+	if (status < 200 || status > 299)
+		r = refused(client, status, json, err);
+	else if (r < 0)
+		r = error_set(err, EPROTO, "agent at %s: its answer is not JSON: %s", client->place,
+			      why.message);
+	else if (!cJSON_IsObject(json))
+		r = error_set(err, EPROTO, "agent at %s: its answer is not a JSON object",
+			      client->place);
+	if (r < 0) {
+		cJSON_Delete(json);
+		return r;
+	}
+	*ret_answer = json;
+	return 0;
+}
+
+int client_call(struct client *client, const struct request *request, cJSON **ret_answer,
+		struct error *err)
+{
+	struct text answer = {0};
+	char *body = NULL;
+	char *url = NULL;
+	int r;
+
+	if (*client->place == '\0') /* curl would take it for no socket, and use TCP */
+		return error_set(err, EINVAL, "the path of the socket, or the URL, is empty");
+	if (request->body != NULL) {
+		body = cJSON_PrintUnformatted(request->body);
+		if (body == NULL)
+			return error_set(err, ENOMEM, "out of memory");
+	}
+	r = format_url(client, request, &url, err);
+	if (r == 0)
+		r = exchange(client, request, url, body, &answer, err);
+	if (r == 0)
+		r = read_answer(client, &answer, ret_answer, err);
+	free(answer.bytes);
+	free(url);
+	cJSON_free(body);
+	return r;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CTL_CLIENT_H
+#define SLUICE_CTL_CLIENT_H
+
+/*
+ * The agent's HTTP API (docs/api.md) as one call: a request goes out, a JSON document or an
+ * error in the agent's own words comes back.
+ */
+#include <cjson/cJSON.h>
+
+#include "error.h"
+
+#define CLIENT_TIMEOUT_MS 10000L
+
+struct client;
+
+/* socket: path of the Unix socket; NULL for the one that SLUICE_SOCKET names, else for the
+ * agent's default. url, if not NULL, is used instead. Both are copied. Nothing is sent yet.
+ * NULL: out of memory. */
+struct client *client_new(const char *socket, const char *url, long timeout_ms);
+void client_free(struct client *client);
+
+struct request {
+	const char *method;
+	const char *path[5];  /* segments below /v1, not encoded, ended by NULL */
+	const char *query[5]; /* key, value, ..., ended by NULL */
+	const cJSON *body;    /* NULL: none */
+};
+
+/*
+ * Sends request and waits. 0: the agent did it, *ret_answer is a JSON object and the caller's.
+ * -ENOENT: it knows no such thing; -EREMOTEIO: it refused; -EINVAL: path cannot be sent; any
+ * other: it was not reached, or what came back is no answer. err is filled.
+ */
+int client_call(struct client *client, const struct request *request, cJSON **ret_answer,
+		struct error *err);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* clang-format off */
+#define FLAGS_SERVICE                                                                              \
+	(FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_MODE) | FLAG_BIT(FLAG_SCHEDULER) |                     \
+	 FLAG_BIT(FLAG_CHECK) | FLAG_BIT(FLAG_CHECK_PATH) | FLAG_BIT(FLAG_CHECK_HOST) |            \
+	 FLAG_BIT(FLAG_CHECK_STATUS) | FLAG_BIT(FLAG_CHECK_PORT) |                                 \
+	 FLAG_BIT(FLAG_CHECK_INTERVAL) | FLAG_BIT(FLAG_CHECK_TIMEOUT) | FLAG_BIT(FLAG_RISE) |      \
+	 FLAG_BIT(FLAG_FALL) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                                \
+	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING))
+#define FLAGS_BACKEND (FLAG_BIT(FLAG_WEIGHT) | FLAG_BIT(FLAG_STATE))
+
+#define NEW_SERVICE  {"NAME", ARGUMENT_NEW, false, false}
+#define SERVICE      {"SERVICE", ARGUMENT_SERVICE, false, false}
+#define NEW_BACKENDS {"ADDR[:PORT]", ARGUMENT_NEW, false, true}
+#define BACKEND      {"ADDR[:PORT]", ARGUMENT_BACKEND, false, false}
+
+const struct command commands[] = {
+	{"add", "service", "add a service", {NEW_SERVICE},
+	 FLAGS_SERVICE | FLAG_BIT(FLAG_BACKEND), FLAG_BIT(FLAG_VIP), false, add_service},
+	{"add", "backend", "add backends to a service", {SERVICE, NEW_BACKENDS},
+	 FLAGS_BACKEND, 0, false, add_backend},
+	{"set", "service", "change a service", {SERVICE},
+	 FLAGS_SERVICE, FLAGS_SERVICE, false, set_service},
+	{"set", "backend", "change a backend", {SERVICE, BACKEND},
+	 FLAGS_BACKEND, FLAGS_BACKEND, false, set_backend},
+	{"drain", "backend", "give a backend no new flows, let it finish those it has",
+	 {SERVICE, BACKEND},
+	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_WAIT), 0, false, drain_backend},
+	{"rm", "service", "remove a service and its backends at once", {SERVICE},
+	 0, 0, false, rm_service},
+	{"rm", "backend", "drain a backend, then remove it", {SERVICE, BACKEND},
+	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_NOW) | FLAG_BIT(FLAG_WAIT), 0, false, rm_backend},
+	{"show", NULL, "show services and their backends",
+	 {{"SERVICE", ARGUMENT_SERVICE, true, false}}, 0, 0, false, show_services},
+	{"status", NULL, "show the agent, its interfaces, limits and drops", {{0}},
+	 0, 0, false, show_status},
+	{"version", NULL, "show the versions of lbctl and of the agent", {{0}},
+	 0, 0, false, show_version},
+	{"help", NULL, "explain all verbs, or one", {{"VERB", ARGUMENT_VERB, true, true}},
+	 0, 0, false, show_help},
+	{"complete", NULL, "print completions of the last word",
+	 {{"WORD", ARGUMENT_NEW, true, true}}, 0, 0, true, complete_words},
+	{0},
+};
+/* clang-format on */
+
+size_t command_words(const struct command *command)
+{
+	return command->object != NULL ? 2 : 1;
+}
+
+const struct command *command_match(const char *const *words, size_t count)
+{
+	for (const struct command *command = commands; command->verb != NULL; command++) {
+		if (count < command_words(command) || strcmp(command->verb, words[0]) != 0)
+			continue;
+		if (command->object == NULL || strcmp(command->object, words[1]) == 0)
+			return command;
+	}
+	return NULL;
+}
+
+const struct argument *command_argument(const struct command *command, size_t index)
+{
+	const struct argument *last = NULL;
+
+	for (size_t i = 0; i < COMMAND_ARGUMENTS_MAX; i++) {
+		if (command->arguments[i].name == NULL)
+			break;
+		last = &command->arguments[i];
+		if (i == index)
+			return last;
+	}
+	return last != NULL && last->repeats ? last : NULL;
+}
+
+static void append(char *buffer, const char *before, const char *text, const char *after)
+{
+	size_t used = strlen(buffer);
+
+	snprintf(buffer + used, COMMAND_SYNOPSIS_MAX - used, "%s%s%s", before, text, after);
+}
+
+const char *command_synopsis(const struct command *command, char buffer[COMMAND_SYNOPSIS_MAX])
+{
+	buffer[0] = '\0';
+	append(buffer, "", command->verb, "");
+	if (command->object != NULL)
+		append(buffer, " ", command->object, "");
+	for (size_t i = 0; i < COMMAND_ARGUMENTS_MAX; i++) {
+		const struct argument *argument = &command->arguments[i];
+
+		if (argument->name == NULL)
+			break;
+		append(buffer, argument->optional ? " [" : " ", argument->name,
+		       argument->repeats ? "..." : "");
+		append(buffer, argument->optional ? "]" : "", "", "");
+	}
+	if (command->needs == FLAG_BIT(FLAG_VIP))
+		append(buffer, " --", flags[FLAG_VIP].name, " VIP");
+	if (command->flags != 0)
+		append(buffer, "", command->needs == command->flags ? " FLAG..." : " [FLAG...]",
+		       "");
+	return buffer;
+}
+
+static int usage_hint(const struct command *command, struct error *err)
+{
+	char synopsis[COMMAND_SYNOPSIS_MAX];
+
+	return error_hint(err, -EINVAL, "lbctl %s", command_synopsis(command, synopsis));
+}
+
+/* Why words name no command: no verb, an unknown one, or one that lacks its object. */
+static int unmatched(const char *const *words, size_t count, struct error *err)
+{
+	char objects[64] = "";
+
+	if (count == 0) {
+		error_set(err, EINVAL, "no verb given");
+		return error_hint(err, -EINVAL, "lbctl help");
+	}
+	for (const struct command *command = commands; command->verb != NULL; command++) {
+		size_t used = strlen(objects);
+
+		if (strcmp(command->verb, words[0]) == 0)
+			snprintf(objects + used, sizeof(objects) - used, "%s%s",
+				 used > 0 ? " or " : "", command->object);
+	}
+	if (objects[0] == '\0') {
+		error_set(err, EINVAL, "unknown verb %s", words[0]);
+		return error_hint(err, -EINVAL, "lbctl help");
+	}
+	if (count == 1)
+		error_set(err, EINVAL, "%s: %s is missing", words[0], objects);
+	else
+		error_set(err, EINVAL, "%s: %s is no %s", words[0], words[1], objects);
+	return error_hint(err, -EINVAL, "lbctl help %s", words[0]);
+}
+
+static int check_arguments(const struct invocation *invocation, struct error *err)
+{
+	const struct command *command = invocation->command;
+	size_t count = invocation->argument_count;
+	const struct argument *next =
+		count < COMMAND_ARGUMENTS_MAX ? &command->arguments[count] : NULL;
+
+	if (next != NULL && next->name != NULL && !next->optional) {
+		error_set(err, EINVAL, "%s is missing", next->name);
+		return usage_hint(command, err);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (command_argument(command, i) == NULL) {
+			error_set(err, EINVAL, "%s is one argument too many",
+				  invocation->arguments[i]);
+			return usage_hint(command, err);
+		}
+	}
+	return 0;
+}
+
+static int check_flags(const struct invocation *invocation, struct error *err)
+{
+	const struct command *command = invocation->command;
+	uint64_t given = options_flags(invocation->options);
+	uint64_t wrong = given & ~(command->flags | FLAGS_GLOBAL);
+
+	if (wrong != 0) {
+		error_set(err, EINVAL, "%s%s%s takes no --%s", command->verb,
+			  command->object != NULL ? " " : "",
+			  command->object != NULL ? command->object : "",
+			  flags[__builtin_ctzll(wrong)].name);
+		return usage_hint(command, err);
+	}
+	if ((given & FLAG_BIT(FLAG_SOCKET)) && (given & FLAG_BIT(FLAG_URL)))
+		return error_set(err, EINVAL, "give --socket or --url, not both");
+	if (command->needs != 0 && (given & command->needs) == 0) {
+		bool one = (command->needs & (command->needs - 1)) == 0;
+
+		error_set(err, EINVAL, "%s%s",
+			  one ? "a flag is missing: --" : "nothing to change: no flag is given",
+			  one ? flags[__builtin_ctzll(command->needs)].name : "");
+		return usage_hint(command, err);
+	}
+	return 0;
+}
+
+int command_resolve(const struct options *options, struct invocation *invocation, struct error *err)
+{
+	static const char *const help_words[] = {"help"};
+	size_t count;
+	const char *const *words = options_words(options, &count);
+	bool wants_help = (options_flags(options) & FLAG_BIT(FLAG_HELP)) != 0;
+	const struct command *command =
+		wants_help ? command_match(help_words, 1) : command_match(words, count);
+	size_t skip;
+	int r;
+
+	if (command == NULL)
+		return unmatched(words, count, err);
+	skip = wants_help ? 0 : command_words(command);
+	invocation->command = command;
+	invocation->options = options;
+	invocation->arguments = words + skip;
+	invocation->argument_count = count - skip;
+	if (wants_help)
+		return 0;
+	r = check_arguments(invocation, err);
+	return r < 0 ? r : check_flags(invocation, err);
+}

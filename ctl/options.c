@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+
+/* Beyond this a JSON number, a double, is no longer exact. */
+#define NUMBER_MAX (UINT64_C(1) << 53)
+
+const struct flag flags[FLAG_COUNT] = {
+	[FLAG_SOCKET] = {"socket", NULL, FLAG_KIND_TEXT, "PATH", "the agent's Unix socket"},
+	[FLAG_URL] = {"url", NULL, FLAG_KIND_TEXT, "URL",
+		      "the agent's TCP listener instead, as http://ADDR:PORT"},
+	[FLAG_JSON] = {"json", NULL, FLAG_KIND_SWITCH, NULL, "print one JSON document"},
+	[FLAG_HELP] = {"help", NULL, FLAG_KIND_SWITCH, NULL, "explain the verb, do nothing"},
+	[FLAG_VIP] = {"vip", "vip", FLAG_KIND_LIST, "VIP",
+		      "where clients come in: tcp://ADDR:PORT or udp://ADDR:PORT; again for more"},
+	[FLAG_MODE] = {"mode", "mode", FLAG_KIND_TEXT, "nat|l2", "how packets reach the backends"},
+	[FLAG_SCHEDULER] = {"scheduler", "scheduler", FLAG_KIND_TEXT, "maglev",
+			    "how flows are spread"},
+	[FLAG_CHECK] = {"check", "check", FLAG_KIND_TEXT, "tcp|http|none", "health check"},
+	[FLAG_CHECK_PATH] = {"check-path", "check-path", FLAG_KIND_TEXT, "PATH",
+			     "http: what to get"},
+	[FLAG_CHECK_HOST] = {"check-host", "check-host", FLAG_KIND_TEXT, "HOST",
+			     "http: Host header; empty for the backend's address"},
+	[FLAG_CHECK_STATUS] = {"check-status", "check-status", FLAG_KIND_TEXT, "STATUS",
+			       "http: the status that passes, or a range such as 200-399"},
+	[FLAG_CHECK_PORT] = {"check-port", "check-port", FLAG_KIND_NUMBER, "PORT",
+			     "port to check; 0 for the backend's own"},
+	[FLAG_CHECK_INTERVAL] = {"check-interval", "check-interval", FLAG_KIND_TEXT, "DURATION",
+				 "from the start of one check to the next"},
+	[FLAG_CHECK_TIMEOUT] = {"check-timeout", "check-timeout", FLAG_KIND_TEXT, "DURATION",
+				"how long one check may take"},
+	[FLAG_RISE] = {"rise", "rise", FLAG_KIND_NUMBER, "N",
+		       "successes in a row that bring a backend up"},
+	[FLAG_FALL] = {"fall", "fall", FLAG_KIND_NUMBER, "N",
+		       "failures in a row that take a backend down"},
+	[FLAG_TIMEOUT_ESTABLISHED] = {"timeout-established", "timeout-established", FLAG_KIND_TEXT,
+				      "DURATION", "idle time that ends an established flow"},
+	[FLAG_TIMEOUT_EMBRYONIC] = {"timeout-embryonic", "timeout-embryonic", FLAG_KIND_TEXT,
+				    "DURATION", "idle time that ends a flow of one packet"},
+	[FLAG_TIMEOUT_CLOSING] = {"timeout-closing", "timeout-closing", FLAG_KIND_TEXT, "DURATION",
+				  "idle time that ends a closing flow"},
+	[FLAG_BACKEND] = {"backend", NULL, FLAG_KIND_LIST, "ADDR[:PORT]",
+			  "a backend to begin with; again for more"},
+	[FLAG_WEIGHT] = {"weight", "weight", FLAG_KIND_NUMBER, "N",
+			 "share of new flows next to the others' weights; 0 for none"},
+	[FLAG_STATE] = {"state", "state", FLAG_KIND_TEXT, "up|drain|maint",
+			"drain: keeps its flows, gets no new ones; maint: gets nothing"},
+	[FLAG_DEADLINE] = {"deadline", "deadline", FLAG_KIND_TEXT, "DURATION",
+			   "end the drain after this time, flows or not"},
+	[FLAG_NOW] = {"now", NULL, FLAG_KIND_SWITCH, NULL, "do not drain, cut its flows"},
+	[FLAG_WAIT] = {"wait", NULL, FLAG_KIND_SWITCH, NULL,
+		       "return when the drain is over, not when it has begun"},
+};
+
+struct given {
+	enum flag_id id;
+	const char *value; /* "" for a switch */
+};
+
+struct options {
+	const char **words;
+	size_t word_count;
+	struct given *given;
+	size_t given_count;
+};
+
+enum flag_id flag_find(const char *name, size_t length)
+{
+	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
+		if (strlen(flags[id].name) == length && memcmp(flags[id].name, name, length) == 0)
+			return id;
+	}
+	return FLAG_COUNT;
+}
+
+bool flag_has_choices(const struct flag *flag)
+{
+	return flag->value != NULL && islower((unsigned char)flag->value[0]);
+}
+
+static int check_value(const struct flag *flag, const char *value, struct error *err)
+{
+	struct error unused;
+	uint64_t number;
+
+	if (flag->kind == FLAG_KIND_NUMBER &&
+	    parse_number(value, 0, NUMBER_MAX, &number, &unused) < 0) {
+		error_set(err, EINVAL, "--%s: %s is not a whole number", flag->name, value);
+		return error_field(err, -EINVAL, flag->name);
+	}
+	return 0;
+}
+
+/* Reads the flag at argv[*index]; moves *index on if its value is the next argument. */
+static int read_flag(struct options *options, char *const argv[], int *index, struct error *err)
+{
+	const char *argument = argv[*index];
+	const char *name = argument + strspn(argument, "-");
+	const char *equals = strchr(name, '=');
+	size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
+	enum flag_id id = name - argument == 2 ? flag_find(name, length) : FLAG_COUNT;
+	const char *value = equals != NULL ? equals + 1 : "";
+	int r;
+
+	if (id == FLAG_COUNT) {
+		error_set(err, EINVAL, "unknown flag %s", argument);
+		return error_hint(err, -EINVAL, "lbctl help VERB");
+	}
+	if (flags[id].kind == FLAG_KIND_SWITCH && equals != NULL)
+		return error_set(err, EINVAL, "--%s takes no value", flags[id].name);
+	if (flags[id].kind != FLAG_KIND_LIST && (options_flags(options) & FLAG_BIT(id)))
+		return error_set(err, EINVAL, "--%s is given twice", flags[id].name);
+	if (flags[id].kind != FLAG_KIND_SWITCH && equals == NULL) {
+		value = argv[*index + 1];
+		if (value == NULL || strncmp(value, "--", 2) == 0)
+			return error_set(err, EINVAL, "--%s needs a value: --%s %s", flags[id].name,
+					 flags[id].name, flags[id].value);
+		(*index)++;
+	}
+	r = check_value(&flags[id], value, err);
+	if (r < 0)
+		return r;
+	options->given[options->given_count++] = (struct given){.id = id, .value = value};
+	return 0;
+}
+
+static struct options *options_new(size_t capacity)
+{
+	struct options *options = calloc(1, sizeof(*options));
+
+	if (options == NULL)
+		return NULL;
+	options->words = calloc(capacity, sizeof(*options->words));
+	options->given = calloc(capacity, sizeof(*options->given));
+	if (options->words == NULL || options->given == NULL) {
+		options_free(options);
+		return NULL;
+	}
+	return options;
+}
+
+int options_parse(int argc, char *const argv[], struct options **ret_options, struct error *err)
+{
+	struct options *options = options_new((size_t)argc + 1);
+	bool flags_ended = false;
+	int r = 0;
+
+	if (options == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	for (int i = 1; i < argc && r == 0; i++) {
+		if (flags_ended || argv[i][0] != '-')
+			options->words[options->word_count++] = argv[i];
+		else if (strcmp(argv[i], "--") == 0)
+			flags_ended = true;
+		else
+			r = read_flag(options, argv, &i, err);
+	}
+	if (r < 0) {
+		options_free(options);
+		return r;
+	}
+	*ret_options = options;
+	return 0;
+}
+
+void options_free(struct options *options)
+{
+	if (options == NULL)
+		return;
+	free(options->words);
+	free(options->given);
+	free(options);
+}
+
+const char *const *options_words(const struct options *options, size_t *ret_count)
+{
+	*ret_count = options->word_count;
+	return options->words;
+}
+
+uint64_t options_flags(const struct options *options)
+{
+	uint64_t set = 0;
+
+	for (size_t i = 0; i < options->given_count; i++)
+		set |= FLAG_BIT(options->given[i].id);
+	return set;
+}
+
+const char *options_value(const struct options *options, enum flag_id id)
+{
+	return options_next(options, id, NULL);
+}
+
+const char *options_next(const struct options *options, enum flag_id id, const char *previous)
+{
+	bool passed = previous == NULL;
+
+	for (size_t i = 0; i < options->given_count; i++) {
+		const struct given *given = &options->given[i];
+
+		if (given->id != id)
+			continue;
+		if (passed)
+			return given->value;
+		passed = given->value == previous;
+	}
+	return NULL;
+}
+
+static cJSON *list_json(const struct options *options, enum flag_id id)
+{
+	cJSON *array = cJSON_CreateArray();
+	const char *value = NULL;
+
+	while ((value = options_next(options, id, value)) != NULL) {
+		if (!cJSON_AddItemToArray(array, cJSON_CreateString(value))) {
+			cJSON_Delete(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static cJSON *value_json(const struct options *options, enum flag_id id)
+{
+	const char *value = options_value(options, id);
+	struct error unused;
+	uint64_t number = 0;
+
+	switch (flags[id].kind) {
+	case FLAG_KIND_SWITCH:
+		return cJSON_CreateTrue();
+	case FLAG_KIND_NUMBER:
+		(void)parse_number(value, 0, NUMBER_MAX, &number, &unused); /* checked before */
+		return cJSON_CreateNumber((double)number);
+	case FLAG_KIND_LIST:
+		return list_json(options, id);
+	case FLAG_KIND_TEXT:
+		break;
+	}
+	return cJSON_CreateString(value);
+}
+
+cJSON *options_body(const struct options *options)
+{
+	uint64_t given = options_flags(options);
+	cJSON *body = cJSON_CreateObject();
+
+	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
+		cJSON *value;
+
+		if (flags[id].key == NULL || !(given & FLAG_BIT(id)))
+			continue;
+		value = value_json(options, id);
+		if (!cJSON_AddItemToObject(body, flags[id].key, value)) {
+			cJSON_Delete(value);
+			cJSON_Delete(body);
+			return NULL;
+		}
+	}
+	return body;
+}

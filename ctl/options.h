@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CTL_OPTIONS_H
+#define SLUICE_CTL_OPTIONS_H
+
+/*
+ * The command line as words and flags. Every flag of every verb is in one table, which drives
+ * parsing, help, completion and the JSON body of a request: a flag means the same everywhere.
+ * Pure.
+ */
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+enum flag_id {
+	FLAG_SOCKET,
+	FLAG_URL,
+	FLAG_JSON,
+	FLAG_HELP,
+	FLAG_VIP,
+	FLAG_MODE,
+	FLAG_SCHEDULER,
+	FLAG_CHECK,
+	FLAG_CHECK_PATH,
+	FLAG_CHECK_HOST,
+	FLAG_CHECK_STATUS,
+	FLAG_CHECK_PORT,
+	FLAG_CHECK_INTERVAL,
+	FLAG_CHECK_TIMEOUT,
+	FLAG_RISE,
+	FLAG_FALL,
+	FLAG_TIMEOUT_ESTABLISHED,
+	FLAG_TIMEOUT_EMBRYONIC,
+	FLAG_TIMEOUT_CLOSING,
+	FLAG_BACKEND,
+	FLAG_WEIGHT,
+	FLAG_STATE,
+	FLAG_DEADLINE,
+	FLAG_NOW,
+	FLAG_WAIT,
+	FLAG_COUNT,
+};
+
+/* A set of flags. */
+#define FLAG_BIT(id) (UINT64_C(1) << (id))
+#define FLAGS_GLOBAL                                                                               \
+	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
+
+enum flag_kind {
+	FLAG_KIND_SWITCH, /* takes no value */
+	FLAG_KIND_TEXT,   /* a JSON string; durations too */
+	FLAG_KIND_NUMBER, /* a JSON number */
+	FLAG_KIND_LIST,   /* may be given more than once: a JSON array of strings */
+};
+
+struct flag {
+	const char *name; /* without the dashes */
+	const char *key;  /* of the request's body; NULL: lbctl's own business */
+	enum flag_kind kind;
+	const char *value; /* in capitals what it is, else the choices, parted by '|' */
+	const char *help;
+};
+
+extern const struct flag flags[FLAG_COUNT];
+
+/* The flag called name[0..length), dashes left out; FLAG_COUNT if there is none. */
+enum flag_id flag_find(const char *name, size_t length);
+
+/* Whether `value` lists the choices. */
+bool flag_has_choices(const struct flag *flag);
+
+struct options;
+
+/*
+ * Splits argv[1..] into words and flags. Points into argv. -EINVAL: a flag that no verb has, a
+ * value that is missing or cannot be sent.
+ */
+int options_parse(int argc, char *const argv[], struct options **ret_options, struct error *err);
+void options_free(struct options *options);
+
+/* What is no flag: verb, object, arguments. */
+const char *const *options_words(const struct options *options, size_t *ret_count);
+
+/* The flags that were given. */
+uint64_t options_flags(const struct options *options);
+
+/* The value given, or NULL. Of a list, the one after `previous` (NULL: the first). */
+const char *options_value(const struct options *options, enum flag_id id);
+const char *options_next(const struct options *options, enum flag_id id, const char *previous);
+
+/* A new JSON object of all flags given that have a key. NULL: out of memory. */
+cJSON *options_body(const struct options *options);
+
+#endif

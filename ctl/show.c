@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* lbctl show */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "answer.h"
+#include "command.h"
+#include "human.h"
+#include "screen.h"
+
+enum column { ADDRESS, STATUS, WEIGHT, SHARE, FLOWS, NEW, PACKETS, BYTES, SINCE, REASON, COLUMNS };
+
+static const struct screen_column columns[COLUMNS] = {
+	[ADDRESS] = {"ADDRESS", false}, [STATUS] = {"STATUS", false}, [WEIGHT] = {"WEIGHT", true},
+	[SHARE] = {"SHARE", true},      [FLOWS] = {"FLOWS", true},    [NEW] = {"NEW", true},
+	[PACKETS] = {"PACKETS", true},  [BYTES] = {"BYTES", true},    [SINCE] = {"SINCE", true},
+	[REASON] = {"REASON", false},
+};
+
+static const char *status_colour(const char *status)
+{
+	static const struct {
+		const char *status;
+		const char *colour;
+	} colours[] = {
+		{"up", "green"},         {"checking", "yellow"}, {"down", "red"},
+		{"drain", "yellow"},     {"removing", "yellow"}, {"maint", "cyan"},
+		{"no-neighbour", "red"},
+	};
+
+	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
+		if (strcmp(colours[i].status, status) == 0)
+			return colours[i].colour;
+	}
+	return NULL;
+}
+
+static int add_backend_line(struct screen_table *table, const cJSON *backend, int64_t now,
+			    struct error *err)
+{
+	char text[COLUMNS][HUMAN_MAX];
+	const char *const cells[COLUMNS] = {
+		[ADDRESS] = answer_text(backend, "address"),
+		[STATUS] = answer_text(backend, "status"),
+		[WEIGHT] = human_count(answer_number(backend, "weight"), text[WEIGHT]),
+		[SHARE] = human_share(answer_number(backend, "share"), text[SHARE]),
+		[FLOWS] = human_count(answer_number(backend, "active-flows"), text[FLOWS]),
+		[NEW] = human_count(answer_number(backend, "new-flows"), text[NEW]),
+		[PACKETS] = human_count(answer_number(backend, "packets"), text[PACKETS]),
+		[BYTES] = human_bytes(answer_number(backend, "bytes"), text[BYTES]),
+		[SINCE] = human_since(answer_text(backend, "since"), now, text[SINCE]),
+		[REASON] = answer_text(backend, "reason"),
+	};
+
+	return screen_table_add(table, cells, STATUS, status_colour(cells[STATUS]), err);
+}
+
+static int print_backends(const cJSON *backends, int64_t now, struct error *err)
+{
+	struct screen_table *table = NULL;
+	const cJSON *backend;
+	int r;
+
+	if (cJSON_GetArraySize(backends) == 0) {
+		puts("no backends");
+		return 0;
+	}
+	r = screen_table_new(columns, COLUMNS, &table, err);
+	cJSON_ArrayForEach (backend, backends) {
+		if (r == 0)
+			r = add_backend_line(table, backend, now, err);
+	}
+	if (r == 0)
+		r = screen_table_print(table, err);
+	screen_table_free(table);
+	return r;
+}
+
+static void print_head(const cJSON *service)
+{
+	const char *check = answer_text(service, "check");
+	const char *bold = screen_has_colour() ? "\033[1m" : "";
+	const char *plain = screen_has_colour() ? "\033[0m" : "";
+	const cJSON *vip;
+
+	printf("%s%s%s ", bold, answer_text(service, "name"), plain);
+	cJSON_ArrayForEach (vip, answer_item(service, "vip")) {
+		printf(" %s", cJSON_IsString(vip) ? vip->valuestring : "?");
+	}
+	printf("  %s, %s, ", answer_text(service, "mode"), answer_text(service, "scheduler"));
+	if (strcmp(check, "none") == 0)
+		puts("not checked");
+	else
+		printf("check %s%s%s every %s\n", check, strcmp(check, "http") == 0 ? " " : "",
+		       strcmp(check, "http") == 0 ? answer_text(service, "check-path") : "",
+		       answer_text(service, "check-interval"));
+}
+
+static int print_service(const cJSON *service, struct error *err)
+{
+	print_head(service);
+	return print_backends(answer_item(service, "backends"), time(NULL), err);
+}
+
+static int print_services(const cJSON *services, struct error *err)
+{
+	const cJSON *service;
+	bool first = true;
+	int r = 0;
+
+	if (cJSON_GetArraySize(services) == 0)
+		puts("no services");
+	cJSON_ArrayForEach (service, services) {
+		if (!first)
+			putchar('\n');
+		first = false;
+		r = print_service(service, err);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+int show_services(struct invocation *invocation, struct error *err)
+{
+	bool one = invocation->argument_count > 0;
+	const struct request request = {
+		.method = "GET", .path = {"services", one ? invocation->arguments[0] : NULL}};
+	int r = client_call(invocation->client, &request, &invocation->document, err);
+
+	if (r == 0)
+		r = one ? answer_check_service(invocation->document, err)
+			: answer_check_services(invocation->document, err);
+	if (r < 0 || invocation->json)
+		return r;
+	return one ? print_service(invocation->document, err)
+		   : print_services(answer_item(invocation->document, "services"), err);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* lbctl status */
+#include <stdio.h>
+
+#include "answer.h"
+#include "command.h"
+#include "human.h"
+#include "screen.h"
+
+static void print_head(const cJSON *answer)
+{
+	bool in_sync = answer_true(answer, "in-sync");
+	char span[HUMAN_MAX];
+	const cJSON *interface;
+
+	printf("lbagent %s, up for %s, generation %.0f, %s\n", answer_text(answer, "version"),
+	       human_span(answer_number(answer, "uptime-seconds"), span),
+	       answer_number(answer, "generation"), in_sync ? "in sync" : "NOT IN SYNC");
+	cJSON_ArrayForEach (interface, answer_item(answer, "interfaces")) {
+		printf("interface %s: %s, attached by %s\n", answer_text(interface, "name"),
+		       answer_text(interface, "mode"), answer_text(interface, "attached-by"));
+	}
+}
+
+/* Limits and drops are read digit by digit. */
+static const char *exact(const cJSON *number, char buffer[HUMAN_MAX])
+{
+	snprintf(buffer, HUMAN_MAX, "%.0f", number->valuedouble);
+	return buffer;
+}
+
+static int add_limit(struct screen_table *table, const cJSON *limit, const cJSON *used,
+		     struct error *err)
+{
+	double share = cJSON_IsNumber(used) && limit->valuedouble > 0
+			       ? used->valuedouble / limit->valuedouble
+			       : -1;
+	char text[3][HUMAN_MAX];
+	const char *const cells[] = {
+		limit->string,
+		cJSON_IsNumber(used) ? exact(used, text[0]) : "-",
+		exact(limit, text[1]),
+		human_share(share, text[2]),
+	};
+
+	return screen_table_add(table, cells, 3, share > 0.9 ? "red" : NULL, err);
+}
+
+static int print_limits(const cJSON *answer, struct error *err)
+{
+	static const struct screen_column columns[] = {
+		{"OF", false}, {"USED", true}, {"LIMIT", true}, {"SHARE", true}};
+	const cJSON *used = answer_item(answer, "used");
+	struct screen_table *table = NULL;
+	const cJSON *limit;
+	int r = screen_table_new(columns, sizeof(columns) / sizeof(columns[0]), &table, err);
+
+	cJSON_ArrayForEach (limit, answer_item(answer, "limits")) {
+		if (r == 0 && cJSON_IsNumber(limit))
+			r = add_limit(table, limit, answer_item(used, limit->string), err);
+	}
+	if (r == 0)
+		r = screen_table_print(table, err);
+	screen_table_free(table);
+	return r;
+}
+
+/* Only reasons that have occurred: there are many. */
+static int print_drops(const cJSON *answer, struct error *err)
+{
+	static const struct screen_column columns[] = {{"DROPPED FOR", false}, {"PACKETS", true}};
+	struct screen_table *table = NULL;
+	const cJSON *drop;
+	bool any = false;
+	int r = screen_table_new(columns, sizeof(columns) / sizeof(columns[0]), &table, err);
+
+	cJSON_ArrayForEach (drop, answer_item(answer, "drops")) {
+		char text[HUMAN_MAX];
+		const char *const cells[] = {drop->string, exact(drop, text)};
+
+		if (r < 0 || !cJSON_IsNumber(drop) || drop->valuedouble <= 0)
+			continue;
+		any = true;
+		r = screen_table_add(table, cells, 0, NULL, err);
+	}
+	if (r == 0) {
+		putchar('\n');
+		if (any)
+			r = screen_table_print(table, err);
+		else
+			puts("no packet was dropped");
+	}
+	screen_table_free(table);
+	return r;
+}
+
+int show_status(struct invocation *invocation, struct error *err)
+{
+	const struct request request = {.method = "GET", .path = {"status"}};
+	int r = client_call(invocation->client, &request, &invocation->document, err);
+
+	if (r == 0)
+		r = answer_check_status(invocation->document, err);
+	if (r < 0 || invocation->json)
+		return r;
+	print_head(invocation->document);
+	putchar('\n');
+	r = print_limits(invocation->document, err);
+	return r < 0 ? r : print_drops(invocation->document, err);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wait.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "parse.h"
+
+#define POLL_MS     250
+#define SPAN_MAX_MS (UINT64_MAX / 2) /* the agent knows what is too long */
+#define GRACE_MS    10000            /* for the agent to end a drain whose deadline has passed */
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&span, NULL);
+}
+
+/* When to stop waiting; never without --deadline. */
+static int read_end(const struct options *options, uint64_t *ret_end_ms, struct error *err)
+{
+	const char *deadline = options_value(options, FLAG_DEADLINE);
+	uint64_t span = 0;
+	int r;
+
+	if (deadline == NULL) {
+		*ret_end_ms = UINT64_MAX;
+		return 0;
+	}
+	r = parse_duration(deadline, 0, SPAN_MAX_MS, &span, err);
+	if (r == 0)
+		*ret_end_ms = now_ms() + span + GRACE_MS;
+	return r;
+}
+
+/* The backend as it is now, or {"removed": ADDRESS}. */
+static int look(const struct invocation *invocation, cJSON **ret_backend, struct error *err)
+{
+	const char *address = invocation->arguments[1];
+	const struct request request = {
+		.method = "GET",
+		.path = {"services", invocation->arguments[0], "backends", address}};
+	cJSON *answer = NULL;
+	int r = client_call(invocation->client, &request, &answer, err);
+
+	if (r == -ENOENT) {
+		answer = cJSON_CreateObject();
+		r = cJSON_AddStringToObject(answer, "removed", address) != NULL
+			    ? 0
+			    : error_set(err, ENOMEM, "out of memory");
+	} else if (r == 0) {
+		r = answer_check_backend(answer, err);
+	}
+	if (r < 0) {
+		cJSON_Delete(answer);
+		return r;
+	}
+	*ret_backend = answer;
+	return 0;
+}
+
+static bool is_over(const cJSON *backend, bool removal)
+{
+	if (wait_is_removed(backend))
+		return true;
+	if (removal)
+		return false;
+	return answer_number(backend, "active-flows") <= 0 ||
+	       strcmp(answer_text(backend, "state"), "drain") != 0;
+}
+
+/* Rewrites one line on a terminal; NULL wipes it. */
+static void show_progress(const struct invocation *invocation, const cJSON *backend)
+{
+	if (invocation->json || !isatty(STDERR_FILENO))
+		return;
+	fputs("\r\033[K", stderr);
+	if (backend != NULL)
+		fprintf(stderr, "%s: backend %s drains; flows left: %.0f", invocation->arguments[0],
+			answer_text(backend, "address"), answer_number(backend, "active-flows"));
+}
+
+int wait_for_drain(struct invocation *invocation, bool removal, struct error *err)
+{
+	uint64_t end_ms = UINT64_MAX;
+	int r = read_end(invocation->options, &end_ms, err);
+
+	while (r == 0) {
+		cJSON *backend = NULL;
+
+		r = look(invocation, &backend, err);
+		if (r < 0)
+			break;
+		cJSON_Delete(invocation->document);
+		invocation->document = backend;
+		if (is_over(backend, removal))
+			break;
+		if (now_ms() > end_ms) {
+			r = error_set(err, ETIMEDOUT,
+				      "%s: backend %s is past its deadline; flows left: %.0f",
+				      invocation->arguments[0], answer_text(backend, "address"),
+				      answer_number(backend, "active-flows"));
+			break;
+		}
+		show_progress(invocation, backend);
+		pause_ms(POLL_MS);
+	}
+	show_progress(invocation, NULL);
+	return r;
+}
+
+bool wait_is_removed(const cJSON *document)
+{
+	return cJSON_IsString(answer_item(document, "removed"));
+}

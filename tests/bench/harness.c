@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "restore.skel.h"
+#include "walk.h"
+
+static struct restore *skeleton;
+
+/* --- packets --- */
+
+/* Where in the frame a field of a header begins. */
+static uint8_t offset_of(const struct walk *walk, const char *name)
+{
+	size_t index;
+
+	return walk->start + field_named(&protocols[walk->kind], name, &index)->bit / 8;
+}
+
+static void note_header(const struct walk *walk, struct restore_plan *plan)
+{
+	switch (walk->kind) {
+	case LAYER_IP4:
+		plan->source = offset_of(walk, "src") + 2;
+		plan->l3_check = offset_of(walk, "check");
+		break;
+	case LAYER_IP6:
+		plan->source = offset_of(walk, "src") + 14;
+		break;
+	case LAYER_TCP:
+	case LAYER_UDP:
+		plan->port = offset_of(walk, "src");
+		plan->l4_check = offset_of(walk, "check");
+		break;
+	default:
+		break;
+	}
+}
+
+int traffic_build(const char *text, uint64_t flows, struct traffic *ret_traffic, struct error *err)
+{
+	struct restore_plan *plan = &ret_traffic->plan;
+	struct frame *frame = &ret_traffic->frame;
+	struct layers layers;
+	struct walk walk;
+	int r;
+
+	r = layers_parse(text, &layers, err);
+	if (r == 0)
+		r = frame_build(&layers, frame, err);
+	if (r < 0)
+		return r;
+	if (frame->size < RESTORE_SIZE)
+		return error_set(err, EINVAL, "'%s': shorter than %zu bytes", text, RESTORE_SIZE);
+	*plan = (struct restore_plan){.flow_mask = flows ? flows - 1 : RESTORE_ENDLESS};
+	memcpy(plan->words, frame->bytes, sizeof(plan->words));
+	walk = walk_begin(frame->size);
+	while (walk_next(&walk, frame->bytes))
+		note_header(&walk, plan);
+	return 0;
+}
+
+/* --- runs --- */
+
+int harness_open(struct error *err)
+{
+	skeleton = restore__open_and_load();
+	if (!skeleton)
+		return error_set(err, errno, "loading the harness: %s (is this root?)",
+				 strerror(errno));
+	return 0;
+}
+
+void harness_close(void)
+{
+	restore__destroy(skeleton);
+	skeleton = NULL;
+}
+
+int harness_bare_program(void)
+{
+	return bpf_program__fd(skeleton->progs.bare_tx);
+}
+
+int harness_run_alone(int program, const struct traffic *traffic, uint32_t repeat,
+		      struct timing *ret_timing, struct error *err)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = traffic->frame.bytes,
+		    .data_size_in = traffic->frame.size, .repeat = (int)repeat);
+	int r = bpf_prog_test_run_opts(program, &opts);
+
+	if (r < 0)
+		return error_set(err, -r, "BPF_PROG_TEST_RUN: %s", strerror(-r));
+	ret_timing->ns = opts.duration;
+	ret_timing->code = (int)opts.retval;
+	return 0;
+}
+
+int harness_run(int program, const struct traffic *traffic, uint32_t repeat,
+		struct timing *ret_timing, struct error *err)
+{
+	uint32_t zero = 0;
+
+	skeleton->bss->plan = traffic->plan;
+	if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.target), &zero, &program, BPF_ANY) != 0)
+		return error_set(err, errno, "map target: %s", strerror(errno));
+	return harness_run_alone(bpf_program__fd(skeleton->progs.restore), traffic, repeat,
+				 ret_timing, err);
+}

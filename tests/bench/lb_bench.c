@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What lb_ingress costs a packet, beside a program that only returns XDP_TX.
+ *
+ * Each round measures every scenario once, so that what disturbs the machine for a while disturbs
+ * all alike. A scenario's harness and bare program are measured next to it in the same round and
+ * subtracted there.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parse.h"
+#include "report.h"
+
+#define ROUNDS_DEFAULT 5
+#define REPEAT_DEFAULT 200000
+#define REPEAT_MIN     1000 /* fewer would measure cold caches */
+#define REPEAT_MAX     100000000
+#define WARM_UP        1000 /* packets, at least */
+
+static const char usage[] = "usage: lb_bench [--rounds N] [--repeat N] [--json]\n"
+			    "  --rounds N  how often everything is measured (5)\n"
+			    "  --repeat N  packets of one measurement (200000)\n"
+			    "  --json      one JSON document instead of a table\n";
+
+struct options {
+	uint64_t rounds;
+	uint64_t repeat;
+	bool json;
+	bool help;
+};
+
+/* One scenario's figures, a value for each round. */
+struct samples {
+	int32_t measured[ROUNDS_MAX];
+	int32_t bare[ROUNDS_MAX];
+	int32_t harness[ROUNDS_MAX];
+	int32_t lb[ROUNDS_MAX];
+};
+
+static int parse_options(int argc, char **argv, struct options *options, struct error *err)
+{
+	static const struct option flags[] = {
+		{"rounds", required_argument, NULL, 'r'},
+		{"repeat", required_argument, NULL, 'n'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int c, r = 0;
+
+	while (r == 0 && (c = getopt_long(argc, argv, "", flags, NULL)) != -1) {
+		if (c == 'r')
+			r = parse_number(optarg, 1, ROUNDS_MAX, &options->rounds, err);
+		else if (c == 'n')
+			r = parse_number(optarg, REPEAT_MIN, REPEAT_MAX, &options->repeat, err);
+		else if (c == 'j')
+			options->json = true;
+		else if (c == 'h')
+			options->help = true;
+		else
+			return error_set(err, EINVAL, "see --help");
+	}
+	if (r == 0 && optind < argc)
+		return error_set(err, EINVAL, "'%s': takes no arguments", argv[optind]);
+	return r;
+}
+
+/* A measurement that moved to another CPU would begin there with cold caches. */
+static int stay_on_cpu(int *ret_cpu, struct error *err)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (cpu < 0 || sched_setaffinity(0, sizeof(set), &set) != 0)
+		return error_set(err, errno, "staying on one CPU: %s", strerror(errno));
+	*ret_cpu = cpu;
+	return 0;
+}
+
+/* Forgets all flows, then makes those of the scenario known and established. */
+static int prepare(const struct scenario *scenario, struct error *err)
+{
+	const char *flags = scenario->before ? scenario->before : scenario->flags;
+	uint32_t packets = 2 * scenario->flows; /* the first enters it, the second establishes */
+	struct traffic traffic;
+	struct timing timing;
+	int r;
+
+	r = target_empty(err);
+	if (r == 0)
+		r = scenario_traffic(scenario, flags, &traffic, err);
+	if (r == 0)
+		r = harness_run(target_program(), &traffic, packets > WARM_UP ? packets : WARM_UP,
+				&timing, err);
+	return r;
+}
+
+/* lb_ingress on the scenario's packets. All must get the verdict that the scenario is about. */
+static int measure_lb(const struct scenario *scenario, const struct traffic *traffic,
+		      uint32_t repeat, struct timing *ret_timing, struct error *err)
+{
+	uint64_t before = target_packets(scenario->verdict), right;
+	int code = scenario->verdict == LB_FORWARD ? XDP_TX : XDP_PASS;
+	int r = harness_run(target_program(), traffic, repeat, ret_timing, err);
+
+	if (r < 0)
+		return r;
+	right = target_packets(scenario->verdict) - before;
+	if (right == repeat && ret_timing->code == code)
+		return 0;
+	return error_set(err, EIO,
+			 "%s %s %s %s: only %llu of %u packets got the right verdict (last code "
+			 "%d): the figures would mean nothing",
+			 scenario->mode, scenario->ip, scenario->l4, scenario->packets,
+			 (unsigned long long)right, repeat, ret_timing->code);
+}
+
+static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t round,
+		   struct samples *samples, struct error *err)
+{
+	struct timing bare, base, lb;
+	struct traffic traffic;
+	int r;
+
+	if (scenario->once && repeat > scenario->flows)
+		repeat = scenario->flows;
+	r = scenario_traffic(scenario, scenario->flags, &traffic, err);
+	if (r == 0)
+		r = harness_run_alone(harness_bare_program(), &traffic, repeat, &bare, err);
+	if (r == 0)
+		r = harness_run(harness_bare_program(), &traffic, repeat, &base, err);
+	if (r == 0)
+		r = prepare(scenario, err);
+	if (r == 0)
+		r = measure_lb(scenario, &traffic, repeat, &lb, err);
+	if (r < 0)
+		return r;
+	samples->measured[round] = lb.ns;
+	samples->bare[round] = bare.ns;
+	samples->harness[round] = (int32_t)(base.ns - bare.ns);
+	samples->lb[round] = (int32_t)(lb.ns - base.ns);
+	return 0;
+}
+
+static void summarize(const struct scenario *scenario, struct samples *samples, uint32_t rounds,
+		      struct result *ret_result)
+{
+	*ret_result = (struct result){
+		.scenario = *scenario,
+		.measured = figures_of(samples->measured, rounds),
+		.bare = figures_of(samples->bare, rounds),
+		.harness = figures_of(samples->harness, rounds),
+		.lb = figures_of(samples->lb, rounds),
+	};
+}
+
+static int run_rounds(struct report *report, struct error *err)
+{
+	struct scenario list[SCENARIOS_MAX];
+	size_t count = scenarios(list), i;
+	struct samples *samples = calloc(count, sizeof(*samples));
+	uint32_t round;
+	int r = 0;
+
+	if (!samples)
+		return error_set(err, ENOMEM, "out of memory");
+	for (round = 0; r == 0 && round < report->rounds; round++)
+		for (i = 0; r == 0 && i < count; i++)
+			r = measure(&list[i], report->repeat, round, &samples[i], err);
+	for (i = 0; r == 0 && i < count; i++)
+		summarize(&list[i], &samples[i], report->rounds, &report->results[i]);
+	report->count = count;
+	free(samples);
+	return r;
+}
+
+static int run(struct report *report, struct error *err)
+{
+	int r = stay_on_cpu(&report->cpu, err);
+
+	if (r == 0)
+		r = harness_open(err);
+	if (r == 0)
+		r = target_open(err);
+	if (r == 0)
+		r = target_size(&report->size, err);
+	if (r == 0)
+		r = run_rounds(report, err);
+	target_close();
+	harness_close();
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {.rounds = ROUNDS_DEFAULT, .repeat = REPEAT_DEFAULT};
+	static struct report report;
+	struct error err = {0};
+	int r = parse_options(argc, argv, &options, &err);
+
+	if (r < 0) {
+		fprintf(stderr, "lb_bench: %s\n", err.message);
+		return 2;
+	}
+	if (options.help) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	report.rounds = options.rounds;
+	report.repeat = options.repeat;
+	if (run(&report, &err) < 0) {
+		fprintf(stderr, "lb_bench: %s\n", err.message);
+		return 1;
+	}
+	if (!options.json) {
+		report_table(&report, stdout);
+		return 0;
+	}
+	return report_json(&report, stdout) < 0;
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Gives the program under test a fresh packet on every run. BPF_PROG_TEST_RUN repeats a program on
+ * one and the same buffer, so what it rewrote would come in as the next packet. The length of a
+ * packet cannot be put back here.
+ */
+#include <linux/bpf.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "restore.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define FLOW_STRIDE 0x9e3779b1U /* odd, so that all flows take their turn: 2^32 / golden ratio */
+
+/* User space writes, between runs. */
+struct restore_plan plan;
+
+/* Packets so far: who is next in turn. */
+__u32 sequence;
+
+/* The program under test. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} target SEC(".maps");
+
+static __always_inline __u16 *word_at(void *data, void *end, __u8 offset)
+{
+	__u16 *word = data + offset;
+
+	return word + 1 > (__u16 *)end ? NULL : word;
+}
+
+/* Adds to a word in network order. Returns what a checksum over it changes by (RFC 1624). */
+static __always_inline __u32 word_add(__u16 *word, __u16 value)
+{
+	__u16 old = *word;
+
+	*word = bpf_htons(bpf_ntohs(old) + value);
+	return (__u16)~old + *word;
+}
+
+static __always_inline void check_add(__u16 *check, __u32 diff)
+{
+	diff += (__u16) ~*check;
+	diff = (diff & 0xffff) + (diff >> 16);
+	diff = (diff & 0xffff) + (diff >> 16);
+	*check = ~diff;
+}
+
+SEC("xdp")
+int restore(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u16 *source = word_at(data, end, plan.source);
+	__u16 *port = word_at(data, end, plan.port);
+	__u16 *l3_check = word_at(data, end, plan.l3_check);
+	__u16 *l4_check = word_at(data, end, plan.l4_check);
+	__u32 flow = (sequence++ * FLOW_STRIDE) & plan.flow_mask, diff, i;
+	__u64 *words = data;
+
+	if (data + RESTORE_SIZE > end || !source || !port || !l3_check || !l4_check)
+		return XDP_ABORTED;
+#pragma unroll
+	for (i = 0; i < RESTORE_WORDS; i++)
+		words[i] = plan.words[i];
+	diff = word_add(source, flow & 0xffff);
+	if (plan.l3_check)
+		check_add(l3_check, diff);
+	check_add(l4_check, diff + word_add(port, flow >> 16));
+	bpf_tail_call_static(ctx, &target, 0);
+	return XDP_ABORTED;
+}
+
+/* What every packet costs that is sent back at all. */
+SEC("xdp")
+int bare_tx(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_TX;
+}

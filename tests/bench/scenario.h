@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_BENCH_SCENARIO_H
+#define SLUICE_BENCH_SCENARIO_H
+
+/* What is measured: a kind of packets that come to a kind of service. */
+#include "harness.h"
+#include "verdicts.h"
+
+struct scenario {
+	const char *mode; /* "l2", "nat"; "none": not for a VIP */
+	const char *ip;   /* "ip4", "ip6" */
+	const char *l4;   /* "tcp", "udp" */
+	const char *packets;
+	uint64_t flows;     /* 0: every packet is another flow's */
+	const char *before; /* TCP flags of the packets that make the flows known; NULL: none do */
+	const char *flags;  /* TCP flags of those that are measured */
+	bool once;          /* no flow may be measured twice */
+	enum lb_verdict verdict;
+};
+
+#define SCENARIOS_MAX 96
+
+/* Returns how many. */
+size_t scenarios(struct scenario ret_scenarios[SCENARIOS_MAX]);
+
+/* The scenario's packets with these TCP flags. */
+int scenario_traffic(const struct scenario *scenario, const char *flags,
+		     struct traffic *ret_traffic, struct error *err);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "engine.h"
+#include "ingress.skel.h"
+#include "setup.h"
+#include "world.h"
+
+#define BUCKETS    (TARGET_FLOWS / LB_FLOW_WAYS)
+#define SERVICES   3
+#define NAT_BATCH  4096
+#define TIMEOUTS   " embryonic=30s established=5m closing=30s" /* longer than a measurement */
+#define VIPS(addr) " vip=tcp://" addr ":80 vip=udp://" addr ":80"
+
+/* NAT never changes the address family, so there is a service for each. */
+static const struct {
+	const char *setup;
+	const char *backend; /* address of the backend with this number */
+	const char *nat;     /* our address towards it */
+} services[SERVICES] = {
+	{"l2 mode=l2" VIPS(TARGET_L2_VIP4) VIPS("[" TARGET_L2_VIP6 "]") TIMEOUTS,
+	 "198.18.1.%u:8080", NULL},
+	{"nat4 mode=nat" VIPS(TARGET_NAT_VIP4) TIMEOUTS, "198.18.1.%u:8080", "198.18.2.1"},
+	{"nat6 mode=nat" VIPS("[" TARGET_NAT_VIP6 "]") TIMEOUTS, "[2001:db8:1::%u]:8080",
+	 "2001:db8:2::1"},
+};
+
+static const struct constants constants = {
+	.buckets = BUCKETS,
+	.table_size = TARGET_SLOTS,
+	.nat_port_low = 32768,
+	.nat_port_count = 32768,
+};
+
+static struct ingress *skeleton;
+static struct lb_flow_bucket *flows; /* the map's memory */
+
+/* --- loading --- */
+
+static void set_constants(struct ingress__rodata *rodata)
+{
+	engine_hash_keys((uint32_t *)rodata->lb_hash_key, LB_HASH_KEYS);
+	rodata->lb_flow_mask = constants.buckets - 1;
+	rodata->lb_table_size = constants.table_size;
+	rodata->lb_table_lines = LINES_OF(constants.table_size);
+	rodata->lb_nat_port_low = constants.nat_port_low;
+	rodata->lb_nat_port_count = constants.nat_port_count;
+	rodata->lb_tick_shift = 0;
+	rodata->lb_coarse_tick_shift = COARSE_TICK_SHIFT;
+}
+
+static void set_sizes(void)
+{
+	struct bpf_map *map;
+	uint32_t entries;
+
+	bpf_object__for_each_map(map, skeleton->obj)
+	{
+		entries = engine_map_entries(bpf_map__name(map), &constants);
+		if (entries)
+			bpf_map__set_max_entries(map, entries);
+	}
+	bpf_map__set_max_entries(skeleton->maps.nat_flows, TARGET_NAT_FLOWS);
+	bpf_map__set_max_entries(skeleton->maps.backends, SERVICES * TARGET_BACKENDS + 1);
+	bpf_map__set_max_entries(skeleton->maps.backend_stats, SERVICES * TARGET_BACKENDS + 1);
+}
+
+static int load(struct error *err)
+{
+	int r;
+
+	skeleton = ingress__open();
+	if (!skeleton)
+		return error_set(err, errno, "opening the BPF object: %s", strerror(errno));
+	set_constants(skeleton->rodata);
+	set_sizes();
+	r = ingress__load(skeleton);
+	if (r < 0)
+		return error_set(err, -r, "loading lb_ingress: %s (is this root?)", strerror(-r));
+	flows = mmap(NULL, BUCKETS * sizeof(*flows), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     bpf_map__fd(skeleton->maps.flows), 0);
+	if (flows != MAP_FAILED)
+		return 0;
+	flows = NULL;
+	return error_set(err, errno, "map flows: cannot be mapped: %s", strerror(errno));
+}
+
+/* --- filling --- */
+
+static int put(const char *name, const void *key, const void *value)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(skeleton->obj, name);
+
+	if (!map)
+		return -ENOENT;
+	return bpf_map__update_elem(map, key, bpf_map__key_size(map), value,
+				    bpf_map__value_size(map), BPF_ANY);
+}
+
+/* Enough of an engine for world.h to fill the maps. */
+static const struct engine filler = {.name = "bench", .put = put};
+
+static int add_backend(size_t service, uint32_t number, struct error *err)
+{
+	struct case_backend backend = {
+		.service = service,
+		/* where test runs come in, so that the way out is XDP_TX */
+		.device = (enum case_device)if_nametoindex("lo"),
+		.dst_mac = {2, 0, 0, 0, 1, number + 1},
+		.src_mac = {2, 0, 0, 0, 0, 1},
+		.up = true,
+		.resolved = true,
+	};
+	char text[ENDPOINT_TEXT_MAX];
+	int r;
+
+	snprintf(text, sizeof(text), services[service].backend, number + 1);
+	r = parse_endpoint(text, 0, &backend.endpoint, err);
+	if (r == 0 && services[service].nat)
+		r = parse_address(services[service].nat, &backend.nat_address, err);
+	if (r < 0)
+		return r;
+	r = world_put_backend(&filler, service * TARGET_BACKENDS + number, &backend);
+	return r < 0 ? error_set(err, -r, "backend %s: %s", text, strerror(-r)) : 0;
+}
+
+/* Backends own slots by turns; block 0 is the empty table, so the first service has block 1. */
+static int fill_table(size_t service, struct error *err)
+{
+	uint32_t lines = LINES_OF(TARGET_SLOTS), line, key, i;
+	struct lb_slot_line value;
+	int r = 0;
+
+	for (line = 0; r == 0 && line < lines; line++) {
+		for (i = 0; i < LB_SLOTS_PER_LINE; i++)
+			value.backend[i] = service * TARGET_BACKENDS + 1 +
+					   (line * LB_SLOTS_PER_LINE + i) % TARGET_BACKENDS;
+		key = (service + 1) * lines + line;
+		r = put("slots", &key, &value);
+	}
+	return r < 0 ? error_set(err, -r, "map slots: %s", strerror(-r)) : 0;
+}
+
+static int fill(struct test_case *test, struct error *err)
+{
+	uint32_t number;
+	size_t i;
+	int r = 0;
+
+	test->constants = constants;
+	for (i = 0; r == 0 && i < SERVICES; i++)
+		r = parse_setup("service", services[i].setup, test, err);
+	if (r == 0)
+		r = world_setup(&filler, test, err);
+	for (i = 0; r == 0 && i < SERVICES; i++) {
+		for (number = 0; r == 0 && number < TARGET_BACKENDS; number++)
+			r = add_backend(i, number, err);
+		if (r == 0)
+			r = fill_table(i, err);
+	}
+	return r;
+}
+
+int target_open(struct error *err)
+{
+	struct test_case *test = calloc(1, sizeof(*test));
+	int r;
+
+	if (!test)
+		return error_set(err, ENOMEM, "out of memory");
+	r = load(err);
+	if (r == 0)
+		r = fill(test, err);
+	case_free(test);
+	if (r < 0)
+		target_close();
+	return r;
+}
+
+void target_close(void)
+{
+	if (flows)
+		munmap(flows, BUCKETS * sizeof(*flows));
+	flows = NULL;
+	ingress__destroy(skeleton);
+	skeleton = NULL;
+}
+
+/* --- use --- */
+
+int target_program(void)
+{
+	return bpf_program__fd(skeleton->progs.lb_ingress);
+}
+
+int target_size(struct target_size *ret_size, struct error *err)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(target_program(), &info, &length) != 0)
+		return error_set(err, errno, "lb_ingress: no information: %s", strerror(errno));
+	*ret_size = (struct target_size){
+		.instructions = info.xlated_prog_len / sizeof(struct bpf_insn),
+		.verified = info.verified_insns,
+		.jited_bytes = info.jited_prog_len,
+	};
+	return 0;
+}
+
+static int empty_nat(struct error *err)
+{
+	static struct lb_nat_key keys[NAT_BATCH];
+	static struct lb_nat_entry values[NAT_BATCH];
+	int fd = bpf_map__fd(skeleton->maps.nat_flows), r;
+	uint32_t position, count;
+	void *in = NULL;
+
+	do {
+		count = NAT_BATCH;
+		r = bpf_map_lookup_and_delete_batch(fd, in, &position, keys, values, &count, NULL);
+		in = &position;
+	} while (r == 0);
+	return r == -ENOENT ? 0 : error_set(err, -r, "map nat_flows: %s", strerror(-r));
+}
+
+int target_empty(struct error *err)
+{
+	memset(flows, 0, BUCKETS * sizeof(*flows));
+	return empty_nat(err);
+}
+
+uint64_t target_packets(enum lb_verdict verdict)
+{
+	int fd = bpf_map__fd(skeleton->maps.verdict_stats), cpus = libbpf_num_possible_cpus(), i;
+	struct lb_traffic *traffic = calloc(cpus > 0 ? cpus : 1, sizeof(*traffic));
+	uint32_t key = verdict;
+	uint64_t sum = 0;
+
+	if (traffic && bpf_map_lookup_elem(fd, &key, traffic) == 0)
+		for (i = 0; i < cpus; i++)
+			sum += traffic[i].packets;
+	free(traffic);
+	return sum;
+}

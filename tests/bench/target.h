@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_BENCH_TARGET_H
+#define SLUICE_BENCH_TARGET_H
+
+/* The program under test: lb_ingress with maps of a size and filling that resemble use. */
+#include <stdint.h>
+
+#include "error.h"
+#include "verdicts.h"
+
+#define TARGET_FLOWS     (4U << 20) /* entries of the flow table: a fourth filled at most */
+#define TARGET_NAT_FLOWS (2U << 20)
+#define TARGET_SLOTS     65537U
+#define TARGET_BACKENDS  128U /* of each service */
+
+/* Where the services are, each by TCP and UDP, port 80. */
+#define TARGET_L2_VIP4  "198.18.0.10"
+#define TARGET_L2_VIP6  "2001:db8::10"
+#define TARGET_NAT_VIP4 "198.18.0.11"
+#define TARGET_NAT_VIP6 "2001:db8::11"
+
+/* What the kernel made of the program. */
+struct target_size {
+	uint32_t instructions;
+	uint32_t verified;
+	uint32_t jited_bytes;
+};
+
+int target_open(struct error *err);
+void target_close(void);
+
+int target_program(void);
+int target_size(struct target_size *ret_size, struct error *err);
+
+/* Forgets all flows. */
+int target_empty(struct error *err);
+
+/* Packets counted under a verdict so far. */
+uint64_t target_packets(enum lb_verdict verdict);
+
+#endif

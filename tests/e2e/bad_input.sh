@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Bad input to lbctl and to the API: a clear error, the right status, and the state as it was.
+. "$(dirname "$0")/../lab/lab.sh"
+. "$(dirname "$0")/../lab/check.sh"
+
+lab_up || exit 1
+lab_agent_start || exit 1
+lbctl add service web --vip "tcp://$LAB_VIP4:80" --check none >/dev/null || bail "web is added"
+lbctl add service dns --vip "udp://[$LAB_VIP6]:53" --check none >/dev/null || bail "dns is added"
+lbctl add backend web 198.18.1.11 >/dev/null || bail "a backend is added"
+lab_wait_up web || exit 1
+
+before=$(lbctl --json show)
+file_before=$(sha256sum "$LAB_DIR"/state/*)
+
+unchanged() {
+	[ "$(lbctl --json show)" = "$before" ] && [ "$(sha256sum "$LAB_DIR"/state/*)" = "$file_before" ]
+}
+
+# cli STATUS PATTERN ARG...: lbctl refuses; the message matches
+cli() {
+	local status=$1 pattern=$2 output got
+	shift 2
+	output=$(lbctl "$@" 2>&1 >/dev/null)
+	got=$?
+	if [[ $got =~ ^$status$ ]] && grep -Eqi -- "$pattern" <<<"$output" && unchanged; then
+		ok "lbctl $*"
+	else
+		not_ok "lbctl $*" "wanted status $status and '$pattern', got $got: $output
+$(unchanged || echo "the state has changed: $(lbctl --json show)")"
+	fi
+}
+
+# api NAME STATUS PATTERN METHOD PATH [BODY]: the API refuses with a JSON error
+api() {
+	local name=$1 status=$2 pattern=$3 got
+	shift 3
+	got=$(printf '%s' "${3:-}" | lab_api "$1" "$2" -o "$LAB_DIR/answer" -w '%{http_code}' \
+		--data-binary @- -H 'Content-Type: application/json' -H 'Expect:')
+	if [ "$got" = "$status" ] && jq -er .error "$LAB_DIR/answer" 2>/dev/null | grep -Eqi -- "$pattern" &&
+		unchanged; then
+		ok "API: $name"
+	else
+		not_ok "API: $name" "wanted $status and '$pattern', got $got: $(head -c 500 "$LAB_DIR/answer")
+$(unchanged || echo "the state has changed: $(lbctl --json show)")"
+	fi
+}
+
+# --- the command line ---
+
+cli 2 'verb|usage|fly' fly
+cli 2 'fly' add service x --fly
+cli 2 'name|service' add service
+cli 1 '198.18.0.300' add service x --vip tcp://198.18.0.300:80
+cli 1 '70000' add service x --vip tcp://198.18.0.11:70000
+cli 1 'sctp|protocol|tcp' add service x --vip sctp://198.18.0.11:80
+cli 1 'tcp://198.18.0.10:80.*web|web.*tcp://198.18.0.10:80' add service x --vip "tcp://$LAB_VIP4:80"
+cli 1 'twice|duplicate|already' add service x --vip tcp://198.18.0.11:80 --vip tcp://198.18.0.11:80
+cli 1 'web' add service web --vip tcp://198.18.0.11:80
+cli 1 'name' add service 'a b' --vip tcp://198.18.0.11:80
+cli 1 'mode' add service x --vip tcp://198.18.0.11:80 --mode magic
+cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 500
+cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 1ms
+cli 1 'nope' add backend nope 198.18.1.11
+cli 1 'nope' show nope
+cli 1 'nope' rm service nope
+cli 1 '198.18.1.999' add backend web 198.18.1.999
+cli 1 'family|IPv4' add backend web '[2001:db8::1:11]:80'
+cli 1 'already|198.18.1.11' add backend web 198.18.1.11
+cli 1 '0' add backend web 198.18.1.12:0
+cli 1 'weight' add backend web 198.18.1.12 --weight 1001
+cli '[12]' 'weight' add backend web 198.18.1.12 --weight=-1
+cli '[12]' 'weight' set backend web 198.18.1.11 --weight heavy
+cli 1 'state|asleep' set backend web 198.18.1.11 --state asleep
+cli 1 '198.18.1.12' rm backend web 198.18.1.12
+cli 1 '198.18.1.12' drain backend web 198.18.1.12
+cli 1 'deadline|forever' drain backend web 198.18.1.11 --deadline forever
+
+# --- the API ---
+
+services=/v1/services
+api "no JSON" 400 'JSON' POST $services 'hello'
+api "an empty body" 400 'JSON|empty' POST $services ''
+api "JSON cut short" 400 'JSON' POST $services '{"name": "x", "vip": ["tcp://198.18'
+api "something behind the JSON" 400 'JSON' POST $services '{"name": "x"} {}'
+api "an array, not an object" 400 'object' POST $services '[]'
+api "deep nesting" 400 'JSON|deep|nest' POST $services "$(printf '[%.0s' {1..5000})"
+api "an unknown key" 400 'colour' POST $services \
+	'{"name": "x", "vip": ["tcp://198.18.0.11:80"], "colour": "red"}'
+api "a key twice" 400 'name' POST $services '{"name": "x", "name": "y", "vip": ["tcp://198.18.0.11:80"]}'
+api "a number for a string" 400 'name' POST $services '{"name": 7, "vip": ["tcp://198.18.0.11:80"]}'
+api "no VIP" 400 'vip' POST $services '{"name": "x"}'
+api "VIPs of two families" 400 'famil' POST $services \
+	'{"name": "x", "vip": ["tcp://198.18.0.11:80", "tcp://[2001:db8::11]:80"]}'
+api "a fraction as weight" 400 'weight' POST $services/web/backends \
+	'{"address": "198.18.1.12", "weight": 1.5}'
+api "a huge number as weight" 400 'weight' POST $services/web/backends \
+	'{"address": "198.18.1.12", "weight": 1e300}'
+api "one bad backend among good ones" 400 '198.18.1.x' POST $services \
+	'{"name": "x", "vip": ["tcp://198.18.0.11:80"], "backends": [{"address": "198.18.1.11"}, {"address": "198.18.1.x"}]}'
+api "a duplicate VIP" 409 'web' POST $services '{"name": "x", "vip": ["tcp://198.18.0.10:80"]}'
+api "a duplicate name" 409 'web' POST $services '{"name": "web", "vip": ["tcp://198.18.0.11:80"]}'
+api "an unknown service" 404 'nope' GET $services/nope
+api "an unknown backend" 404 '198.18.1.77' DELETE $services/web/backends/198.18.1.77:80
+api "an unknown path" 404 '.' GET /v1/nothing
+api "a method that a path does not know" 405 '.' PUT $services '{}'
+api "renaming" 400 'name' PATCH $services/web '{"name": "shop"}'
+api "a body over 1 MiB" 413 '.' POST $services "$(head -c 1200000 /dev/zero | tr '\0' x)"
+check_equal "API: the TCP listener is read-only" 403 "$(lab_exec lb curl -s -o /dev/null \
+	-w '%{http_code}' -X DELETE "http://127.0.0.1:9480$services/web")"
+check_equal "API: the TCP listener answers reads" 200 "$(lab_exec lb curl -s -o /dev/null \
+	-w '%{http_code}' "http://127.0.0.1:9480$services")"
+check "after all that, the state is as it was" unchanged
+check "and the agent lives" lab_running lbagent
+checks_done

@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs from Debian what Sluice needs and what is missing; says so, and is silent otherwise.
+set -eu
+
+# Compilers, BPF tools and the libraries that the programs link.
+build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
+	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libuv1-dev libcjson-dev
+	libcurl4-openssl-dev libmnl-dev libsmartcols-dev libsystemd-dev'
+
+# The namespace lab: links, namespaces, load, reading answers.
+demo='iproute2 ethtool procps util-linux mount jq curl wrk'
+
+# Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
+tests='git libcmocka-dev nginx-light nsd dnsperf tcpdump
+	clang-format clang-tidy cppcheck shellcheck valgrind man-db'
+
+missing=
+for package in $build $demo $tests; do
+	# Any package that provides nginx's binary is as good as the light one.
+	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+	[ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "deps: installing from Debian:$missing"
+if [ "$(id -u)" -ne 0 ]; then
+	echo "deps: not root: run 'sudo make deps', or 'apt-get install$missing'" >&2
+	exit 1
+fi
+
+# Debian starts a server when it installs one; the lab runs its own and no other. The policy is
+# put back even if the installation fails.
+policy=/usr/sbin/policy-rc.d
+kept=
+restore_policy() {
+	rm -f "$policy"
+	[ -z "$kept" ] || mv "$kept" "$policy"
+}
+if [ -e "$policy" ] || [ -L "$policy" ]; then
+	kept=$policy.sluice-kept
+	mv "$policy" "$kept"
+fi
+trap restore_policy EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+printf '#!/bin/sh\nexit 101\n' >"$policy"
+chmod 755 "$policy"
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $missing
+echo "deps: done"

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+
+#include "engine.h"
+#include "lexer.h"
+#include "native_dataplane.h"
+
+static const char *const resized[] = {
+	"vips",   "services",  "backends",      "slots",      "flows",         "nat_flows",
+	"egress", "vip_stats", "backend_stats", "flow_stats", "verdict_stats",
+};
+
+static void set_route(void)
+{
+	struct native_route route = {.ifindex = DEVICE_RIGHT};
+	struct error ignored;
+
+	route.dst.word[2] = htonl(0xffff);
+	inet_pton(AF_INET, KERNEL_ROUTE_ADDRESS, &route.dst.word[3]);
+	read_mac(KERNEL_ROUTE_SRC_MAC, route.src_mac, &ignored);
+	read_mac(KERNEL_ROUTE_DST_MAC, route.dst_mac, &ignored);
+	native_set_route(&route);
+}
+
+static int reset(const struct constants *constants, struct error *err)
+{
+	struct native_constants native = {
+		.flow_mask = constants->buckets - 1,
+		.table_size = constants->table_size,
+		.table_lines = LINES_OF(constants->table_size),
+		.nat_port_low = constants->nat_port_low,
+		.nat_port_count = constants->nat_port_count,
+		.coarse_tick_shift = COARSE_TICK_SHIFT,
+	};
+	struct native_map *map;
+	uint32_t entries;
+	size_t i;
+
+	(void)err;
+	engine_hash_keys(native.hash_key, LB_HASH_KEYS);
+	native_set_constants(&native);
+	native_set_jiffies(0x123456789);
+	native_maps_free();
+	for (i = 0; i < sizeof(resized) / sizeof(resized[0]); i++) {
+		entries = engine_map_entries(resized[i], constants);
+		map = native_map_named(resized[i]);
+		if (entries && map)
+			native_map_resize(map, entries);
+	}
+	set_route();
+	return 0;
+}
+
+static int get(const char *name, const void *key, void *ret_value)
+{
+	struct native_map *map = native_map_named(name);
+	const void *value = map ? native_map_lookup(map, key) : NULL;
+
+	if (!value)
+		return -ENOENT;
+	memcpy(ret_value, value, native_map_value_size(map));
+	return 0;
+}
+
+static int put(const char *name, const void *key, const void *value)
+{
+	struct native_map *map = native_map_named(name);
+
+	return map ? native_map_update(map, key, value, BPF_ANY) : -ENOENT;
+}
+
+static int next_key(const char *name, const void *key, void *ret_next)
+{
+	struct native_map *map = native_map_named(name);
+
+	return map ? native_map_next_key(map, key, ret_next) : -ENOENT;
+}
+
+static int run(const struct frame *in, enum case_device device, enum case_device redirect_to,
+	       struct outcome *ret_outcome, struct error *err)
+{
+	struct native_result result;
+	uint32_t target = redirect_to;
+
+	(void)err;
+	if (target)
+		put("egress", &target, &target);
+	ret_outcome->frame = *in;
+	native_run(ret_outcome->frame.bytes, in->size, device, &result);
+	ret_outcome->code = result.code;
+	if (target)
+		native_map_delete(native_map_named("egress"), &target);
+	return 0;
+}
+
+static void describe(FILE *out)
+{
+	(void)out;
+}
+
+const struct engine engine_native = {
+	.name = "native",
+	.reset = reset,
+	.get = get,
+	.put = put,
+	.next_key = next_key,
+	.run = run,
+	.describe = describe,
+	.close = native_maps_free,
+};

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "setup.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lexer.h"
+
+void setup_defaults(struct test_case *test)
+{
+	test->constants = (struct constants){
+		.buckets = 64,
+		.table_size = 61,
+		.nat_port_low = 30000,
+		.nat_port_count = 1000,
+	};
+}
+
+int find_service(const struct test_case *test, const char *name, size_t *ret_index,
+		 struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < test->service_count; i++) {
+		if (strcmp(test->services[i].name, name) != 0)
+			continue;
+		*ret_index = i;
+		return 0;
+	}
+	return error_set(err, EINVAL, "there is no service '%s'", name);
+}
+
+int find_backend(const struct test_case *test, const char *name, size_t *ret_index,
+		 struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < test->backend_count; i++) {
+		if (strcmp(test->backends[i].name, name) != 0)
+			continue;
+		*ret_index = i;
+		return 0;
+	}
+	return error_set(err, EINVAL, "there is no backend '%s'", name);
+}
+
+/* option buckets=N table=N nat_ports=LOW+COUNT */
+static int parse_option(const struct pair *pair, struct constants *constants, struct error *err)
+{
+	char low[8];
+	const char *plus = strchr(pair->value, '+');
+	uint64_t value = 0, count = 0;
+	int r;
+
+	if (strcmp(pair->key, "nat_ports") == 0 && plus && plus - pair->value < 8) {
+		snprintf(low, sizeof(low), "%.*s", (int)(plus - pair->value), pair->value);
+		r = parse_number(low, 1, 65535, &value, err);
+		if (r == 0)
+			r = parse_number(plus + 1, 1, 65536 - value, &count, err);
+		if (r < 0)
+			return r;
+		constants->nat_port_low = value;
+		constants->nat_port_count = count;
+		return 0;
+	}
+	r = parse_number(pair->value, 1, 65536, &value, err);
+	if (r < 0)
+		return r;
+	if (strcmp(pair->key, "buckets") == 0 && (value & (value - 1)) == 0)
+		constants->buckets = value;
+	else if (strcmp(pair->key, "table") == 0)
+		constants->table_size = value;
+	else
+		return error_set(err, EINVAL, "%s=%s: not an option", pair->key, pair->value);
+	return 0;
+}
+
+static int parse_options(const char *at, struct constants *constants, struct error *err)
+{
+	struct pair pair;
+	int r = 0;
+
+	while (r == 0 && !lexer_at_end(&at)) {
+		r = lexer_pair(&at, &pair, err);
+		if (r == 0)
+			r = parse_option(&pair, constants, err);
+	}
+	return r;
+}
+
+static int parse_mode(const char *text, enum lb_mode *ret_mode, struct error *err)
+{
+	if (strcmp(text, "l2") == 0)
+		*ret_mode = LB_MODE_L2;
+	else if (strcmp(text, "nat") == 0)
+		*ret_mode = LB_MODE_NAT;
+	else
+		return error_set(err, EINVAL, "'%s': not a mode", text);
+	return 0;
+}
+
+static int add_vip(struct case_service *service, const char *text, struct error *err)
+{
+	struct case_vip *vip = &service->vips[service->vip_count];
+	int r;
+
+	if (service->vip_count == CASE_VIPS_MAX)
+		return error_set(err, EINVAL, "more than %d VIPs", CASE_VIPS_MAX);
+	r = parse_vip(text, &vip->vip, err);
+	if (r < 0)
+		return r;
+	format_vip(&vip->vip, vip->text);
+	service->vip_count++;
+	return 0;
+}
+
+static int parse_service_pair(const struct pair *pair, struct case_service *service,
+			      struct error *err)
+{
+	static const char *const states[LB_FLOW_STATES] = {
+		[LB_FLOW_EMPTY] = "",
+		[LB_FLOW_EMBRYONIC] = "embryonic",
+		[LB_FLOW_ESTABLISHED] = "established",
+		[LB_FLOW_CLOSING] = "closing",
+	};
+	int state;
+
+	if (strcmp(pair->key, "vip") == 0)
+		return add_vip(service, pair->value, err);
+	if (strcmp(pair->key, "mode") == 0)
+		return parse_mode(pair->value, &service->mode, err);
+	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
+		if (strcmp(pair->key, states[state]) == 0)
+			return parse_duration(pair->value, 1, UINT32_MAX,
+					      &service->timeout_ms[state], err);
+	return error_set(err, EINVAL, "a service has no '%s'", pair->key);
+}
+
+/* service NAME mode=l2|nat vip=URI... [embryonic=, established=, closing= DURATION] */
+static int parse_service(const char *at, struct test_case *test, struct error *err)
+{
+	struct case_service *service = &test->services[test->service_count];
+	struct pair pair;
+	int r;
+
+	if (test->service_count == CASE_SERVICES_MAX)
+		return error_set(err, EINVAL, "more than %d services", CASE_SERVICES_MAX);
+	service->mode = LB_MODE_L2;
+	service->timeout_ms[LB_FLOW_EMBRYONIC] = 10000;
+	service->timeout_ms[LB_FLOW_ESTABLISHED] = 300000;
+	service->timeout_ms[LB_FLOW_CLOSING] = 10000;
+	r = lexer_name(&at, service->name, sizeof(service->name), err);
+	while (r == 0 && !lexer_at_end(&at)) {
+		r = lexer_pair(&at, &pair, err);
+		if (r == 0)
+			r = parse_service_pair(&pair, service, err);
+	}
+	if (r == 0)
+		test->service_count++;
+	return r;
+}
+
+/* up: gets flows; drain: keeps those it has; down: gets nothing */
+static int parse_state(const char *text, struct case_backend *backend, struct error *err)
+{
+	if (strcmp(text, "up") != 0 && strcmp(text, "drain") != 0 && strcmp(text, "down") != 0)
+		return error_set(err, EINVAL, "'%s': not up, drain or down", text);
+	backend->up = strcmp(text, "down") != 0;
+	backend->in_table = strcmp(text, "up") == 0;
+	return 0;
+}
+
+static int parse_backend_pair(const struct pair *pair, struct case_backend *backend,
+			      struct error *err)
+{
+	if (strcmp(pair->key, "mac") == 0) {
+		backend->resolved = true;
+		return read_mac(pair->value, backend->dst_mac, err);
+	}
+	if (strcmp(pair->key, "from") == 0)
+		return read_mac(pair->value, backend->src_mac, err);
+	if (strcmp(pair->key, "nat") == 0)
+		return parse_address(pair->value, &backend->nat_address, err);
+	if (strcmp(pair->key, "state") == 0)
+		return parse_state(pair->value, backend, err);
+	if (strcmp(pair->key, "dev") == 0 && strcmp(pair->value, "right") == 0)
+		backend->device = DEVICE_RIGHT;
+	else if (strcmp(pair->key, "dev") == 0 && strcmp(pair->value, "left") == 0)
+		backend->device = DEVICE_LEFT;
+	else
+		return error_set(err, EINVAL, "%s=%s: not for a backend", pair->key, pair->value);
+	return 0;
+}
+
+int parse_backend_pairs(const char *at, struct case_backend *backend, struct error *err)
+{
+	struct pair pair;
+	int r = 0;
+
+	while (r == 0 && !lexer_at_end(&at)) {
+		r = lexer_pair(&at, &pair, err);
+		if (r == 0)
+			r = parse_backend_pair(&pair, backend, err);
+	}
+	return r;
+}
+
+/* backend SERVICE NAME ADDR[:PORT] [mac=] [from=] [dev=left|right] [nat=ADDR] [state=] */
+static int parse_backend(const char *at, struct test_case *test, struct error *err)
+{
+	static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1};
+	struct case_backend *backend = &test->backends[test->backend_count];
+	char service[CASE_WORD_MAX];
+	struct pair endpoint;
+	int r;
+
+	if (test->backend_count == CASE_BACKENDS_MAX)
+		return error_set(err, EINVAL, "more than %d backends", CASE_BACKENDS_MAX);
+	backend->device = DEVICE_LEFT;
+	backend->up = true;
+	backend->in_table = true;
+	memcpy(backend->src_mac, own_mac, sizeof(own_mac));
+	r = lexer_name(&at, service, sizeof(service), err);
+	if (r == 0)
+		r = find_service(test, service, &backend->service, err);
+	if (r == 0)
+		r = lexer_name(&at, backend->name, sizeof(backend->name), err);
+	if (r == 0)
+		r = lexer_pair(&at, &endpoint, err);
+	if (r == 0)
+		r = parse_endpoint(endpoint.value, 0, &backend->endpoint, err);
+	if (r == 0)
+		r = parse_backend_pairs(at, backend, err);
+	if (r == 0)
+		test->backend_count++;
+	return r;
+}
+
+int parse_setup(const char *word, const char *rest, struct test_case *test, struct error *err)
+{
+	if (strcmp(word, "option") == 0)
+		return parse_options(rest, &test->constants, err);
+	if (strcmp(word, "service") == 0)
+		return parse_service(rest, test, err);
+	if (strcmp(word, "backend") == 0)
+		return parse_backend(rest, test, err);
+	return error_set(err, EINVAL, "there is no statement '%s'", word);
+}

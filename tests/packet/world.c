@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COARSE_TICK_MS (TICK_MS << COARSE_TICK_SHIFT)
+#define NEVER_EMPTY    (LB_FLOW_TIME_MASK / 2) /* the longest age that can be told */
+
+/* Indices of maps begin at 1, those of the case at 0. */
+static uint32_t id_of(size_t index)
+{
+	return index + 1;
+}
+
+static uint32_t vip_id(size_t service, size_t vip)
+{
+	return 1 + service * CASE_VIPS_MAX + vip;
+}
+
+static struct lb_addr lb_addr_of(const struct address *address)
+{
+	struct lb_addr addr;
+
+	memcpy(&addr, &address->ip, sizeof(addr));
+	return addr;
+}
+
+static uint16_t in_ticks(uint64_t ms, enum lb_flow_state state)
+{
+	uint64_t ticks = ms / (state == LB_FLOW_EMBRYONIC ? TICK_MS : COARSE_TICK_MS);
+
+	return ticks < NEVER_EMPTY ? ticks : NEVER_EMPTY;
+}
+
+static int put_vip(const struct engine *engine, const struct vip *vip, const struct lb_vip *value)
+{
+	struct lb_vip_key key = {
+		.addr = lb_addr_of(&vip->endpoint.address),
+		.port = htons(vip->endpoint.port),
+		.l4_proto = vip->protocol,
+	};
+
+	return engine->put("vips", &key, value);
+}
+
+static int put_service(const struct engine *engine, const struct test_case *test, size_t index)
+{
+	const struct case_service *service = &test->services[index];
+	struct lb_service value = {.table = id_of(index), .mode = service->mode};
+	struct lb_vip vip = {.kind = LB_VIP_SERVICE, .service = id_of(index)};
+	uint32_t key = id_of(index);
+	int state, r;
+	size_t i;
+
+	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
+		value.timeout[state] = in_ticks(service->timeout_ms[state], state);
+	r = engine->put("services", &key, &value);
+	for (i = 0; r == 0 && i < service->vip_count; i++) {
+		vip.vip = vip_id(index, i);
+		r = put_vip(engine, &service->vips[i].vip, &vip);
+	}
+	return r;
+}
+
+/* The address that a backend's replies go to is ours, on every port. */
+static int put_nat_address(const struct engine *engine, const struct address *address)
+{
+	static const uint8_t protocols_translated[] = {IPPROTO_TCP, IPPROTO_UDP};
+	const struct lb_vip value = {.kind = LB_VIP_NAT};
+	struct vip vip = {.endpoint.address = *address};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < sizeof(protocols_translated); i++) {
+		vip.protocol = protocols_translated[i];
+		r = put_vip(engine, &vip, &value);
+	}
+	return r;
+}
+
+int world_put_backend(const struct engine *engine, size_t index, const struct case_backend *backend)
+{
+	struct lb_backend value = {
+		.addr = lb_addr_of(&backend->endpoint.address),
+		.nat_addr = lb_addr_of(&backend->nat_address),
+		.port = htons(backend->endpoint.port),
+		.service = id_of(backend->service),
+		.hop.ifindex = backend->device,
+	};
+	static const struct address none;
+	uint32_t key = id_of(index);
+	int r = 0;
+
+	memcpy(value.hop.dst_mac, backend->dst_mac, sizeof(value.hop.dst_mac));
+	memcpy(value.hop.src_mac, backend->src_mac, sizeof(value.hop.src_mac));
+	value.hop.flags =
+		(backend->up ? LB_BACKEND_UP : 0) | (backend->resolved ? LB_BACKEND_RESOLVED : 0);
+	if (!address_equal(&backend->nat_address, &none))
+		r = put_nat_address(engine, &backend->nat_address);
+	return r < 0 ? r : engine->put("backends", &key, &value);
+}
+
+int world_put_table(const struct engine *engine, const struct test_case *test,
+		    const struct step_table *table)
+{
+	uint32_t slots = test->constants.table_size, lines = LINES_OF(slots);
+	struct lb_slot_line value;
+	uint32_t line, slot, i, key;
+	int r = 0;
+
+	for (line = 0; r == 0 && line < lines; line++) {
+		memset(&value, 0, sizeof(value));
+		for (i = 0; table->count > 0 && i < LB_SLOTS_PER_LINE; i++) {
+			slot = line * LB_SLOTS_PER_LINE + i;
+			if (slot < slots)
+				value.backend[i] = id_of(table->owners[slot % table->count]);
+		}
+		key = id_of(table->service) * lines + line;
+		r = engine->put("slots", &key, &value);
+	}
+	return r;
+}
+
+static int put_first_table(const struct engine *engine, const struct test_case *test,
+			   size_t service)
+{
+	struct step_table table = {.service = service};
+	size_t i;
+
+	for (i = 0; i < test->backend_count; i++)
+		if (test->backends[i].service == service && test->backends[i].in_table)
+			table.owners[table.count++] = i;
+	return world_put_table(engine, test, &table);
+}
+
+int world_setup(const struct engine *engine, const struct test_case *test, struct error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < test->service_count; i++)
+		r = put_service(engine, test, i);
+	for (i = 0; r == 0 && i < test->backend_count; i++)
+		r = world_put_backend(engine, i, &test->backends[i]);
+	for (i = 0; r == 0 && i < test->service_count; i++)
+		r = put_first_table(engine, test, i);
+	if (r < 0)
+		return error_set(err, -r, "filling the maps: %s", strerror(-r));
+	return 0;
+}
+
+static enum lb_flow_state state_of(uint64_t word)
+{
+	return word >> LB_FLOW_STATE_SHIFT & LB_FLOW_STATE_MASK;
+}
+
+static uint64_t aged(uint64_t word, uint64_t ms)
+{
+	uint64_t time = word - in_ticks(ms, state_of(word));
+
+	return (word & ~LB_FLOW_TIME_MASK) | (time & LB_FLOW_TIME_MASK);
+}
+
+static int age_nat(const struct engine *engine, uint64_t ms)
+{
+	struct lb_nat_key key, next;
+	struct lb_nat_entry entry;
+	int r = engine->next_key("nat_flows", NULL, &next);
+
+	while (r == 0) {
+		key = next;
+		r = engine->next_key("nat_flows", &key, &next);
+		if (engine->get("nat_flows", &key, &entry) < 0)
+			continue;
+		entry.life -= ms / TICK_MS << LB_NAT_TIME_SHIFT;
+		engine->put("nat_flows", &key, &entry);
+	}
+	return 0;
+}
+
+int world_age(const struct engine *engine, const struct test_case *test, uint64_t ms)
+{
+	struct lb_flow_bucket bucket;
+	uint32_t i, way;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < test->constants.buckets; i++) {
+		r = engine->get("flows", &i, &bucket);
+		for (way = 0; way < LB_FLOW_WAYS; way++)
+			if (state_of(bucket.word[way]) != LB_FLOW_EMPTY)
+				bucket.word[way] = aged(bucket.word[way], ms);
+		if (r == 0)
+			r = engine->put("flows", &i, &bucket);
+	}
+	return r < 0 ? r : age_nat(engine, ms);
+}
+
+static void add_entry(const struct test_case *test, uint32_t backend, const char *state,
+		      char entries[CASE_ENTRIES_MAX])
+{
+	size_t length = strlen(entries);
+	bool known = backend > 0 && backend <= test->backend_count;
+
+	snprintf(entries + length, CASE_ENTRIES_MAX - length, " %s:%s",
+		 known ? test->backends[backend - 1].name : "?", state);
+}
+
+void world_flows(const struct engine *engine, const struct test_case *test,
+		 char ret_entries[CASE_ENTRIES_MAX])
+{
+	static const char *const states[] = {"empty", "embryonic", "established", "closing"};
+	struct lb_flow_bucket bucket;
+	uint32_t i, way;
+	uint64_t word;
+
+	ret_entries[0] = '\0';
+	for (i = 0; i < test->constants.buckets; i++) {
+		if (engine->get("flows", &i, &bucket) < 0)
+			continue;
+		for (way = 0; way < LB_FLOW_WAYS; way++) {
+			word = bucket.word[way];
+			if (word)
+				add_entry(test,
+					  word >> LB_FLOW_BACKEND_SHIFT & LB_FLOW_BACKEND_MASK,
+					  states[state_of(word)], ret_entries);
+		}
+	}
+	sort_words(ret_entries);
+}
+
+void world_nat(const struct engine *engine, const struct test_case *test,
+	       char ret_entries[CASE_ENTRIES_MAX])
+{
+	static const char *const states[] = {"free", "claimed", "live", "closed"};
+	struct lb_nat_key key, next;
+	struct lb_nat_entry entry;
+	int r = engine->next_key("nat_flows", NULL, &next);
+
+	ret_entries[0] = '\0';
+	while (r == 0) {
+		key = next;
+		r = engine->next_key("nat_flows", &key, &next);
+		if (engine->get("nat_flows", &key, &entry) == 0)
+			add_entry(test, entry.backend, states[entry.life & LB_NAT_STATE_MASK],
+				  ret_entries);
+	}
+	sort_words(ret_entries);
+}
+
+void world_verdicts(const struct engine *engine, uint64_t ret_packets[LB_VERDICT_COUNT])
+{
+	struct lb_traffic traffic;
+	uint32_t i;
+
+	for (i = 0; i < LB_VERDICT_COUNT; i++)
+		ret_packets[i] =
+			engine->get("verdict_stats", &i, &traffic) == 0 ? traffic.packets : 0;
+}
+
+static int pick(const char *key, const char *const *names, const uint64_t *values, size_t count,
+		uint64_t *ret_value, struct error *err)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(names[i], key) != 0)
+			continue;
+		*ret_value = values[i];
+		return 0;
+	}
+	return error_set(err, EINVAL, "there is no counter '%s' here", key);
+}
+
+static int find_vip(const struct test_case *test, const char *text, uint32_t *ret_id)
+{
+	size_t i, j;
+
+	for (i = 0; i < test->service_count; i++) {
+		for (j = 0; j < test->services[i].vip_count; j++) {
+			if (strcmp(test->services[i].vips[j].text, text) != 0)
+				continue;
+			*ret_id = vip_id(i, j);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int find_counted_backend(const struct test_case *test, const char *name, uint32_t *ret_id)
+{
+	size_t i;
+
+	for (i = 0; i < test->backend_count; i++) {
+		if (strcmp(test->backends[i].name, name) != 0)
+			continue;
+		*ret_id = id_of(i);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+int world_count(const struct engine *engine, const struct test_case *test, const char *what,
+		const char *key, uint64_t *ret_value, struct error *err)
+{
+	static const char *const backend[] = {"packets", "bytes", "new_flows", "syn_retransmits"};
+	static const char *const evictions[] = {"empty", "embryonic", "established", "closing"};
+	struct lb_backend_stats stats = {0};
+	struct lb_flow_stats flow = {0};
+	uint32_t id = 0;
+	int r;
+
+	if (strcmp(what, "evictions") == 0) {
+		r = engine->get("flow_stats", &id, &flow);
+		return r < 0 ? r : pick(key, evictions, (uint64_t *)&flow, 4, ret_value, err);
+	}
+	if (find_vip(test, what, &id) == 0) {
+		r = engine->get("vip_stats", &id, &stats.traffic);
+		return r < 0 ? r : pick(key, backend, (uint64_t *)&stats, 2, ret_value, err);
+	}
+	if (find_counted_backend(test, what, &id) < 0)
+		return error_set(err, EINVAL, "'%s' is no backend or VIP of the case", what);
+	r = engine->get("backend_stats", &id, &stats);
+	return r < 0 ? r : pick(key, backend, (uint64_t *)&stats, 4, ret_value, err);
+}

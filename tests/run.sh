@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs every test program and prints what failed; the last line is "N passed, N failed, N skipped".
+#   tests/run.sh [NAME]   only programs whose name contains NAME
+# A program counts case by case: cmocka's summary lines, or a script's lines "ok NAME",
+# "not ok NAME", "skip NAME: why". One that ends badly without such a line counts as one failure,
+# and so does one that says nothing. Logs stay in build/logs/.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+build=${O:-build}
+logs=$build/logs
+filter=${1:-}
+passed=0 failed=0 skipped=0
+child=
+
+# Ctrl-C reaches only this script: each program has a process group of its own.
+end() {
+	trap - INT TERM
+	[ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null
+	exit 130
+}
+trap end INT TERM
+
+# count LOG PATTERN: lines that match
+count() {
+	grep -Ec -- "$2" "$1"
+}
+
+# sum LOG PATTERN: the sum of the numbers that sed takes out by PATTERN
+sum() {
+	sed -nE "s/$2/\1/p" "$1" | awk '{n += $1} END {print n + 0}'
+}
+
+# tally LOG STATUS: adds a program's cases to the totals; fails if it had a failure.
+tally() {
+	local log=$1 status=$2 good bad skips
+	if grep -q '^\[==========\]' "$log"; then
+		good=$(sum "$log" '^\[  PASSED  \] ([0-9]+) test.*')
+		bad=$(sum "$log" '^\[  FAILED  \] ([0-9]+) test\(s\), listed below:.*')
+		skips=$(sum "$log" '^\[  SKIPPED \] ([0-9]+) test\(s\), listed below:.*')
+	else
+		good=$(count "$log" '^ok ')
+		bad=$(count "$log" '^not ok ')
+		skips=$(count "$log" '^skip ')
+	fi
+	if [ "$bad" -eq 0 ]; then
+		if [ "$status" -ne 0 ]; then
+			echo "not ok ended with status $status" >>"$log"
+			bad=1
+		elif [ $((good + skips)) -eq 0 ]; then
+			echo "not ok ran no test" >>"$log"
+			bad=1
+		fi
+	fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	skipped=$((skipped + skips))
+	[ "$bad" -eq 0 ]
+}
+
+# run SECONDS NAME CMD...
+run() {
+	local limit=$1 name=$2 log status begin=$SECONDS
+	shift 2
+	[[ $name == *"$filter"* ]] || return 0
+	log=$logs/${name//\//-}.log
+	timeout -k 20 "$limit" "$@" >"$log" 2>&1 </dev/null &
+	child=$!
+	wait "$child"
+	status=$?
+	child=
+	[ "$status" -ne 124 ] || echo "not ok ended by its time limit of $limit s" >>"$log"
+	if tally "$log" "$status"; then
+		printf 'PASS  %-28s %3d s\n' "$name" $((SECONDS - begin))
+		grep '^skip ' "$log"
+	else
+		printf 'FAIL  %-28s %3d s   %s\n' "$name" $((SECONDS - begin)) "$log"
+		tail -n 60 "$log" | sed 's/^/      /'
+	fi
+}
+
+mkdir -p "$logs"
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export CMOCKA_MESSAGE_OUTPUT=STDOUT
+
+for program in "$build"/tests/unit/test_*; do
+	[ -f "$program" ] && [ -x "$program" ] && run 60 "unit/$(basename "$program")" "$program"
+done
+for script in tests/unit/*.sh; do
+	[ -f "$script" ] && run 60 "unit/$(basename "$script" .sh)" bash "$script"
+done
+run 120 packet/lb_packet_test "$build/tests/packet/lb_packet_test"
+for script in tests/e2e/*.sh; do
+	[ -f "$script" ] && run 180 "e2e/$(basename "$script" .sh)" bash "$script"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ $((passed + failed)) -gt 0 ]

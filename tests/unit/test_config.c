@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "config.h"
+#include "json.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- memory that runs out (linked with --wrap for calloc, malloc and reallocarray) --- */
+
+static long allocations_left = -1; /* below 0: no limit */
+
+static bool may_allocate(void)
+{
+	if (allocations_left == 0)
+		return false;
+	if (allocations_left > 0)
+		allocations_left--;
+	return true;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_reallocarray(void *items, size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_reallocarray(void *items, size_t count, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+	return may_allocate() ? __real_malloc(size) : NULL;
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return may_allocate() ? __real_calloc(count, size) : NULL;
+}
+
+void *__wrap_reallocarray(void *items, size_t count, size_t size)
+{
+	return may_allocate() ? __real_reallocarray(items, count, size) : NULL;
+}
+
+/* --- fixtures --- */
+
+static const char full_spec[] =
+	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
+	"\"mode\":\"nat\",\"scheduler\":\"maglev\",\"check\":\"http\",\"check-path\":\"/health\","
+	"\"check-host\":\"example.org\",\"check-status\":\"200-204\",\"check-port\":8080,"
+	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\",\"rise\":3,\"fall\":4,"
+	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
+	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\"},"
+	"{\"address\":\"198.18.1.12:8080\",\"weight\":0,\"state\":\"maint\"}]}";
+
+static const char default_spec[] =
+	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\","
+	"\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
+	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
+	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\",\"backends\":[]}";
+
+static const char full_state[] =
+	"{\"version\":1,\"generation\":17,\"seed\":\"00ff00000000abcd\",\"services\":["
+	"{\"name\":\"web\",\"vip\":[\"tcp://[2001:db8::10]:80\",\"tcp://[2001:db8::10]:443\"],"
+	"\"mode\":\"l2\",\"scheduler\":\"maglev\",\"check\":\"none\",\"check-path\":\"/\","
+	"\"check-host\":\"\",\"check-status\":\"204\",\"check-port\":0,\"check-interval\":\"1s\","
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
+	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\",\"id\":1,\"vip-ids\":[2,1],"
+	"\"backends\":[{\"address\":\"2001:db8::11\",\"weight\":1,\"state\":\"drain\",\"id\":65535,"
+	"\"removing\":true,\"deadline-ms\":1795222923456}]},"
+	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\","
+	"\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
+	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
+	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\",\"id\":2,\"vip-ids\":[3],"
+	"\"backends\":[]}]}";
+
+static cJSON *parse(const char *text)
+{
+	struct error err = {0};
+	cJSON *json = NULL;
+
+	if (json_parse(text, strlen(text), &json, &err) < 0)
+		fail_msg("%s in %s", err.message, text);
+	return json;
+}
+
+static int read_spec(const char *text, struct service_spec *ret_spec, struct error *err)
+{
+	cJSON *json = parse(text);
+	int r = config_read_service(json, ret_spec, err);
+
+	cJSON_Delete(json);
+	return r;
+}
+
+static int patch_spec(const char *text, struct service_spec *spec, struct error *err)
+{
+	cJSON *json = parse(text);
+	int r = config_patch_service(json, spec, err);
+
+	cJSON_Delete(json);
+	return r;
+}
+
+static int read_state(const char *text, struct desired **ret_desired, struct error *err)
+{
+	cJSON *json = parse(text);
+	int r = config_read_state(json, ret_desired, err);
+
+	cJSON_Delete(json);
+	return r;
+}
+
+/* Frees json. */
+static void assert_json(cJSON *json, const char *expected)
+{
+	char *text = cJSON_PrintUnformatted(json);
+
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+	cJSON_free(text);
+	cJSON_Delete(json);
+}
+
+static void assert_begins(const char *text, const char *begin)
+{
+	if (strncmp(text, begin, strlen(begin)) != 0)
+		fail_msg("\"%s\" does not begin with \"%s\"", text, begin);
+}
+
+/* --- SPEC --- */
+
+static void test_spec_round_trip(void **state)
+{
+	static const char *const specs[] = {full_spec, default_spec};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(specs); i++) {
+		struct service_spec spec = {0};
+		struct error err;
+
+		assert_int_equal(read_spec(specs[i], &spec, &err), 0);
+		assert_json(config_write_service(&spec), specs[i]);
+		service_spec_clear(&spec);
+	}
+}
+
+static void test_spec_defaults(void **state)
+{
+	struct service_spec spec = {0};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(
+		read_spec("{\"vip\": \"tcp://198.18.0.10:80\", \"name\": \"web\"}", &spec, &err),
+		0);
+	assert_json(config_write_service(&spec), default_spec);
+	service_spec_clear(&spec);
+}
+
+static void test_spec_status(void **state)
+{
+	static const struct {
+		const char *json;
+		int min, max;
+	} cases[] = {{"200", 200, 200}, {"\"204\"", 204, 204}, {"\"100-599\"", 100, 599}};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct service_spec spec = {0};
+		struct error err;
+		char text[160];
+
+		snprintf(text, sizeof(text),
+			 "{\"name\":\"web\",\"vip\":\"tcp://198.18.0.10:80\",\"check-status\":%s}",
+			 cases[i].json);
+		assert_int_equal(read_spec(text, &spec, &err), 0);
+		assert_int_equal(spec.check.status_min, cases[i].min);
+		assert_int_equal(spec.check.status_max, cases[i].max);
+		service_spec_clear(&spec);
+	}
+}
+
+/* pair goes behind a good name and VIP, if it begins with a comma. */
+static void assert_spec_refused(const char *pair, const char *field, const char *message)
+{
+	struct service_spec spec = {0};
+	struct error err = {0};
+	char text[1024];
+	int r;
+
+	if (pair[0] == ',')
+		snprintf(text, sizeof(text),
+			 "{\"name\":\"web\",\"vip\":\"tcp://198.18.0.10:80\"%s}", pair);
+	else
+		snprintf(text, sizeof(text), "%s", pair);
+	r = read_spec(text, &spec, &err);
+	if (r != -EINVAL)
+		fail_msg("%s: returned %d", text, r);
+	assert_begins(err.message, message);
+	assert_string_equal(err.field, field);
+	assert_null(spec.vips);
+	assert_null(spec.backends);
+	assert_string_equal(spec.name, "");
+}
+
+static void test_spec_refused(void **state)
+{
+	static const struct {
+		const char *pair, *field, *message;
+	} cases[] = {
+		{"[]", "", "service: not an object"},
+		{"{}", "name", "service: name is missing"},
+		{"{\"name\":\"web\"}", "vip", "service web: needs at least one VIP"},
+		{"{\"name\":\"web\",\"vip\":[]}", "vip", "service web: needs at least one VIP"},
+		{"{\"name\":\"web\",\"vip\":7}", "vip", "service web: vip: not a string or"},
+		{"{\"name\":\"web\",\"vip\":[[]]}", "vip", "service web: vip: not a string or"},
+		{"{\"name\":\"web\",\"vip\":\"x\"}", "vip", "service web: vip: x: neither"},
+		{"{\"name\":7}", "name", "service: name: 7 is not a string"},
+		{"{\"name\":\"a b\",\"vip\":\"tcp://198.18.0.10:80\"}", "name",
+		 "service name \"a b\": has a character that is not allowed"},
+		{",\"colour\":1", "colour", "service web: unknown key \"colour\""},
+		{",\"Rise\":1", "Rise", "service web: unknown key \"Rise\""},
+		{",\"id\":1", "id", "service web: unknown key \"id\""},
+		{",\"rise\":1,\"rise\":2", "rise", "service web: key \"rise\" is given twice"},
+		{",\"mode\":\"ipip\"", "mode", "service web: mode: there is no such choice"},
+		{",\"scheduler\":\"random\"", "scheduler", "service web: scheduler: there is no"},
+		{",\"check\":true", "check", "service web: check: true is not a string"},
+		{",\"check-path\":\"health\"", "check-path", "service web: check-path: \"health\""},
+		{",\"check-host\":\"a\\r\\nb\"", "check-host", "service web: check-host: has a"},
+		{",\"check-status\":99", "check-status", "service web: check-status: 99 is not"},
+		{",\"check-status\":\"\"", "check-status", "service web: check-status: "},
+		{",\"check-status\":\"399-200\"", "check-status", "service web: check-status: 200"},
+		{",\"check-status\":\"200-399-\"", "check-status", "service web: check-status: "},
+		{",\"check-status\":\"200000000\"", "check-status", "service web: check-status: "},
+		{",\"check-status\":null", "check-status", "service web: check-status: null is"},
+		{",\"check-port\":65536", "check-port", "service web: check-port: 65536 is not"},
+		{",\"check-interval\":5", "check-interval",
+		 "service web: check-interval: 5 is not"},
+		{",\"check-interval\":\"5\"", "check-interval",
+		 "service web: check-interval: 5: no"},
+		{",\"check-interval\":\"99ms\"", "check-interval",
+		 "service web: check-interval: 99ms is out of range"},
+		{",\"timeout-closing\":\"99999999999999999999h\"", "timeout-closing",
+		 "service web: timeout-closing: 9999"},
+		{",\"rise\":0", "rise", "service web: rise: 0 is out of range"},
+		{",\"fall\":1.5", "fall", "service web: fall: 1.5 is not a whole number"},
+		{",\"backends\":{}", "backends", "service web: backends: {} is not an array"},
+		{",\"backends\":[7]", "", "backend of service web: not an object"},
+		{",\"backends\":[{}]", "address", "backend of service web: address: missing"},
+		{",\"backends\":[{\"address\":\"x\"}]", "address",
+		 "backend of service web: address: x: not an IPv4 or IPv6 address"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\",\"id\":3}]", "id",
+		 "backend 198.18.1.11:80 of service web: unknown key \"id\""},
+		{",\"backends\":[{\"address\":\"198.18.1.11\",\"weight\":1001}]", "weight",
+		 "backend 198.18.1.11:80 of service web: weight: 1001 is not a whole number"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\"},{\"address\":\"198.18.1.11:80\"}]",
+		 "address", "backend 198.18.1.11:80 of service web: is there already"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_spec_refused(cases[i].pair, cases[i].field, cases[i].message);
+}
+
+static void test_spec_too_long(void **state)
+{
+	char name[SERVICE_NAME_MAX + 2], text[512];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	snprintf(text, sizeof(text), "{\"name\":\"%s\",\"vip\":\"tcp://198.18.0.10:80\"}", name);
+	assert_spec_refused(text, "name", "service: name: longer than 63 characters");
+	snprintf(text, sizeof(text), ",\"check-path\":\"/%0300d\"", 0);
+	assert_spec_refused(text, "check-path",
+			    "service web: check-path: longer than 255 characters");
+}
+
+/* --- PATCH of a service --- */
+
+static void test_patch(void **state)
+{
+	struct service_spec spec = {0};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(read_spec(full_spec, &spec, &err), 0);
+	spec.id = 9;
+	spec.vips[0].id = 5;
+	spec.vips[1].id = 6;
+	assert_int_equal(patch_spec("{}", &spec, &err), 0);
+	assert_json(config_write_service(&spec), full_spec);
+	assert_int_equal(patch_spec("{\"rise\":7,\"check\":\"none\",\"vip\":["
+				    "\"udp://198.18.0.10:80\",\"tcp://198.18.0.11:80\"]}",
+				    &spec, &err),
+			 0);
+	assert_int_equal(spec.id, 9);
+	assert_int_equal(spec.vip_count, 2);
+	assert_int_equal(spec.vips[0].id, 6);
+	assert_int_equal(spec.vips[1].id, 0);
+	assert_int_equal(spec.check.rise, 7);
+	assert_int_equal(spec.check.fall, 4);
+	assert_int_equal(spec.check.kind, CHECK_NONE);
+	assert_int_equal(spec.backend_count, 2);
+	service_spec_clear(&spec);
+}
+
+static void test_patch_all_or_nothing(void **state)
+{
+	static const struct {
+		const char *patch, *field, *message;
+	} cases[] = {
+		{"{\"rise\":9,\"fall\":0}", "fall", "service web: fall: 0 is out of range"},
+		{"{\"vip\":\"tcp://198.18.0.9:80\",\"mode\":\"gre\"}", "mode",
+		 "service web: mode:"},
+		{"{\"vip\":[]}", "vip", "service web: needs at least one VIP"},
+		{"{\"vip\":\"tcp://[2001:db8::1]:80\"}", "address", "backend 198.18.1.11:80 of"},
+		{"{\"mode\":\"l2\"}", "address",
+		 "backend 198.18.1.12:8080 of service web: mode l2"},
+		{"{\"name\":\"shop\"}", "name", "service web: name: a service keeps its name"},
+		{"{\"backends\":[]}", "backends", "service web: backends: not changed along"},
+		{"{\"vip-ids\":[1,2]}", "vip-ids", "service web: unknown key"},
+		{"[]", "", "service web: not an object"},
+	};
+	struct service_spec spec = {0};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(read_spec(full_spec, &spec, &err), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct service_spec before = spec;
+
+		assert_int_equal(patch_spec(cases[i].patch, &spec, &err), -EINVAL);
+		assert_begins(err.message, cases[i].message);
+		assert_string_equal(err.field, cases[i].field);
+		assert_memory_equal(&before, &spec, sizeof(spec));
+	}
+	assert_json(config_write_service(&spec), full_spec);
+	service_spec_clear(&spec);
+}
+
+/* --- backends --- */
+
+static void test_read_backend(void **state)
+{
+	struct service_spec spec = {0};
+	struct backend_spec backend = {0};
+	struct error err;
+	cJSON *json;
+
+	(void)state;
+	assert_int_equal(read_spec(default_spec, &spec, &err), 0);
+	json = parse("{\"address\":\"198.18.1.11\"}");
+	assert_int_equal(config_read_backend(json, &spec, &backend, &err), 0);
+	cJSON_Delete(json);
+	assert_json(config_write_backend(&backend),
+		    "{\"address\":\"198.18.1.11:80\",\"weight\":1,\"state\":\"up\"}");
+	service_spec_clear(&spec);
+}
+
+static int patch_backend(const char *text, struct backend_spec *backend, struct error *err)
+{
+	cJSON *json = parse(text);
+	int r = config_patch_backend(json, 1000000, backend, err);
+
+	cJSON_Delete(json);
+	return r;
+}
+
+static void test_patch_backend(void **state)
+{
+	struct backend_spec backend = {.weight = 1, .id = 4};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(parse_endpoint("198.18.1.11:80", 0, &backend.endpoint, &err), 0);
+	assert_int_equal(patch_backend("{\"weight\":0}", &backend, &err), 0);
+	assert_int_equal(backend.weight, 0);
+	assert_int_equal(
+		patch_backend("{\"state\":\"drain\",\"deadline\":\"30s\"}", &backend, &err), 0);
+	assert_int_equal(backend.state, ADMIN_DRAIN);
+	assert_int_equal(backend.deadline_ms, 1030000);
+	assert_int_equal(patch_backend("{\"weight\":2}", &backend, &err), 0);
+	assert_int_equal(backend.deadline_ms, 1030000);
+	backend.removing = true;
+	assert_int_equal(patch_backend("{\"state\":\"drain\"}", &backend, &err), 0);
+	assert_int_equal(backend.deadline_ms, 0);
+	assert_true(backend.removing);
+	assert_int_equal(patch_backend("{\"state\":\"up\"}", &backend, &err), 0);
+	assert_int_equal(backend.state, ADMIN_UP);
+	assert_false(backend.removing);
+	assert_int_equal(backend.id, 4);
+}
+
+static void test_patch_backend_refused(void **state)
+{
+	static const struct {
+		const char *patch, *field, *message;
+	} cases[] = {
+		{"{\"weight\":5,\"state\":\"off\"}", "state",
+		 "backend 198.18.1.11:80: state: there"},
+		{"{\"state\":\"up\",\"deadline\":\"30s\"}", "deadline",
+		 "backend 198.18.1.11:80: deadline: only a drain has one"},
+		{"{\"deadline\":\"30s\"}", "deadline", "backend 198.18.1.11:80: deadline: only a"},
+		{"{\"state\":\"drain\",\"deadline\":\"25h\"}", "deadline",
+		 "backend 198.18.1.11:80: deadline: 25h: not from 1ms to 24h"},
+		{"{\"state\":\"drain\",\"deadline\":30}", "deadline",
+		 "backend 198.18.1.11:80: deadline: 30 is not a duration"},
+		{"{\"address\":\"198.18.1.12:80\"}", "address", "backend 198.18.1.11:80: unknown"},
+		{"{\"removing\":false}", "removing", "backend 198.18.1.11:80: unknown key"},
+	};
+	struct backend_spec backend = {.weight = 1};
+	struct error err;
+
+	(void)state;
+	assert_int_equal(parse_endpoint("198.18.1.11:80", 0, &backend.endpoint, &err), 0);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct backend_spec before = backend;
+
+		assert_int_equal(patch_backend(cases[i].patch, &backend, &err), -EINVAL);
+		assert_begins(err.message, cases[i].message);
+		assert_string_equal(err.field, cases[i].field);
+		assert_memory_equal(&before, &backend, sizeof(backend));
+	}
+}
+
+/* --- the state document --- */
+
+static void test_state_round_trip(void **state)
+{
+	struct desired *desired = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(read_state(full_state, &desired, &err), 0);
+	assert_int_equal(desired->generation, 17);
+	assert_true(desired->seed == 0x00ff00000000abcdULL);
+	assert_int_equal(desired->services[0].vips[0].id, 2);
+	assert_int_equal(desired->services[0].backends[0].id, 65535);
+	assert_true(desired->services[0].backends[0].removing);
+	assert_true(desired->services[0].backends[0].deadline_ms == 1795222923456ULL);
+	assert_json(config_write_state(desired), full_state);
+	desired_free(desired);
+}
+
+static void test_empty_state(void **state)
+{
+	static const char text[] =
+		"{\"version\":1,\"generation\":0,\"seed\":\"0000000000000000\",\"services\":[]}";
+	struct desired *desired = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(read_state(text, &desired, &err), 0);
+	assert_json(config_write_state(desired), text);
+	desired_free(desired);
+}
+
+/* full_state with one piece of it replaced. */
+static void assert_state_refused(const char *from, const char *to, int code, const char *message)
+{
+	const char *at = strstr(full_state, from);
+	struct desired *desired = NULL;
+	struct error err = {0};
+	char text[2 * sizeof(full_state)];
+	int r;
+
+	assert_non_null(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - full_state), full_state, to,
+		 at + strlen(from));
+	r = read_state(text, &desired, &err);
+	if (r != -code)
+		fail_msg("%s -> %s: returned %d", from, to, r);
+	assert_begins(err.message, message);
+	assert_null(desired);
+}
+
+static void test_state_refused(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		int code;
+		const char *message;
+	} cases[] = {
+		{"\"version\":1", "\"version\":2,\"new\":1", ENOTSUP,
+		 "state: version 2 is newer than 1, "},
+		{"\"version\":1,", "", EINVAL, "state: version: missing"},
+		{"\"version\":1", "\"version\":0", EINVAL, "state: version: 0 is not"},
+		{"\"generation\":17,", "", EINVAL, "state: generation: missing"},
+		{"\"services\":", "\"servants\":", EINVAL, "state: unknown key"},
+		{"00ff00000000abcd", "00FF00000000abcd", EINVAL, "state: seed: not 16"},
+		{"00ff00000000abcd", "0ff00000000abcd", EINVAL, "state: seed: not 16"},
+		{"\"id\":1,", "", EINVAL, "service web: id: missing or 0"},
+		{"\"id\":1,", "\"id\":0,", EINVAL, "service web: id: missing or 0"},
+		{"\"id\":1,", "\"id\":65536,", EINVAL, "service web: id: 65536 is not"},
+		{"\"id\":2,", "\"id\":1,", EINVAL, "service shop: id: taken by another"},
+		{"\"vip-ids\":[2,1],", "", EINVAL, "tcp://[2001:db8::10]:80: id: missing"},
+		{"[2,1]", "[2]", EINVAL, "service web: vip-ids: not one for each vip"},
+		{"[2,1]", "[2,0]", EINVAL, "service web: vip-ids: not whole numbers"},
+		{"[2,1]", "[2,1.5]", EINVAL, "service web: vip-ids: not whole numbers"},
+		{"[2,1]", "[2,\"1\"]", EINVAL, "service web: vip-ids: not whole numbers"},
+		{"[2,1]", "[2,3]", EINVAL, "tcp://198.18.0.10:80: id: taken by another"},
+		{"\"removing\":true", "\"removing\":1", EINVAL, "backend 2001:db8::11 of service"},
+		{"\"name\":\"shop\"", "\"name\":\"web\"", EINVAL, "service web: is there already"},
+		{"\"rise\":2", "\"rise\":0", EINVAL, "service web: rise: 0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_state_refused(cases[i].from, cases[i].to, cases[i].code, cases[i].message);
+}
+
+/* --- out of memory: every allocation fails once; the sanitizer sees what leaks --- */
+
+#define MANY 2000
+
+static void test_memory_read_state(void **state)
+{
+	cJSON *json = parse(full_state);
+	struct desired *desired = NULL;
+	struct error err;
+	int r = -ENOMEM;
+	long n;
+
+	(void)state;
+	for (n = 0; n < MANY && r < 0; n++) {
+		allocations_left = n;
+		r = config_read_state(json, &desired, &err);
+		allocations_left = -1;
+		assert_true(r == 0 || (r == -ENOMEM && !desired));
+	}
+	assert_in_range(n, 2, MANY - 1);
+	r = -ENOMEM;
+	for (n = 0; n < MANY && r < 0; n++) {
+		struct desired *clone;
+
+		allocations_left = n;
+		clone = desired_clone(desired);
+		allocations_left = -1;
+		r = clone ? 0 : -ENOMEM;
+		desired_free(clone);
+	}
+	assert_in_range(n, 2, MANY - 1);
+	cJSON_Delete(json);
+	desired_free(desired);
+}
+
+static void test_memory_patch(void **state)
+{
+	cJSON *json = parse("{\"vip\":[\"tcp://198.18.0.9:80\"],\"rise\":9}");
+	struct service_spec spec = {0};
+	struct error err;
+	int r = -ENOMEM;
+	long n;
+
+	(void)state;
+	assert_int_equal(read_spec(full_spec, &spec, &err), 0);
+	for (n = 0; n < MANY && r < 0; n++) {
+		struct service_spec before = spec;
+
+		allocations_left = n;
+		r = config_patch_service(json, &spec, &err);
+		allocations_left = -1;
+		if (r < 0) {
+			assert_int_equal(r, -ENOMEM);
+			assert_memory_equal(&before, &spec, sizeof(spec));
+		}
+	}
+	assert_in_range(n, 2, MANY - 1);
+	cJSON_Delete(json);
+	service_spec_clear(&spec);
+}
+
+static void test_memory_add(void **state)
+{
+	struct desired *desired = desired_new();
+	struct service_spec spec = {0};
+	struct backend_spec backend;
+	struct error err;
+	int r = -ENOMEM;
+
+	(void)state;
+	assert_int_equal(read_spec(default_spec, &spec, &err), 0);
+	backend = (struct backend_spec){.weight = 1};
+	assert_int_equal(parse_endpoint("198.18.1.11:80", 0, &backend.endpoint, &err), 0);
+	allocations_left = 0;
+	assert_int_equal(service_add_backend(&spec, &backend, &err), -ENOMEM);
+	assert_int_equal(desired_add_service(desired, &spec, &err), -ENOMEM);
+	allocations_left = -1;
+	assert_int_equal(desired->service_count, 0);
+	assert_int_equal(spec.backend_count, 0);
+	r = desired_add_service(desired, &spec, &err);
+	assert_int_equal(r, 0);
+	desired_free(desired);
+}
+
+static void test_memory_write(void **state)
+{
+	struct desired *desired = NULL;
+	struct error err;
+	cJSON *json = NULL;
+	long n;
+
+	(void)state;
+	assert_int_equal(read_state(full_state, &desired, &err), 0);
+	for (n = 0; n < MANY && !json; n++) {
+		allocations_left = n;
+		json = config_write_state(desired);
+		allocations_left = -1;
+	}
+	assert_in_range(n, 20, MANY - 1);
+	assert_json(json, full_state);
+	desired_free(desired);
+}
+
+int main(void)
+{
+	/* cJSON takes its memory from where the tests can stop it. */
+	cJSON_Hooks hooks = {.malloc_fn = malloc, .free_fn = free};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_spec_round_trip),
+		cmocka_unit_test(test_spec_defaults),
+		cmocka_unit_test(test_spec_status),
+		cmocka_unit_test(test_spec_refused),
+		cmocka_unit_test(test_spec_too_long),
+		cmocka_unit_test(test_patch),
+		cmocka_unit_test(test_patch_all_or_nothing),
+		cmocka_unit_test(test_read_backend),
+		cmocka_unit_test(test_patch_backend),
+		cmocka_unit_test(test_patch_backend_refused),
+		cmocka_unit_test(test_state_round_trip),
+		cmocka_unit_test(test_empty_state),
+		cmocka_unit_test(test_state_refused),
+		cmocka_unit_test(test_memory_read_state),
+		cmocka_unit_test(test_memory_patch),
+		cmocka_unit_test(test_memory_add),
+		cmocka_unit_test(test_memory_write),
+	};
+
+	cJSON_InitHooks(&hooks);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

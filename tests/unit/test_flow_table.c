@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flow table of bpf/flow.h, built natively. */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+/* clang for BPF is not asked for these warnings. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#include "flow.h"
+#pragma GCC diagnostic pop
+
+#define NOW     0x123456789ULL /* jiffies */
+#define SECOND  250ULL         /* jiffies at HZ 250 */
+#define SERVICE 1
+#define BACKEND 1
+
+/* splitmix64 (Steele, Lea, Flood 2014): the same numbers in every run. */
+static uint64_t random_state;
+
+static uint64_t random64(void)
+{
+	uint64_t z = random_state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+/* An empty table, and one service whose only backend is BACKEND. */
+static struct lb_service *fresh_table(uint32_t buckets)
+{
+	const struct lb_backend backend = {.hop.flags = LB_BACKEND_UP, .service = SERVICE};
+	static struct lb_service service;
+	struct lb_slot_line line;
+	uint32_t index = BACKEND, i;
+
+	random_state = 1;
+	native_maps_free();
+	for (i = 0; i < LB_HASH_KEYS; i++)
+		lb_hash_key[i] = random64();
+	lb_flow_mask = buckets - 1;
+	lb_table_size = 31;
+	lb_table_lines = 1;
+	native_map_resize(NATIVE_MAP(&flows), buckets);
+	for (i = 0; i < LB_SLOTS_PER_LINE; i++)
+		line.backend[i] = BACKEND;
+	bpf_map_update_elem(&backends, &index, &backend, BPF_ANY);
+	bpf_map_update_elem(&slots, &index, &line, BPF_ANY);
+	service = (struct lb_service){
+		.table = 1,
+		.mode = LB_MODE_L2,
+		.timeout = {0, 10 * SECOND, 300, 10},
+	};
+	return &service;
+}
+
+static struct packet client_packet(uint32_t client, uint16_t port, uint8_t tcp_flags)
+{
+	struct packet pkt = {
+		.is_ipv4 = true,
+		.l4_proto = IPPROTO_TCP,
+		.tcp_flags = tcp_flags,
+		.src_port = bpf_htons(port),
+		.dst_port = bpf_htons(80),
+		.now = NOW,
+	};
+
+	pkt.src.word[2] = pkt.dst.word[2] = bpf_htonl(0xffff);
+	pkt.src.word[3] = bpf_htonl(client);
+	pkt.dst.word[3] = bpf_htonl(0xc612000a);
+	return pkt;
+}
+
+static void send_packet(struct lb_service *service, const struct packet *pkt)
+{
+	struct decision d = {.service = service, .service_id = SERVICE};
+
+	assert_int_equal(flow_assign(pkt, &d), LB_PASS);
+	assert_int_equal(d.backend_id, BACKEND);
+}
+
+/* The entry of the packet's flow; 0: it has none. */
+static uint64_t entry_of(const struct packet *pkt)
+{
+	uint64_t hash = flow_hash(pkt);
+	__u64 seen;
+
+	return flow_find(flow_bucket(hash), hash, &seen) ? seen : 0;
+}
+
+/* A word with fingerprint `name`, stamped `ago` jiffies before NOW. */
+static uint64_t word(uint32_t name, uint32_t state, uint64_t ago)
+{
+	return flow_word((uint64_t)name << LB_FLOW_FINGERPRINT_SHIFT, BACKEND, state, NOW - ago);
+}
+
+static bool holds(const struct lb_flow_bucket *bucket, uint64_t wanted)
+{
+	int way;
+
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		if (bucket->word[way] == wanted)
+			return true;
+	return false;
+}
+
+static void test_eviction_order(void **state)
+{
+	const uint64_t established_old = word(1, LB_FLOW_ESTABLISHED, 200 * SECOND);
+	const uint64_t established_new = word(2, LB_FLOW_ESTABLISHED, 100 * SECOND);
+	const uint64_t embryonic_old = word(3, LB_FLOW_EMBRYONIC, 9 * SECOND);
+	const uint64_t embryonic_new = word(4, LB_FLOW_EMBRYONIC, 1 * SECOND);
+	const uint64_t closing_old = word(5, LB_FLOW_CLOSING, 8 * SECOND);
+	const uint64_t closing_new = word(6, LB_FLOW_CLOSING, 2 * SECOND);
+	const uint64_t order[] = {closing_old, closing_new, embryonic_old, embryonic_new};
+	struct lb_flow_bucket bucket = {
+		.word = {established_old, embryonic_new, closing_new, established_new,
+			 word(7, LB_FLOW_ESTABLISHED, 0), closing_old, 0, embryonic_old},
+	};
+	const uint64_t last = word(20, LB_FLOW_ESTABLISHED, 0);
+	size_t i;
+
+	(void)state;
+	fresh_table(1);
+	flow_insert(&bucket, word(10, LB_FLOW_ESTABLISHED, 0), false, NOW);
+	for (i = 0; i < 4; i++) /* the empty word went first */
+		assert_true(holds(&bucket, order[i]));
+	for (i = 0; i < 4; i++) {
+		flow_insert(&bucket, word(11 + i, LB_FLOW_ESTABLISHED, 0), false, NOW);
+		assert_false(holds(&bucket, order[i]));
+		assert_true(i == 3 || holds(&bucket, order[i + 1]));
+	}
+	flow_insert(&bucket, last, false, NOW);
+	assert_false(holds(&bucket, last));
+	flow_insert(&bucket, last, true, NOW);
+	assert_true(holds(&bucket, last));
+	assert_false(holds(&bucket, established_old));
+	assert_true(holds(&bucket, established_new));
+}
+
+/* A clock that wraps between stamp and now changes no age. */
+static void test_ages_across_wraps(void **state)
+{
+	const uint64_t now = (LB_FLOW_TIME_MASK + 1) << 8; /* both clocks stand at 0 */
+	uint64_t hash = 1ULL << LB_FLOW_FINGERPRINT_SHIFT;
+
+	(void)state;
+	fresh_table(1);
+	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_EMBRYONIC, now - 5), now), 5);
+	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_ESTABLISHED, now - (5U << 8)), now),
+			 5);
+	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_CLOSING, now - 1), now), 1);
+}
+
+/* Two CPUs read the clock at a tick's two sides: an entry stamped ahead of this packet's clock is
+ * new, not as old as can be. */
+static void test_stamp_ahead_is_not_old(void **state)
+{
+	const uint64_t now = NOW & ~0xffULL; /* a coarse tick has just begun */
+	uint64_t hash = 1ULL << LB_FLOW_FINGERPRINT_SHIFT;
+
+	(void)state;
+	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_EMBRYONIC, now), now - 1), 0);
+	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_ESTABLISHED, now), now - 1), 0);
+	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_CLOSING, now), now - 1), 0);
+}
+
+static uint32_t count_established(uint32_t clients)
+{
+	struct packet pkt;
+	uint32_t i, count = 0;
+
+	for (i = 0; i < clients; i++) {
+		pkt = client_packet(i, 40000, TCP_ACK);
+		count += flow_state(entry_of(&pkt)) == LB_FLOW_ESTABLISHED;
+	}
+	return count;
+}
+
+static void test_syn_flood_evicts_no_established_flow(void **state)
+{
+	enum { BUCKETS = 64, FLOWS = 256, FLOOD = 1 << 18, MOST = 230 };
+	struct lb_service *service = fresh_table(BUCKETS);
+	struct lb_flow_stats *stats;
+	struct packet pkt;
+	uint32_t i, zero = 0, before;
+
+	(void)state;
+	for (i = 0; i < FLOWS; i++) {
+		pkt = client_packet(i, 40000, TCP_SYN);
+		send_packet(service, &pkt);
+		pkt.tcp_flags = TCP_ACK;
+		send_packet(service, &pkt);
+	}
+	before = count_established(FLOWS);
+	assert_in_range(before, MOST, FLOWS);
+	stats = bpf_map_lookup_elem(&flow_stats, &zero);
+	*stats = (struct lb_flow_stats){{0}};
+	for (i = 0; i < FLOOD; i++) {
+		pkt = client_packet(0x0a000000 | (random64() & 0xffffff), random64(), TCP_SYN);
+		pkt.now += i / 64; /* 16,000 SYNs a second */
+		send_packet(service, &pkt);
+	}
+	assert_int_equal(count_established(FLOWS), before);
+	assert_int_equal(stats->evictions[LB_FLOW_ESTABLISHED], 0);
+	assert_true(stats->evictions[LB_FLOW_EMBRYONIC] > FLOOD / 2);
+}
+
+/* Half full, a bucket of eight overflows for 0.83 % of the flows if they spread evenly (Poisson,
+ * mean 4); the others are found with their backend. */
+static void test_many_flows(void **state)
+{
+	enum { FLOWS = 1 << 16, BUCKETS = FLOWS / 4 };
+	struct lb_service *service = fresh_table(BUCKETS);
+	struct packet pkt;
+	uint32_t i, lost = 0;
+	uint64_t entry;
+
+	(void)state;
+	for (i = 0; i < FLOWS; i++) {
+		pkt = client_packet(0x0a000000 + i / 64, 1024 + i % 64, TCP_SYN);
+		send_packet(service, &pkt);
+	}
+	for (i = 0; i < FLOWS; i++) {
+		pkt = client_packet(0x0a000000 + i / 64, 1024 + i % 64, TCP_ACK);
+		entry = entry_of(&pkt);
+		if (!entry)
+			lost++;
+		else
+			assert_int_equal(flow_backend(entry), BACKEND);
+	}
+	assert_in_range(lost, FLOWS / 1000 * 6, FLOWS / 1000 * 11);
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static uint32_t count_equal_pairs(uint32_t *values, size_t count)
+{
+	uint32_t pairs = 0;
+	size_t i, first = 0;
+
+	qsort(values, count, sizeof(*values), compare_u32);
+	for (i = 1; i < count; i++) {
+		if (values[i] != values[first])
+			first = i;
+		pairs += i - first;
+	}
+	return pairs;
+}
+
+/*
+ * Two flows share all of a 32-bit value by a chance of 2^-32, so of 2^20 flows 128 pairs do
+ * (standard deviation 11). That holds for the fingerprint, hence a lookup meets a stranger's
+ * among the eight words of its bucket by 8 * 2^-32 at most; and, on a reduced scale of 2^16
+ * buckets and 16 bits of fingerprint, for bucket and fingerprint together: they are independent.
+ * The flows are as regular as a port scan: 1024 clients with 1024 ports each.
+ */
+static void test_fingerprint_collisions(void **state)
+{
+	enum { FLOWS = 1 << 20 };
+	uint32_t *fingerprints = calloc(FLOWS, sizeof(*fingerprints));
+	uint32_t *reduced = calloc(FLOWS, sizeof(*reduced));
+	struct packet pkt;
+	uint64_t hash;
+	uint32_t i;
+
+	(void)state;
+	assert_non_null(fingerprints);
+	assert_non_null(reduced);
+	fresh_table(1);
+	for (i = 0; i < FLOWS; i++) {
+		pkt = client_packet(0x0a000000 + i / 1024, 1024 + i % 1024, TCP_SYN);
+		hash = flow_hash(&pkt);
+		fingerprints[i] = flow_fingerprint(hash);
+		reduced[i] = flow_fingerprint(hash) << 16 | (hash & 0xffff);
+	}
+	assert_in_range(count_equal_pairs(fingerprints, FLOWS), 128 - 5 * 11, 128 + 5 * 11);
+	assert_in_range(count_equal_pairs(reduced, FLOWS), 128 - 5 * 11, 128 + 5 * 11);
+	free(fingerprints);
+	free(reduced);
+}
+
+static int set_clocks(void **state)
+{
+	(void)state;
+	lb_tick_shift = 0;
+	lb_coarse_tick_shift = 8;
+	return 0;
+}
+
+static int forget_maps(void **state)
+{
+	(void)state;
+	native_maps_free();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_eviction_order),
+		cmocka_unit_test(test_ages_across_wraps),
+		cmocka_unit_test(test_stamp_ahead_is_not_old),
+		cmocka_unit_test(test_syn_flood_evicts_no_established_flow),
+		cmocka_unit_test(test_many_flows),
+		cmocka_unit_test(test_fingerprint_collisions),
+	};
+
+	return cmocka_run_group_tests_name("flow table", tests, set_clocks, forget_maps);
+}

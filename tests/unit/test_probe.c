@@ -1,0 +1,732 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Probers against real servers on loopback. The servers run on the same loop as the probers; a
+ * guard timer bounds every test.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe.h"
+
+#define GUARD_MS    5000
+#define RESULTS_MAX 8
+
+/* --- a server: accepts, waits for a request's end, answers after a while, closes --- */
+
+struct server {
+	uv_tcp_t listener;
+	struct endpoint endpoint;
+	const char *answer; /* NULL: never */
+	size_t length;
+	uint64_t delay_ms;
+	bool hang_up; /* close at once instead */
+	unsigned int accepted;
+	unsigned int open;
+	char request[2048]; /* the last one */
+};
+
+struct connection {
+	uv_tcp_t tcp;
+	uv_timer_t delay;
+	uv_write_t write;
+	struct server *server;
+	char request[2048];
+	size_t received;
+	int handles;
+};
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+	struct connection *connection = handle->data;
+
+	if (--connection->handles)
+		return;
+	connection->server->open--;
+	free(connection);
+}
+
+static void close_connection(struct connection *connection)
+{
+	if (uv_is_closing((uv_handle_t *)&connection->tcp))
+		return;
+	uv_close((uv_handle_t *)&connection->tcp, on_connection_closed);
+	uv_close((uv_handle_t *)&connection->delay, on_connection_closed);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+	(void)status;
+	close_connection(write->data);
+}
+
+static void answer(uv_timer_t *timer)
+{
+	struct connection *connection = timer->data;
+	uv_buf_t text = uv_buf_init((char *)(uintptr_t)connection->server->answer,
+				    (unsigned int)connection->server->length);
+
+	uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &text, 1, on_written);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
+{
+	struct connection *connection = handle->data;
+
+	(void)suggested;
+	*ret_buffer =
+		uv_buf_init(connection->request + connection->received,
+			    (unsigned int)(sizeof(connection->request) - 1 - connection->received));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t length, const uv_buf_t *buffer)
+{
+	struct connection *connection = stream->data;
+	struct server *server = connection->server;
+
+	(void)buffer;
+	if (length < 0) {
+		close_connection(connection);
+		return;
+	}
+	connection->received += (size_t)length;
+	if (!strstr(connection->request, "\r\n\r\n"))
+		return;
+	memcpy(server->request, connection->request, sizeof(server->request));
+	if (server->hang_up)
+		close_connection(connection);
+	else if (server->answer)
+		uv_timer_start(&connection->delay, answer, server->delay_ms, 0);
+}
+
+static void on_accept(uv_stream_t *listener, int status)
+{
+	struct server *server = listener->data;
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	assert_int_equal(status, 0);
+	assert_non_null(connection);
+	connection->server = server;
+	connection->handles = 2;
+	uv_tcp_init(listener->loop, &connection->tcp);
+	uv_timer_init(listener->loop, &connection->delay);
+	connection->tcp.data = connection->delay.data = connection->write.data = connection;
+	assert_int_equal(uv_accept(listener, (uv_stream_t *)&connection->tcp), 0);
+	uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read);
+	server->accepted++;
+	server->open++;
+}
+
+static uint16_t port_of(const struct sockaddr_storage *addr)
+{
+	return ntohs(addr->ss_family == AF_INET ? ((const struct sockaddr_in *)addr)->sin_port
+						: ((const struct sockaddr_in6 *)addr)->sin6_port);
+}
+
+static struct endpoint endpoint_of(const char *address, uint16_t port)
+{
+	struct endpoint endpoint = {.port = port};
+	struct error err;
+
+	assert_int_equal(parse_address(address, &endpoint.address, &err), 0);
+	return endpoint;
+}
+
+/* Listens on a free port of address. */
+static void server_start(struct server *server, uv_loop_t *loop, const char *address)
+{
+	struct sockaddr_storage addr;
+	int length = sizeof(addr);
+
+	server->endpoint = endpoint_of(address, 0);
+	endpoint_sockaddr(&server->endpoint, &addr);
+	uv_tcp_init(loop, &server->listener);
+	server->listener.data = server;
+	assert_int_equal(uv_tcp_bind(&server->listener, (struct sockaddr *)&addr, 0), 0);
+	assert_int_equal(uv_listen((uv_stream_t *)&server->listener, 128, on_accept), 0);
+	uv_tcp_getsockname(&server->listener, (struct sockaddr *)&addr, &length);
+	server->endpoint.port = port_of(&addr);
+}
+
+/* --- fixture --- */
+
+struct fixture {
+	uv_loop_t loop;
+	uv_timer_t guard;
+	struct probe_engine *engine;
+	struct server server;
+	struct check_spec spec;
+	struct prober *prober;
+	struct probe_result results[RESULTS_MAX];
+	uint64_t told_ms[RESULTS_MAX];
+	size_t count;
+	size_t free_after; /* the callback frees the prober at this result; 0: never */
+};
+
+static void on_guard(uv_timer_t *timer)
+{
+	(void)timer;
+	fail_msg("no result in %d ms", GUARD_MS);
+}
+
+static int set_up(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	/* A proxy must never be asked about a backend. */
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	uv_loop_init(&fixture->loop);
+	uv_timer_init(&fixture->loop, &fixture->guard);
+	uv_timer_start(&fixture->guard, on_guard, GUARD_MS, 0);
+	fixture->engine = probe_engine_new(&fixture->loop);
+	fixture->spec = (struct check_spec){
+		.kind = CHECK_TCP,
+		.path = "/health?full=1",
+		.status_min = 200,
+		.status_max = 399,
+		.interval_ms = 1000,
+		.timeout_ms = 1000,
+		.rise = 1,
+		.fall = 1,
+	};
+	server_start(&fixture->server, &fixture->loop, "127.0.0.1");
+	*state = fixture;
+	return 0;
+}
+
+/* A handle that was left open would keep the loop from ending. */
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	prober_free(fixture->prober);
+	probe_engine_free(fixture->engine);
+	uv_close((uv_handle_t *)&fixture->server.listener, NULL);
+	/* The guard bounds this, but does not keep the loop alive itself. */
+	uv_unref((uv_handle_t *)&fixture->guard);
+	uv_run(&fixture->loop, UV_RUN_DEFAULT);
+	uv_close((uv_handle_t *)&fixture->guard, NULL);
+	uv_run(&fixture->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&fixture->loop), 0);
+	free(fixture);
+	return 0;
+}
+
+static void on_result(void *context, const struct probe_result *result)
+{
+	struct fixture *fixture = context;
+
+	assert_true(fixture->count < RESULTS_MAX);
+	uv_update_time(&fixture->loop);
+	fixture->told_ms[fixture->count] = uv_now(&fixture->loop);
+	fixture->results[fixture->count] = *result;
+	if (result->success)
+		assert_string_equal(result->reason, "");
+	if (++fixture->count == fixture->free_after) {
+		prober_free(fixture->prober);
+		fixture->prober = NULL;
+	}
+}
+
+static void probe_target(struct fixture *fixture, const struct endpoint *target)
+{
+	fixture->prober = prober_new(fixture->engine, &fixture->spec, target, on_result, fixture);
+	assert_non_null(fixture->prober);
+	assert_int_equal(fixture->count, 0); /* never from within prober_new */
+}
+
+static const struct probe_result *wait_results(struct fixture *fixture, size_t count)
+{
+	while (fixture->count < count)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	return &fixture->results[count - 1];
+}
+
+static void expect_failure(struct fixture *fixture, const char *reason)
+{
+	const struct probe_result *result = wait_results(fixture, 1);
+
+	assert_string_equal(result->reason, reason);
+	assert_false(result->success);
+}
+
+/* A port that is taken, so that no connection gets it as its own, but where nobody listens. */
+static int closed_port(struct endpoint *ret_endpoint)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct endpoint endpoint = endpoint_of("127.0.0.1", 0);
+	struct sockaddr_storage addr;
+	socklen_t length = endpoint_sockaddr(&endpoint, &addr);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, length), 0);
+	getsockname(fd, (struct sockaddr *)&addr, &length);
+	endpoint.port = port_of(&addr);
+	*ret_endpoint = endpoint;
+	return fd;
+}
+
+/* --- tcp --- */
+
+static void test_tcp_listening(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_target(fixture, &fixture->server.endpoint);
+	assert_true(wait_results(fixture, 1)->success);
+	assert_true(fixture->results[0].duration_us < 1000000);
+}
+
+static void test_tcp_ipv6(void **state)
+{
+	struct fixture *fixture = *state;
+	struct server server = {0};
+
+	server_start(&server, &fixture->loop, "::1");
+	probe_target(fixture, &server.endpoint);
+	assert_true(wait_results(fixture, 1)->success);
+	uv_close((uv_handle_t *)&server.listener, NULL);
+	while (server.open || !server.accepted)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+}
+
+static void test_check_port(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint target = endpoint_of("127.0.0.1", 9);
+
+	fixture->spec.port = fixture->server.endpoint.port;
+	probe_target(fixture, &target);
+	assert_true(wait_results(fixture, 1)->success);
+}
+
+static void test_tcp_closed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint target;
+	int fd = closed_port(&target);
+
+	probe_target(fixture, &target);
+	expect_failure(fixture, "connect: Connection refused");
+	close(fd);
+}
+
+/* connect() itself fails, within start. */
+static void test_tcp_unreachable(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint target = endpoint_of("255.255.255.255", 80);
+
+	probe_target(fixture, &target);
+	expect_failure(fixture, "connect: Network is unreachable");
+}
+
+/* A queue of pending connections that is full: requests to connect are not answered. */
+static void test_tcp_timeout(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint target;
+	struct sockaddr_storage addr;
+	int listener = closed_port(&target);
+	int clients[2];
+
+	assert_int_equal(listen(listener, 0), 0);
+	socklen_t length = endpoint_sockaddr(&target, &addr);
+	for (int i = 0; i < 2; i++) {
+		clients[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)connect(clients[i], (struct sockaddr *)&addr, length);
+	}
+	fixture->spec.timeout_ms = 200;
+	probe_target(fixture, &target);
+	expect_failure(fixture, "timeout after 200ms: no answer to the connection request");
+	assert_in_range(fixture->results[0].duration_us, 199000, 300000);
+	close(clients[0]);
+	close(clients[1]);
+	close(listener);
+}
+
+/* --- http --- */
+
+static void probe_http(struct fixture *fixture, const char *answer_text)
+{
+	fixture->spec.kind = CHECK_HTTP;
+	fixture->server.answer = answer_text;
+	fixture->server.length = answer_text ? strlen(answer_text) : 0;
+	probe_target(fixture, &fixture->server.endpoint);
+}
+
+static void test_http_ok(void **state)
+{
+	struct fixture *fixture = *state;
+	char host[80], address[ENDPOINT_TEXT_MAX];
+
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+	assert_true(wait_results(fixture, 1)->success);
+	const char *request = fixture->server.request;
+	snprintf(host, sizeof(host), "\r\nHost: %s\r\n",
+		 format_endpoint(&fixture->server.endpoint, address));
+	assert_ptr_equal(strstr(request, "GET /health?full=1 HTTP/1.1\r\n"), request);
+	assert_non_null(strstr(request, host));
+	assert_non_null(strstr(request, "\r\nUser-Agent: sluice/" SLUICE_VERSION "\r\n"));
+}
+
+static void test_http_host_and_raw_path(void **state)
+{
+	struct fixture *fixture = *state;
+
+	snprintf(fixture->spec.host, sizeof(fixture->spec.host), "shop.example");
+	snprintf(fixture->spec.path, sizeof(fixture->spec.path), "/a/../b%%20?q=[1]");
+	probe_http(fixture, "HTTP/1.0 204 No Content\r\n\r\n");
+	assert_true(wait_results(fixture, 1)->success);
+	assert_non_null(strstr(fixture->server.request, "\r\nHost: shop.example\r\n"));
+	assert_ptr_equal(strstr(fixture->server.request, "GET /a/../b%20?q=[1] HTTP/1.1\r\n"),
+			 fixture->server.request);
+}
+
+static void test_http_503(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_http(fixture, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+	expect_failure(fixture, "HTTP status 503, wanted 200-399");
+}
+
+static void test_http_one_status(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.status_min = fixture->spec.status_max = 204;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	expect_failure(fixture, "HTTP status 200, wanted 204");
+}
+
+static void test_http_redirect_is_not_followed(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_http(fixture, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n"
+			    "Content-Length: 0\r\n\r\n");
+	assert_true(wait_results(fixture, 1)->success);
+	assert_int_equal(fixture->server.accepted, 1);
+}
+
+static void test_http_closed(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint target;
+	int fd = closed_port(&target);
+
+	fixture->spec.kind = CHECK_HTTP;
+	probe_target(fixture, &target);
+	expect_failure(fixture, "connect: Connection refused");
+	close(fd);
+}
+
+static void test_http_never_answers(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.timeout_ms = 200;
+	probe_http(fixture, NULL);
+	expect_failure(fixture, "timeout after 200ms: no complete HTTP answer");
+	assert_in_range(fixture->results[0].duration_us, 199000, 300000);
+}
+
+static void test_http_slow(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->server.delay_ms = 100;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_true(wait_results(fixture, 1)->success);
+	assert_in_range(fixture->results[0].duration_us, 99000, 400000);
+}
+
+static void test_http_too_slow(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.timeout_ms = 100;
+	fixture->server.delay_ms = 300;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	expect_failure(fixture, "timeout after 100ms: no complete HTTP answer");
+}
+
+static void test_http_garbage(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_http(fixture, "SSH-2.0-OpenSSH_9.2p1\r\n");
+	expect_failure(fixture, "the answer is not HTTP/1.0 or 1.1");
+}
+
+static void test_http_hangs_up(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->server.hang_up = true;
+	probe_http(fixture, "");
+	expect_failure(fixture, "HTTP: Server returned nothing (no headers, no data)");
+}
+
+static void test_http_cut_short(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok");
+	expect_failure(fixture, "HTTP: Transferred a partial file");
+}
+
+/* head, then a million bytes of filler. */
+static char *long_answer(const char *head, const char *filler)
+{
+	const size_t size = 1000000;
+	char *text = malloc(size + 1);
+	size_t used = strlen(head), step = strlen(filler);
+
+	assert_non_null(text);
+	memcpy(text, head, used);
+	for (; used + step <= size; used += step)
+		memcpy(text + used, filler, step);
+	text[used] = '\0';
+	return text;
+}
+
+static void test_http_endless_headers(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = long_answer("HTTP/1.1 200 OK\r\n", "X-Filler: filler\r\n");
+
+	probe_http(fixture, text);
+	expect_failure(fixture, "HTTP headers longer than 64 KiB");
+	free(text);
+}
+
+static void test_http_huge_header(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = long_answer("HTTP/1.1 200 OK\r\nX-Filler: ", "filler");
+
+	probe_http(fixture, text);
+	expect_failure(fixture, "HTTP: header line too long");
+	free(text);
+}
+
+static void test_http_long_body_is_not_read_out(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = long_answer("HTTP/1.1 200 OK\r\n\r\n", "filler");
+
+	probe_http(fixture, text);
+	assert_true(wait_results(fixture, 1)->success);
+	free(text);
+}
+
+static void test_http_long_body_of_a_failure(void **state)
+{
+	struct fixture *fixture = *state;
+	char *text = long_answer("HTTP/1.1 500 Oops\r\n\r\n", "filler");
+
+	probe_http(fixture, text);
+	expect_failure(fixture, "HTTP status 500, wanted 200-399");
+	free(text);
+}
+
+/* --- when --- */
+
+static void test_interval(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.interval_ms = 200;
+	uv_update_time(&fixture->loop);
+	uint64_t start = uv_now(&fixture->loop);
+	probe_target(fixture, &fixture->server.endpoint);
+	wait_results(fixture, 4);
+	const uint64_t *told = fixture->told_ms;
+	assert_in_range(told[0] - start, 0, 50);
+	assert_in_range(told[1] - told[0], 95, 220);
+	assert_in_range(told[2] - told[1], 180, 250);
+	assert_in_range(told[3] - told[2], 180, 250);
+}
+
+/* A probe that takes longer than the interval puts off the next one; none overlap. */
+static void test_interval_shorter_than_timeout(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.interval_ms = 100;
+	fixture->spec.timeout_ms = 250;
+	probe_http(fixture, NULL);
+	wait_results(fixture, 3);
+	assert_in_range(fixture->told_ms[2] - fixture->told_ms[0], 490, 700);
+	assert_int_equal(fixture->server.accepted, 3);
+}
+
+static void test_goes_down_and_up(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.interval_ms = 100;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	assert_true(wait_results(fixture, 1)->success);
+	fixture->server.hang_up = true;
+	assert_false(wait_results(fixture, 2)->success);
+	fixture->server.hang_up = false;
+	assert_true(wait_results(fixture, 3)->success);
+}
+
+/* Made together, probers drift apart after the first probe and evenly fill half an interval. */
+static void count_result(void *context, const struct probe_result *result)
+{
+	unsigned int *count = context;
+
+	assert_true(result->success);
+	++*count;
+}
+
+static void test_spread(void **state)
+{
+	enum { PROBERS = 64, INTERVAL_MS = 800 };
+	struct fixture *fixture = *state;
+	struct prober *probers[PROBERS];
+	unsigned int count = 0, most = 0;
+
+	fixture->spec.interval_ms = INTERVAL_MS;
+	for (int i = 0; i < PROBERS; i++)
+		probers[i] = prober_new(fixture->engine, &fixture->spec, &fixture->server.endpoint,
+					count_result, &count);
+	while (count < PROBERS)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	while (count < 2 * PROBERS) {
+		unsigned int before = count;
+		uint64_t start = uv_now(&fixture->loop);
+		while (uv_now(&fixture->loop) - start < INTERVAL_MS / 16 && count < 2 * PROBERS)
+			uv_run(&fixture->loop, UV_RUN_ONCE);
+		most = count - before > most ? count - before : most;
+	}
+	/* 400 ms for 64: 8 in each 50 ms, were the clock exact. */
+	assert_in_range(most, 8, 20);
+	for (int i = 0; i < PROBERS; i++)
+		prober_free(probers[i]);
+}
+
+/* --- lifetime --- */
+
+static void test_free_from_callback(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->free_after = 1;
+	probe_target(fixture, &fixture->server.endpoint);
+	wait_results(fixture, 1);
+	fixture->count = 0;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	wait_results(fixture, 1);
+	fixture->count = 0;
+	fixture->spec.timeout_ms = 50;
+	probe_http(fixture, NULL);
+	wait_results(fixture, 1);
+	assert_null(fixture->prober);
+}
+
+static void test_free_before_first_probe(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_target(fixture, &fixture->server.endpoint);
+	prober_free(fixture->prober);
+	fixture->prober = NULL;
+	for (int i = 0; i < 5; i++)
+		uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	assert_int_equal(fixture->count, 0);
+	assert_int_equal(fixture->server.accepted, 0);
+	prober_free(NULL);
+	probe_engine_free(NULL);
+}
+
+/* At every step of a probe's life, of both kinds. */
+static void test_free_while_probing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (int steps = 1; steps < 8; steps++) {
+		for (int kind = CHECK_TCP; kind <= CHECK_HTTP; kind++) {
+			fixture->spec.kind = (enum check_kind)kind;
+			fixture->count = 0;
+			probe_target(fixture, &fixture->server.endpoint);
+			for (int i = 0; i < steps; i++)
+				uv_run(&fixture->loop, UV_RUN_NOWAIT);
+			prober_free(fixture->prober);
+			fixture->prober = NULL;
+			size_t count = fixture->count;
+			for (int i = 0; i < 8; i++)
+				uv_run(&fixture->loop, UV_RUN_NOWAIT);
+			assert_int_equal(fixture->count, count);
+		}
+	}
+}
+
+/* A failed connect() reports one step later; freeing in between must not report. */
+static void test_free_between_failure_and_report(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint target = endpoint_of("255.255.255.255", 80);
+
+	for (int steps = 1; steps < 4; steps++) {
+		fixture->count = 0;
+		probe_target(fixture, &target);
+		for (int i = 0; i < steps; i++)
+			uv_run(&fixture->loop, UV_RUN_NOWAIT);
+		prober_free(fixture->prober);
+		fixture->prober = NULL;
+		uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+		TEST(test_tcp_listening),
+		TEST(test_tcp_ipv6),
+		TEST(test_check_port),
+		TEST(test_tcp_closed),
+		TEST(test_tcp_unreachable),
+		TEST(test_tcp_timeout),
+		TEST(test_http_ok),
+		TEST(test_http_host_and_raw_path),
+		TEST(test_http_503),
+		TEST(test_http_one_status),
+		TEST(test_http_redirect_is_not_followed),
+		TEST(test_http_closed),
+		TEST(test_http_never_answers),
+		TEST(test_http_slow),
+		TEST(test_http_too_slow),
+		TEST(test_http_garbage),
+		TEST(test_http_hangs_up),
+		TEST(test_http_cut_short),
+		TEST(test_http_endless_headers),
+		TEST(test_http_huge_header),
+		TEST(test_http_long_body_is_not_read_out),
+		TEST(test_http_long_body_of_a_failure),
+		TEST(test_interval),
+		TEST(test_interval_shorter_than_timeout),
+		TEST(test_goes_down_and_up),
+		TEST(test_spread),
+		TEST(test_free_from_callback),
+		TEST(test_free_before_first_probe),
+		TEST(test_free_while_probing),
+		TEST(test_free_between_failure_and_report),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
