@@ -62,6 +62,24 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_bench
 	$(Q)$(O)/tests/bench/lb_bench
 
+install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by uninstall
+	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin share/man/man1 share/man/man8 \
+		share/bash-completion/completions) $(DESTDIR)/lib/systemd/system
+	$(Q)install $(O)/lbagent $(DESTDIR)$(PREFIX)/sbin/
+	$(Q)install $(O)/lbctl $(O)/lbnode $(DESTDIR)$(PREFIX)/bin/
+	$(Q)install -m 644 docs/man/lbctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(Q)install -m 644 docs/man/lbagent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(Q)install -m 644 ctl/completion.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
+	$(Q)sed 's|/usr/local/|$(PREFIX)/|' systemd/lbagent.service \
+		> $(DESTDIR)/lib/systemd/system/lbagent.service
+
+uninstall: ## remove what install put there
+	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/lbagent bin/lbctl bin/lbnode \
+		share/man/man1/lbctl.1 share/man/man8/lbagent.8 \
+		share/bash-completion/completions/lbctl) \
+		$(DESTDIR)/lib/systemd/system/lbagent.service
+
 clean: ## remove build/
 	$(Q)rm -rf $(O)
 
@@ -92,7 +110,7 @@ $(O)/gen/%.skel.h: $(O)/tests/bench/%.bpf.o
 $(O)/obj/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(NATIVE) $(ALL_CFLAGS) -c $< -o $@
 
 objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
@@ -167,6 +185,20 @@ $(O)/tests/packet/lb_packet_test: $(call san_objects,$(wildcard tests/packet/*.c
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)
+
+# --- bench ---
+
+$(O)/obj/tests/bench/harness.o: $(O)/gen/restore.skel.h
+$(O)/obj/tests/bench/target.o: $(O)/gen/ingress.skel.h
+BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+$(call objects,$(BENCH_SRC) $(wildcard tests/packet/*.c)): NATIVE := -Itests/packet
+
+$(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
+		$(addprefix tests/packet/,case.c engine.c frame.c layer.c lexer.c protocol.c \
+		setup.c walk.c world.c))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 

@@ -246,7 +246,7 @@ static int backend_patch(struct call *call)
 	struct change change;
 	int ret = change_begin(call, &change);
 
-	if (ret == 0) {
+	if (ret == 0 && change.backend) {
 		endpoint = change.backend->endpoint;
 		ret = config_patch_backend(call->body, unix_ms(), change.backend, &call->err);
 	}
@@ -297,7 +297,7 @@ static int backend_delete(struct call *call)
 		ret = query_now(call, &now);
 	if (ret == 0)
 		ret = query_deadline(call, &deadline_ms);
-	if (ret == 0) {
+	if (ret == 0 && change.backend) {
 		endpoint = change.backend->endpoint;
 		change.backend->removing = true;
 		change.backend->deadline_ms = unix_ms() + deadline_ms;
@@ -360,7 +360,7 @@ static bool route_matches(const struct route *route, struct call *call)
 	call->service = NULL;
 	call->backend = NULL;
 	for (i = 0; i + 1 < call->segment_count; i++) {
-		if (route->segments[i][0] == '*')
+		if (route->segments[i][0] == '*' && name < 2)
 			*names[name++] = call->segments[i + 1];
 		else if (strcmp(route->segments[i], call->segments[i + 1]) != 0)
 			return false;
@@ -430,17 +430,20 @@ static call_handler route_handler(const struct route *route, const char *method)
 	return strcmp(method, "DELETE") == 0 ? route->delete : NULL;
 }
 
+static int refuse_method(struct call *call, const struct route *route)
+{
+	int ret = error_set(&call->err, ENOTSUP, "%s: this path does not know the method",
+			    call->request->method);
+
+	return error_hint(&call->err, ret, "it knows%s%s%s%s", route->get ? " GET" : "",
+			  route->post ? " POST" : "", route->patch ? " PATCH" : "",
+			  route->delete ? " DELETE" : "");
+}
+
 static int check_access(struct call *call, const struct route *route, call_handler handler)
 {
 	int ret;
 
-	if (!handler) {
-		ret = error_set(&call->err, ENOTSUP, "%s: this path does not know the method",
-				call->request->method);
-		return error_hint(&call->err, ret, "it knows%s%s%s%s", route->get ? " GET" : "",
-				  route->post ? " POST" : "", route->patch ? " PATCH" : "",
-				  route->delete ? " DELETE" : "");
-	}
 	if (call->request->read_only && handler != route->get) {
 		ret = error_set(&call->err, EACCES, "this listener is read-only");
 		return error_hint(&call->err, ret, "use the Unix socket: lbctl --socket PATH");
@@ -450,12 +453,9 @@ static int check_access(struct call *call, const struct route *route, call_handl
 
 static int read_body(struct call *call, const struct route *route, call_handler handler)
 {
-	int ret;
-
 	if (handler != route->post && handler != route->patch)
 		return 0;
-	ret = json_parse(call->request->body, call->request->body_length, &call->body, &call->err);
-	return ret;
+	return json_parse(call->request->body, call->request->body_length, &call->body, &call->err);
 }
 
 static int dispatch(struct call *call)
@@ -473,6 +473,8 @@ static int dispatch(struct call *call)
 		return error_hint(&call->err, ret, "see docs/api.md");
 	}
 	handler = route_handler(route, call->request->method);
+	if (!handler)
+		return refuse_method(call, route);
 	ret = check_access(call, route, handler);
 	if (ret == 0)
 		ret = read_body(call, route, handler);

@@ -22,6 +22,7 @@
 #include "ingress.skel.h"
 
 #define SPARE_TABLES      8 /* see table_blocks below */
+#define MAPS_MAX          32
 #define VERIFIER_LOG_SIZE (16u << 20)
 
 struct dataplane_bpf {
@@ -242,7 +243,7 @@ static int directory_open(struct dataplane_bpf *dp, const char *path, struct err
 	snprintf(dp->bpffs, sizeof(dp->bpffs), "%s", path);
 	dp->lock_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dp->lock_fd < 0 || flock(dp->lock_fd, LOCK_EX | LOCK_NB)) {
-		ret = error_set(err, EBUSY, "bpffs directory %s: another lbagent uses it", path);
+		ret = error_set(err, EBUSY, "bpffs directory %s: in use by another lbagent", path);
 		return error_hint(err, ret, "stop it first, or give --bpffs another directory");
 	}
 	return 0;
@@ -325,55 +326,73 @@ static int map_former(const struct dataplane_bpf *dp, const struct bpf_map *map)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return -1;
+	/* the kernel adds BPF_F_RDONLY_PROG to a devmap's flags */
 	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.type == bpf_map__type(map) &&
 	    info.key_size == bpf_map__key_size(map) &&
 	    info.value_size == bpf_map__value_size(map) &&
 	    info.max_entries == bpf_map__max_entries(map) &&
-	    info.map_flags == bpf_map__map_flags(map))
+	    (info.map_flags & ~BPF_F_RDONLY_PROG) == bpf_map__map_flags(map))
 		return fd;
 	close(fd);
 	return -1;
 }
 
-static bool meta_fits(const struct dataplane_bpf *dp, int fd)
+static bool meta_fits(const struct dataplane_bpf *dp)
 {
+	int fd = map_former(dp, dp->skel->maps.meta);
 	struct lb_meta former = {0};
 	uint32_t zero = 0;
+	bool found = fd >= 0 && bpf_map_lookup_elem(fd, &zero, &former) == 0;
 
-	return bpf_map_lookup_elem(fd, &zero, &former) == 0 &&
-	       former.abi_version == LB_ABI_VERSION &&
+	if (fd >= 0)
+		close(fd);
+	return found && former.abi_version == LB_ABI_VERSION &&
 	       former.table_size == dp->base.sizes.table_size && former.seed == dp->seed;
+}
+
+static bool all_maps_fit(const struct dataplane_bpf *dp)
+{
+	struct bpf_map *map;
+	int fd;
+
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		if (!map_is_pinned(map))
+			continue;
+		fd = map_former(dp, map);
+		if (fd < 0)
+			return false;
+		close(fd);
+	}
+	return meta_fits(dp);
+}
+
+static int adopt_map(const struct dataplane_bpf *dp, struct bpf_map *map, struct error *err)
+{
+	int fd = map_former(dp, map), ret = 0;
+
+	if (fd < 0 || bpf_map__reuse_fd(map, fd))
+		ret = error_set(err, errno, "map %s: cannot be adopted: %s", bpf_map__name(map),
+				strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 /* Adopts a former agent's maps if every one of them is as ours would be; else none. */
 static int adopt_maps(struct dataplane_bpf *dp, struct error *err)
 {
-	int fds[32], count = 0, ret = 0;
-	bool fits = true;
 	struct bpf_map *map;
+	int ret = 0;
 
+	if (!all_maps_fit(dp))
+		return 0;
 	bpf_object__for_each_map(map, dp->skel->obj)
 	{
-		if (!map_is_pinned(map))
-			continue;
-		fds[count] = map_former(dp, map);
-		fits = fits && fds[count] >= 0;
-		count++;
+		if (ret == 0 && map_is_pinned(map))
+			ret = adopt_map(dp, map, err);
 	}
-	fits = fits && meta_fits(dp, fds[0]); /* meta is the first in maps.h */
-	count = 0;
-	bpf_object__for_each_map(map, dp->skel->obj)
-	{
-		if (!map_is_pinned(map))
-			continue;
-		if (fits && ret == 0 && bpf_map__reuse_fd(map, fds[count]))
-			ret = error_set(err, errno, "map %s: cannot be adopted: %s",
-					bpf_map__name(map), strerror(errno));
-		if (fds[count] >= 0)
-			close(fds[count]);
-		count++;
-	}
-	dp->base.adopted = fits && ret == 0;
+	dp->base.adopted = ret == 0;
 	return ret;
 }
 

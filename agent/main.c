@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lbagent: arguments, preconditions, state, data plane, manager, doors, loop. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "api.h"
@@ -121,6 +124,24 @@ static int load_state(const struct options *options, struct desired **ret_desire
 
 /* --- start --- */
 
+/* BPF maps and programs, XDP and netlink need these, or root's CAP_SYS_ADMIN for all. */
+static int check_rights(struct error *err)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+	uint64_t has, needed = 1ULL << CAP_BPF | 1ULL << CAP_NET_ADMIN | 1ULL << CAP_PERFMON;
+	int ret;
+
+	if (syscall(SYS_capget, &header, data))
+		return 0; /* then the first refusal will tell */
+	has = (uint64_t)data[1].effective << 32 | data[0].effective;
+	if ((has & needed) == needed ||
+	    (has & (1ULL << CAP_SYS_ADMIN) && has & (1ULL << CAP_NET_ADMIN)))
+		return 0;
+	ret = error_set(err, EPERM, "not root: BPF programs cannot be loaded");
+	return error_hint(err, ret, "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+}
+
 static int check_interfaces(const struct options *options, struct error *err)
 {
 	size_t i;
@@ -195,7 +216,9 @@ static int start(struct agent *agent, struct error *err)
 	uint64_t seed;
 	int ret;
 
-	ret = check_interfaces(&agent->options, err);
+	ret = check_rights(err);
+	if (ret == 0)
+		ret = check_interfaces(&agent->options, err);
 	if (ret == 0)
 		ret = load_state(&agent->options, &desired, &fresh, err);
 	if (ret)
@@ -304,13 +327,15 @@ int main(int argc, char **argv)
 {
 	static struct agent agent;
 	struct error err = {0};
+	int ret;
 
-	if (options_read(&agent.options, argc, argv, &err)) {
+	ret = options_read(&agent.options, argc, argv, &err);
+	if (ret) {
 		fprintf(stderr, "lbagent: %s\n", err.message);
 		if (err.hint[0])
 			fprintf(stderr, "  try: %s\n", err.hint);
 		options_clear(&agent.options);
-		return 2;
+		return ret == -EINVAL ? 2 : EXIT_FAILURE;
 	}
 	if (agent.options.help) {
 		options_usage();

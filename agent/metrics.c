@@ -121,7 +121,7 @@ static struct backend_figures *gather(const struct manager *manager, size_t *ret
 	for (i = 0; i < desired->service_count; i++)
 		count += desired->services[i].backend_count;
 	*ret_count = 0;
-	all = calloc(count, sizeof(*all));
+	all = calloc(count + 1, sizeof(*all)); /* never of size 0 */
 	for (i = 0; all && i < desired->service_count; i++) {
 		for (b = 0; b < desired->services[i].backend_count; b++) {
 			f = &all[(*ret_count)++];

@@ -349,8 +349,8 @@ static int config_read(struct options *options, const char *path, struct error *
 	free(text);
 	cJSON_Delete(json);
 	if (ret) {
-		error_set(err, EINVAL, "configuration %s: %.250s", path, inner.message);
-		return error_hint(err, -EINVAL, "%s", inner.hint);
+		error_set(err, EBADMSG, "configuration %s: %.250s", path, inner.message);
+		return error_hint(err, -EBADMSG, "%s", inner.hint);
 	}
 	return 0;
 }
@@ -422,19 +422,33 @@ static const char *config_path(int argc, char *const *argv)
 	return NULL;
 }
 
+/* The kernel's range of ports for the host's own connections; the usual one if unreadable. */
+static void local_ports(uint64_t *ret_low, uint64_t *ret_high)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	uint64_t low = 0, high = 0;
+	char line[64] = "", *rest;
+	struct error ignored;
+
+	*ret_low = 32768;
+	*ret_high = 60999;
+	if (!file)
+		return;
+	rest = fgets(line, sizeof(line), file) ? line : NULL;
+	fclose(file);
+	if (rest && parse_number(strsep(&rest, " \t\n"), 1, 65535, &low, &ignored) == 0 && rest &&
+	    parse_number(strsep(&rest, " \t\n"), low, 65535, &high, &ignored) == 0) {
+		*ret_low = low;
+		*ret_high = high;
+	}
+}
+
 /* Ports that the host's own connections do not use, so that the two never meet. */
 static void default_nat_ports(struct options *options)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	unsigned int low = 32768, high = 60999;
+	uint64_t low, high;
 
-	if (file) {
-		if (fscanf(file, "%u %u", &low, &high) != 2 || low > high || high > 65535) {
-			low = 32768;
-			high = 60999;
-		}
-		fclose(file);
-	}
+	local_ports(&low, &high);
 	options->nat_port_low = 1024;
 	options->nat_port_high = (uint16_t)(low > 1024 ? low - 1 : 1024);
 	if (65535 - high > options->nat_port_high - 1024u) {

@@ -27,7 +27,8 @@ struct options {
 	cJSON *services; /* of the configuration file; NULL: none. Owned. */
 };
 
-/* Reads the configuration file, if one is named, then the flags, which win. -EINVAL: refused. */
+/* Reads the configuration file, if one is named, then the flags, which win. -EINVAL: a flag is
+ * refused; -EBADMSG: the file. */
 int options_read(struct options *options, int argc, char *const *argv, struct error *err);
 void options_clear(struct options *options);
 

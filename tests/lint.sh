@@ -113,7 +113,7 @@ cppcheck_all() {
 numbers_in_one_place() {
 	local list
 	mapfile -t list < <(programs | grep -v '^common/parse\.c$')
-	none grep -nwE 'ato(i|l|ll|f)|strto(l|ll|ul|ull|d|imax|umax)|sscanf' "${list[@]}"
+	none grep -nwE 'ato(i|l|ll|f)|strto(l|ll|ul|ull|d|imax|umax)|[fs]?scanf' "${list[@]}"
 }
 
 libbpf_in_one_place() {

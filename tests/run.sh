@@ -91,7 +91,7 @@ done
 for script in tests/unit/*.sh; do
 	[ -f "$script" ] && run 60 "unit/$(basename "$script" .sh)" bash "$script"
 done
-run 120 packet/lb_packet_test "$build/tests/packet/lb_packet_test"
+run 120 packet/lb_packet_test "$build/tests/packet/lb_packet_test" tests/packet/cases/*.pkt
 for script in tests/e2e/*.sh; do
 	[ -f "$script" ] && run 180 "e2e/$(basename "$script" .sh)" bash "$script"
 done

@@ -16,15 +16,15 @@
 #include "parse.h"
 #include "report.h"
 
-#define ROUNDS_DEFAULT 5
-#define REPEAT_DEFAULT 200000
+#define ROUNDS_DEFAULT 4
+#define REPEAT_DEFAULT 50000
 #define REPEAT_MIN     1000 /* fewer would measure cold caches */
 #define REPEAT_MAX     100000000
 #define WARM_UP        1000 /* packets, at least */
 
 static const char usage[] = "usage: lb_bench [--rounds N] [--repeat N] [--json]\n"
-			    "  --rounds N  how often everything is measured (5)\n"
-			    "  --repeat N  packets of one measurement (200000)\n"
+			    "  --rounds N  how often everything is measured (4)\n"
+			    "  --repeat N  packets of one measurement (50000)\n"
 			    "  --json      one JSON document instead of a table\n";
 
 struct options {
@@ -84,21 +84,28 @@ static int stay_on_cpu(int *ret_cpu, struct error *err)
 	return 0;
 }
 
-/* Forgets all flows, then makes those of the scenario known and established. */
-static int prepare(const struct scenario *scenario, struct error *err)
+/* Packets that nobody times. */
+static int warm_up(const struct scenario *scenario, const char *flags, struct error *err)
 {
-	const char *flags = scenario->before ? scenario->before : scenario->flags;
-	uint32_t packets = 2 * scenario->flows; /* the first enters it, the second establishes */
+	uint32_t packets = scenario->flows > WARM_UP ? scenario->flows : WARM_UP;
 	struct traffic traffic;
 	struct timing timing;
-	int r;
+	int r = scenario_traffic(scenario, flags, &traffic, err);
 
-	r = target_empty(err);
+	return r < 0 ? r : harness_run(target_program(), &traffic, packets, &timing, err);
+}
+
+/* Forgets all flows, then establishes those that the scenario takes for known. */
+static int prepare(const struct scenario *scenario, struct error *err)
+{
+	int r = target_empty(err);
+
+	if (r == 0 && !scenario->known)
+		return warm_up(scenario, scenario->flags, err);
 	if (r == 0)
-		r = scenario_traffic(scenario, flags, &traffic, err);
+		r = warm_up(scenario, "S", err);
 	if (r == 0)
-		r = harness_run(target_program(), &traffic, packets > WARM_UP ? packets : WARM_UP,
-				&timing, err);
+		r = warm_up(scenario, "A", err);
 	return r;
 }
 
@@ -125,7 +132,7 @@ static int measure_lb(const struct scenario *scenario, const struct traffic *tra
 static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t round,
 		   struct samples *samples, struct error *err)
 {
-	struct timing bare, base, lb;
+	struct timing bare = {0}, base = {0}, lb = {0};
 	struct traffic traffic;
 	int r;
 

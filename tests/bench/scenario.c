@@ -25,24 +25,25 @@ static const struct {
 static const char *const protocols_balanced[] = {"tcp", "udp"};
 
 enum {
-	TCP_ONLY = 1 << 0,
+	KNOWN = 1 << 0,
 	ONCE = 1 << 1,
+	TCP_ONLY = 1 << 2,
+	IP4_ONLY = 1 << 3, /* the other family would add little but time */
 };
 
 static const struct {
 	const char *packets;
 	uint64_t flows;
-	const char *before;
 	const char *flags;
-	int only;
+	int how;
 } kinds[] = {
-	{"hit", 1, "A", "A", 0},
-	{"hit", 1 << 10, "A", "A", 0},
-	{"hit", 1 << 16, "A", "A", 0},
-	{"hit", 1 << 20, "A", "A", 0},
-	{"miss", 0, NULL, "A", TCP_ONLY},
-	{"new flow", 0, NULL, "S", 0},
-	{"closing", 1 << 16, "A", "FA", TCP_ONLY | ONCE},
+	{"hit", 1, "A", KNOWN},
+	{"hit", 1 << 10, "A", KNOWN},
+	{"hit", 1 << 16, "A", KNOWN},
+	{"hit", 1 << 20, "A", KNOWN | TCP_ONLY | IP4_ONLY},
+	{"miss", 0, "A", TCP_ONLY},
+	{"new flow", 0, "S", 0},
+	{"closing", 1 << 16, "FA", KNOWN | ONCE | TCP_ONLY},
 };
 
 /* Of packets that are none of ours only the way matters. */
@@ -64,7 +65,9 @@ static size_t add_kinds(size_t way, const char *l4, struct scenario *ret_scenari
 	size_t i, count = 0;
 
 	for (i = 0; i < COUNT(kinds); i++) {
-		if (kinds[i].only & TCP_ONLY && strcmp(l4, "tcp") != 0)
+		if (kinds[i].how & TCP_ONLY && strcmp(l4, "tcp") != 0)
+			continue;
+		if (kinds[i].how & IP4_ONLY && strcmp(ways[way].ip, "ip4") != 0)
 			continue;
 		ret_scenarios[count++] = (struct scenario){
 			.mode = ways[way].mode,
@@ -72,9 +75,9 @@ static size_t add_kinds(size_t way, const char *l4, struct scenario *ret_scenari
 			.l4 = l4,
 			.packets = kinds[i].packets,
 			.flows = kinds[i].flows,
-			.before = kinds[i].before,
+			.known = kinds[i].how & KNOWN,
 			.flags = kinds[i].flags,
-			.once = kinds[i].only & ONCE,
+			.once = kinds[i].how & ONCE,
 			.verdict = LB_FORWARD,
 		};
 	}

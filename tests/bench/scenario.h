@@ -11,10 +11,10 @@ struct scenario {
 	const char *ip;   /* "ip4", "ip6" */
 	const char *l4;   /* "tcp", "udp" */
 	const char *packets;
-	uint64_t flows;     /* 0: every packet is another flow's */
-	const char *before; /* TCP flags of the packets that make the flows known; NULL: none do */
-	const char *flags;  /* TCP flags of those that are measured */
-	bool once;          /* no flow may be measured twice */
+	uint64_t flows;    /* 0: every packet is another flow's */
+	bool known;        /* these flows are established before */
+	const char *flags; /* of TCP */
+	bool once;         /* no flow may be measured twice */
 	enum lb_verdict verdict;
 };
 

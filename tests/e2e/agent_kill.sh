@@ -23,7 +23,13 @@ table() {
 	lbctl --json show | jq -Sc '[.services[] | {name, backends: [.backends[] | {address, weight, state, share}]}]'
 }
 
+# The pin of the link: one that was made anew has another inode.
+link() {
+	stat -c %i "$LAB_DIR/bpf/sluice/links/eth0"
+}
+
 before=$(program)
+link_before=$(link)
 check_matches "a program is attached" '^[0-9]+$' "$before"
 table_before=$(table)
 lab_wrk -t1 -c20 -d7s "$LAB_URL4/" >"$LAB_DIR/kept4" &
@@ -36,7 +42,8 @@ sleep 1.5
 check "the agent dies" lab_agent_kill
 sleep 1.5
 check "a new agent starts under load" lab_agent_start
-check_equal "it adopts the program that runs" "$before" "$(program)"
+check_equal "it adopts the link that the program runs by" "$link_before" "$(link)"
+check_matches "a program is attached all the same" '^[0-9]+$' "$(program)"
 check "the backends are up again" lab_wait_up web
 # shellcheck disable=SC2086 # a list
 wait $loads

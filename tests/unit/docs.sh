@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Holds the documentation against the code: what it shows exists, and what exists is in it.
+#
+#   tests/unit/docs.sh
+# Each case prints a line: ok NAME or not ok NAME, the latter with what is missing.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+build=${O:-build}
+lbctl=$build/lbctl
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export SLUICE_SOCKET=$scratch/none.sock
+pages=(README.md CONTRIBUTING.md docs/*.md)
+failures=0
+
+# verdict NAME [WHY]: a case is over; with WHY it has failed.
+verdict() {
+	local why=${2:-}
+	why=${why#$'\n'}
+	if [[ -z $why ]]; then
+		echo "ok $1"
+	else
+		echo "not ok $1"
+		printf '    %s\n' "${why//$'\n'/$'\n    '}"
+		failures=$((failures + 1))
+	fi
+}
+
+# same NAME FILE FILE: two lists are the same, in any order, and not empty.
+same() {
+	local difference
+	difference=$(diff <(sort "$2") <(sort "$3") | sed -n 's/^</only in the code:/p; s/^>/only in the docs:/p')
+	[[ -s $2 ]] || difference="nothing found in the code"
+	verdict "$1" "$difference"
+}
+
+# column PAGE HEAD N...: cells N of the first table of the page whose first column is called HEAD.
+column() {
+	local page=$1 head=$2
+	shift 2
+	awk -F ' *[|] *' -v head="$head" -v wanted="$*" '
+		$2 == head {on = 1; next}
+		on && !/^\|/ {exit}
+		on && !/^\|[-|: ]*$/ {
+			n = split(wanted, cell, " ")
+			line = ""
+			for (i = 1; i <= n; i++)
+				line = line (i > 1 ? "|" : "") $(cell[i] + 1)
+			gsub(/`/, "", line)
+			print line
+		}' "$page"
+}
+
+# --- tables that mirror the code ---
+
+printf '%s\n' '#include "bpf/verdicts.h"' '#define X(name, label, class, text) @class|label|text' \
+	'LB_VERDICTS(X)' | gcc -E -P -I. - | tr '@' '\n' |
+	sed -nE 's/^DROP\|"([^"]*)"\|"([^"]*)".*/\1|\2/p' >"$scratch/reasons"
+column docs/drops.md reason 1 2 >"$scratch/documented"
+same "drops.md has every drop reason and its text" "$scratch/reasons" "$scratch/documented"
+
+grep -oE '"lb_[a-z_]+"' agent/metrics.c | tr -d '"' | sort -u >"$scratch/metrics"
+column docs/metrics.md metric 1 >"$scratch/documented"
+same "metrics.md has every metric" "$scratch/metrics" "$scratch/documented"
+
+sed -nE 's/^\t\t\[BACKEND_[A-Z_]+\] = "([a-z-]+)",$/\1/p' agent/manager.c >"$scratch/statuses"
+column docs/operate.md status 1 >"$scratch/documented"
+same "operate.md explains every status" "$scratch/statuses" "$scratch/documented"
+
+# --- what pages show ---
+
+# Code of a page: fenced or indented lines, without prompt and comment, and spans in backticks.
+code() {
+	awk '/^ *```/ {fence = !fence; next} fence || /^    / {print}' "$1" |
+		sed -E 's/^ *([$#] )?//; s/ +# .*//'
+	# shellcheck disable=SC2016 # backticks are meant
+	awk '/^ *```/ {fence = !fence; next} !fence && !/^    /' "$1" | grep -oE '`[^`]+`' | tr -d '`'
+}
+
+# shown PREFIX PAGE: its lines of code that begin so, up to a pipe or the next command; not those
+# that leave something out.
+shown() {
+	code "$2" | grep -E "^$1( |\$)" | sed -E 's/ *([|;&].*)$//' | grep -vE '\.\.\.' | sort -u
+}
+
+# accepted LINE: lbctl's parser takes it. The agent it asks does not exist.
+accepted() {
+	local words
+	mapfile -t words < <(sed -E 's/^lbctl//; s/ --(socket|url)[= ][^ ]+//g' <<<"$1" |
+		xargs -r -n1 printf '%s\n')
+	timeout 10 "$lbctl" "${words[@]}" >/dev/null 2>"$scratch/stderr" </dev/null
+	[[ $? -lt 2 ]]
+}
+
+commands=0
+refused=
+while read -r page line; do
+	commands=$((commands + 1))
+	accepted "$line" || refused+=$'\n'"$page: $line: $(head -n 1 "$scratch/stderr")"
+done < <(
+	for page in "${pages[@]}"; do shown lbctl "$page" | grep -v '^lbctl$' | sed "s|^|$page |"; done
+	grep -hE '^lbctl ' docs/man/*.[18] | sed -E 's/ *\|.*//; s|^|docs/man |'
+)
+((commands > 0)) || refused="no command found"
+verdict "lbctl accepts all $commands commands that pages show" "$refused"
+
+missing=
+for page in "${pages[@]}"; do
+	for target in $(shown make "$page" | grep -oE '[ ][a-z][a-z-]*' | sort -u); do
+		grep -qE "^$target:.*## " Makefile || missing+=$'\n'"$page: make $target"
+	done
+done
+verdict "every make target that pages show is in the Makefile" "$missing"
+
+missing=
+"$build/lbagent" --help >"$scratch/help" 2>&1
+for flag in $(for page in "${pages[@]}"; do shown lbagent "$page"; done | grep -oE -- '--[a-z-]+' |
+	sort -u) $(column docs/operate.md flag 1); do
+	grep -qE -- "$flag\b" "$scratch/help" || missing+=$'\n'"$flag"
+done
+verdict "lbagent has every flag that pages show" "$missing"
+
+missing=
+for page in "${pages[@]}" tests/packet/cases/README.md; do
+	while read -r target; do
+		path=${target%%#*}
+		[[ -z $path || -e $(dirname "$page")/$path ]] || missing+=$'\n'"$page: $target"
+	done < <(grep -oE '\]\([^)]+\)' "$page" | sed -E 's/^\]\(//; s/\)$//' | grep -v '^https\?:')
+done
+verdict "every link between pages leads somewhere" "$missing"
+
+# --- lists that the manual must have ---
+
+missing=
+while read -r flag; do
+	grep -qE -- "Fl -${flag#--}( |\$)" docs/man/lbagent.8 || missing+=$'\n'"$flag"
+done < <(grep -oE '^  --[a-z-]+' "$scratch/help" | tr -d ' ')
+verdict "lbagent.8 explains every flag" "$missing"
+
+((failures == 0))
