@@ -116,7 +116,7 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 COMMON_SRC  := $(wildcard common/*.c)
 AGENT_SRC   := $(wildcard agent/*.c)
-AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsystemd -lm
+AGENT_LIBS  := -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsystemd -lm
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
@@ -167,6 +167,11 @@ TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/rtnl.c
 TEST_probe      := agent/probe.c agent/probe_tcp.c agent/probe_http.c agent/curl_loop.c
 TEST_store      := agent/store.c
+TEST_dataplane  := agent/dataplane.c
+TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_ids        := agent/ids.c agent/desired.c
+TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \
+                   tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 WRAP_config     := malloc calloc reallocarray

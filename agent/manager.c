@@ -102,8 +102,8 @@ static enum backend_status run_status(const struct manager *manager, const struc
 	if (run->health.state == HEALTH_DOWN)
 		return BACKEND_DOWN;
 	if (!run->hop.resolved && !(run->hop_known && run->check.kind != CHECK_NONE)) {
-		*ret_reason = run->hop.reason[0] ? run->hop.reason : "next hop not known yet";
-		return BACKEND_NO_NEIGHBOUR;
+		*ret_reason = run->hop.reason[0] ? run->hop.reason : "next hop is being asked for";
+		return run->hop.reason[0] ? BACKEND_NO_NEIGHBOUR : BACKEND_CHECKING;
 	}
 	if (!hop_fits_mode(manager, run)) {
 		*ret_reason = "mode l2 needs the backend on a directly attached network";
