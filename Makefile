@@ -116,7 +116,7 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 COMMON_SRC  := $(wildcard common/*.c)
 AGENT_SRC   := $(wildcard agent/*.c)
-AGENT_LIBS  := -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsystemd -lm
+AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsystemd -lm
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 

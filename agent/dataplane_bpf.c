@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "ingress.skel.h"
+#include "xdp_dispatcher.h"
 
 #define SPARE_TABLES      8 /* see table_blocks below */
-#define MAPS_MAX          32
 #define VERIFIER_LOG_SIZE (16u << 20)
 
 struct dataplane_bpf {
@@ -32,6 +32,7 @@ struct dataplane_bpf {
 	int lock_fd; /* of the directory, locked: one agent a directory */
 	int cpus;
 	uint64_t seed;
+	uint16_t nat_port_low, nat_port_count;
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes;
@@ -270,19 +271,19 @@ static uint64_t splitmix64(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-static void set_constants(struct dataplane_bpf *dp, const struct dataplane_bpf_config *config)
+static void set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 {
-	struct ingress__rodata *constants = dp->skel->rodata;
-	uint64_t state = config->seed;
+	struct ingress__rodata *constants = skel->rodata;
+	uint64_t state = dp->seed;
 	int i;
 
 	for (i = 0; i < LB_HASH_KEYS; i++)
 		constants->lb_hash_key[i] = (uint32_t)(splitmix64(&state) >> 32);
-	constants->lb_flow_mask = config->sizes.flows / LB_FLOW_WAYS - 1;
-	constants->lb_table_size = config->sizes.table_size;
+	constants->lb_flow_mask = dp->base.sizes.flows / LB_FLOW_WAYS - 1;
+	constants->lb_table_size = dp->base.sizes.table_size;
 	constants->lb_table_lines = dp->base.table_lines;
-	constants->lb_nat_port_low = config->nat_port_low;
-	constants->lb_nat_port_count = config->nat_port_high - config->nat_port_low + 1;
+	constants->lb_nat_port_low = dp->nat_port_low;
+	constants->lb_nat_port_count = dp->nat_port_count;
 	constants->lb_tick_shift = dp->base.clock.tick_shift;
 	constants->lb_coarse_tick_shift = dp->base.clock.coarse_tick_shift;
 }
@@ -535,7 +536,7 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 	if (dp->cpus < 1 || !dp->percpu.raw || !dp->skel)
 		return error_set(err, ENOMEM, "out of memory");
 	set_sizes(dp);
-	set_constants(dp, config);
+	set_constants(dp, dp->skel);
 	ret = adopt_maps(dp, err);
 	if (ret == 0)
 		ret = load(dp, config, err);
@@ -556,6 +557,8 @@ int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct datapla
 		return error_set(err, ENOMEM, "out of memory");
 	dp->lock_fd = -1;
 	dp->seed = config->seed;
+	dp->nat_port_low = config->nat_port_low;
+	dp->nat_port_count = (uint16_t)(config->nat_port_high - config->nat_port_low + 1);
 	dp->base.ops = &ops;
 	dp->base.sizes = config->sizes;
 	dp->base.clock = dataplane_clock_for(kernel_hz());
@@ -578,6 +581,8 @@ static void remove_empty(const char *bpffs)
 	char path[256];
 
 	snprintf(path, sizeof(path), "%s/links", bpffs);
+	rmdir(path);
+	snprintf(path, sizeof(path), "%s/dispatched", bpffs);
 	rmdir(path);
 	snprintf(path, sizeof(path), "%s/maps", bpffs);
 	rmdir(path);
@@ -676,14 +681,14 @@ static int attach_error(const char *interface, uint32_t ifindex, int code, struc
 }
 
 static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
-		    enum xdp_mode mode, struct error *err)
+		    enum attach_mode mode, struct error *err)
 {
 	char path[256];
 	int fd = -EOPNOTSUPP, ret = 0;
 
-	if (mode != XDP_MODE_GENERIC)
+	if (mode != ATTACH_GENERIC)
 		fd = link_create(dp, ifindex, XDP_FLAGS_DRV_MODE);
-	if (fd < 0 && fd != -EBUSY && mode != XDP_MODE_NATIVE)
+	if (fd < 0 && fd != -EBUSY && mode != ATTACH_NATIVE)
 		fd = link_create(dp, ifindex, XDP_FLAGS_SKB_MODE);
 	if (fd < 0)
 		return attach_error(interface, ifindex, -fd, err);
@@ -692,6 +697,64 @@ static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t if
 		ret = error_set(err, errno, "link %s: cannot be pinned: %s", path, strerror(errno));
 	close(fd);
 	return ret;
+}
+
+/* The program once more, with the maps of the running one, for a dispatcher to load. */
+static int open_twin(const struct dataplane_bpf *dp, struct ingress **ret_twin, struct error *err)
+{
+	struct ingress *twin = ingress__open();
+	struct bpf_map *map, *original;
+	int ret = 0;
+
+	if (!twin)
+		return error_set(err, ENOMEM, "out of memory");
+	set_constants(dp, twin);
+	bpf_program__set_autoload(twin->progs.lb_clock, false);
+	bpf_object__for_each_map(map, twin->obj)
+	{
+		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));
+		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(original)))
+			ret = error_set(err, errno, "map %s: cannot be shared: %s",
+					bpf_map__name(map), strerror(errno));
+	}
+	if (ret) {
+		ingress__destroy(twin);
+		return ret;
+	}
+	*ret_twin = twin;
+	return 0;
+}
+
+static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface *entry,
+			   enum attach_mode mode, struct error *err)
+{
+	struct ingress *twin = NULL;
+	int ret = open_twin(dp, &twin, err);
+
+	if (ret)
+		return ret;
+	ret = dispatcher_join(dp->bpffs, entry->name, entry->ifindex, twin->obj, mode,
+			      &entry->is_new, err);
+	ingress__destroy(twin);
+	entry->attached_by = "dispatcher";
+	return ret;
+}
+
+static int attach_link(struct dataplane_bpf *dp, struct dataplane_interface *entry,
+		       enum attach_mode mode, struct error *err)
+{
+	char path[256];
+	int ret;
+
+	snprintf(path, sizeof(path), "%s/links", dp->bpffs);
+	mkdir(path, 0700);
+	link_path(dp->bpffs, entry->name, path, sizeof(path));
+	ret = link_update(dp, path, entry->ifindex, err);
+	entry->is_new = ret == 0;
+	entry->attached_by = "link";
+	if (ret == 0)
+		ret = link_new(dp, entry->name, entry->ifindex, mode, err);
+	return ret < 0 ? ret : 0;
 }
 
 static const char *attached_mode(uint32_t ifindex)
@@ -703,13 +766,12 @@ static const char *attached_mode(uint32_t ifindex)
 	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
 }
 
-int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum xdp_mode mode,
+int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum attach_mode mode,
 			 struct error *err)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
 	uint32_t ifindex = if_nametoindex(interface);
 	struct dataplane_interface *entry;
-	char path[256];
 	int ret;
 
 	if (ifindex == 0) {
@@ -722,30 +784,29 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum xdp
 	ret = egress_add(base, ifindex, err);
 	if (ret)
 		return ret;
-	snprintf(path, sizeof(path), "%s/links", dp->bpffs);
-	mkdir(path, 0700);
-	link_path(dp->bpffs, interface, path, sizeof(path));
-	ret = link_update(dp, path, ifindex, err);
-	if (ret < 0 || (ret == 0 && link_new(dp, interface, ifindex, mode, err)))
-		return ret ?: -EBUSY;
-	entry = &dp->interfaces[dp->interface_count++];
+	entry = &dp->interfaces[dp->interface_count];
 	snprintf(entry->name, sizeof(entry->name), "%s", interface);
 	entry->ifindex = ifindex;
+	ret = dispatcher_present(ifindex) ? join_dispatcher(dp, entry, mode, err)
+					  : attach_link(dp, entry, mode, err);
+	if (ret)
+		return ret;
 	entry->mode = attached_mode(ifindex);
-	entry->attached_by = "link";
-	entry->is_new = ret == 0;
+	dp->interface_count++;
 	return 0;
 }
 
 void dataplane_bpf_detach_new(struct dataplane *base)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
+	struct error ignored;
 	char path[256];
 	size_t i;
 
 	for (i = 0; i < dp->interface_count; i++) {
 		if (!dp->interfaces[i].is_new)
 			continue;
+		dispatcher_leave(dp->bpffs, dp->interfaces[i].name, &ignored);
 		link_path(dp->bpffs, dp->interfaces[i].name, path, sizeof(path));
 		unlink(path);
 	}
@@ -785,11 +846,23 @@ const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplan
 
 /* --- unload --- */
 
-/* Removes all entries of DIR/NAME and the directory itself. */
+static int remove_pin(const char *bpffs, const char *directory, const char *name, struct error *err)
+{
+	char path[512];
+
+	if (strcmp(directory, "dispatched") == 0)
+		return dispatcher_leave(bpffs, name, err);
+	snprintf(path, sizeof(path), "%s/%s/%s", bpffs, directory, name);
+	if (unlink(path) == 0)
+		return 0;
+	return error_set(err, errno, "pin %s: cannot be removed: %s", path, strerror(errno));
+}
+
+/* Removes all entries of DIR/NAME. */
 static int remove_pins(const char *bpffs, const char *name, struct error *err)
 {
-	char path[512], directory[256];
 	struct dirent *entry;
+	char directory[256];
 	DIR *dir;
 	int ret = 0;
 
@@ -798,12 +871,8 @@ static int remove_pins(const char *bpffs, const char *name, struct error *err)
 	if (!dir)
 		return 0;
 	while (ret == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		if (unlink(path))
-			ret = error_set(err, errno, "pin %s: cannot be removed: %s", path,
-					strerror(errno));
+		if (entry->d_name[0] != '.')
+			ret = remove_pin(bpffs, name, entry->d_name, err);
 	}
 	closedir(dir);
 	return ret;
@@ -819,6 +888,8 @@ int dataplane_bpf_unload(const char *bpffs, struct error *err)
 	ret = directory_open(&dp, bpffs, err);
 	if (ret == 0)
 		ret = remove_pins(bpffs, "links", err); /* the last reference detaches */
+	if (ret == 0)
+		ret = remove_pins(bpffs, "dispatched", err);
 	if (ret == 0)
 		ret = remove_pins(bpffs, "maps", err);
 	if (dp.lock_fd >= 0) {

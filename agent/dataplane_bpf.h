@@ -6,12 +6,13 @@
  * The real data plane: loads lb_ingress, makes or adopts the pinned maps, attaches to
  * interfaces. Everything lives below one directory of a bpffs and outlives the agent:
  *
- *   DIR/maps/NAME   the maps
- *   DIR/links/IF    the XDP link of each interface
+ *   DIR/maps/NAME      the maps
+ *   DIR/links/IF       the XDP link of each interface that is ours alone
+ *   DIR/dispatched/IF  our program on each interface that we share; see xdp_dispatcher.h
  */
 #include "dataplane.h"
 
-enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
 
 #define DATAPLANE_INTERFACES_MAX 64
 
@@ -43,9 +44,11 @@ int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct datapla
 
 /*
  * Puts the loaded program into the packets' way on an interface: a former agent's program is
- * replaced by one atomic step, a stranger's is never touched (-EBUSY).
+ * replaced by one atomic step, a stranger's is never touched. Where libxdp's dispatcher runs
+ * already ours joins it; elsewhere it gets a link of its own, which any other program makes
+ * impossible (-EBUSY).
  */
-int dataplane_bpf_attach(struct dataplane *dp, const char *interface, enum xdp_mode mode,
+int dataplane_bpf_attach(struct dataplane *dp, const char *interface, enum attach_mode mode,
 			 struct error *err);
 
 /* Takes back what dataplane_bpf_attach() newly attached; what a former agent had attached stays. */

@@ -90,11 +90,11 @@ static int set_listen(struct options *options, const char *text, struct error *e
 static int set_xdp_mode(struct options *options, const char *text, struct error *err)
 {
 	if (strcmp(text, "auto") == 0)
-		options->xdp_mode = XDP_MODE_AUTO;
+		options->xdp_mode = ATTACH_AUTO;
 	else if (strcmp(text, "native") == 0)
-		options->xdp_mode = XDP_MODE_NATIVE;
+		options->xdp_mode = ATTACH_NATIVE;
 	else if (strcmp(text, "generic") == 0)
-		options->xdp_mode = XDP_MODE_GENERIC;
+		options->xdp_mode = ATTACH_GENERIC;
 	else
 		return error_hint(err, error_set(err, EINVAL, "%.40s: not a mode", text),
 				  "write auto, native or generic");

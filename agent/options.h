@@ -17,7 +17,7 @@ struct options {
 	char socket_group[33];
 	struct endpoint listen; /* port 0: no TCP listener */
 	char bpffs[200];
-	enum xdp_mode xdp_mode;
+	enum attach_mode xdp_mode;
 	enum log_level log_level;
 	struct dataplane_sizes sizes;
 	uint16_t nat_port_low, nat_port_high;

@@ -118,7 +118,7 @@ numbers_in_one_place() {
 
 libbpf_in_one_place() {
 	local list
-	mapfile -t list < <(files 'agent/*' | grep -v '^agent/dataplane_bpf\.c$')
+	mapfile -t list < <(files 'agent/*' | grep -vE '^agent/(dataplane_bpf\.c|xdp_dispatcher\.[ch])$')
 	none grep -nE '#include <(bpf|xdp)/' "${list[@]}"
 }
 
