@@ -170,23 +170,27 @@ __noinline int nat_search(struct nat_query *query)
 	__be16 free_port = 0, victim_port = 0;
 	struct lb_nat_entry *entry;
 	__u32 age, oldest = 0;
+	struct lb_nat_key key;
 	int i;
 
 	if (!query)
 		return NAT_PLACE_NONE;
+	key = query->key; /* Linux 6.1 takes no key by a pointer that came as an argument */
 	for (i = 0; i < LB_NAT_TRIES; i++) {
-		query->key.nat_port = nat_port(query->hash, i);
-		entry = bpf_map_lookup_elem(&nat_flows, &query->key);
+		key.nat_port = nat_port(query->hash, i);
+		entry = bpf_map_lookup_elem(&nat_flows, &key);
 		if (!entry) {
-			free_port = free_port ?: query->key.nat_port;
+			free_port = free_port ?: key.nat_port;
 			continue;
 		}
-		if (nat_matches(entry, query))
+		if (nat_matches(entry, query)) {
+			query->key.nat_port = key.nat_port;
 			return NAT_PLACE_OWN;
+		}
 		age = nat_victim_age(READ_ONCE(entry->life), query);
 		if (age > oldest) {
 			oldest = age;
-			victim_port = query->key.nat_port;
+			victim_port = key.nat_port;
 		}
 	}
 	query->key.nat_port = free_port ?: victim_port;

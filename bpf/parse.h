@@ -64,20 +64,22 @@ LB_INLINE void addr_from_ipv4(struct lb_addr *addr, __be32 ipv4)
 LB_INLINE bool parse_ipv4(struct cursor *cursor, struct packet *pkt)
 {
 	struct iphdr *ip = cursor_take(cursor, sizeof(*ip));
-	__u32 header_length;
+	__u32 options;
 
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return false;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_MASK))
 		return false;
-	header_length = ip->ihl * 4;
-	if (!cursor_take(cursor, header_length - sizeof(*ip)))
+	options = ip->ihl * 4 - sizeof(*ip);
+	asm volatile("" : "+r"(options));
+	options &= 0x3c; /* 0 to 40; Linux 6.1 does not see the bounds by itself */
+	if (!cursor_take(cursor, options))
 		return false;
 	pkt->ip4 = ip;
 	pkt->is_ipv4 = true;
 	pkt->l4_proto = ip->protocol;
 	pkt->l3_length = bpf_ntohs(ip->tot_len);
-	pkt->l4_offset = header_length;
+	pkt->l4_offset = sizeof(*ip) + options;
 	addr_from_ipv4(&pkt->src, ip->saddr);
 	addr_from_ipv4(&pkt->dst, ip->daddr);
 	return true;
