@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "fake_dataplane.h"
+#include "sync.h"
+
+#define SERVICES   3
+#define BACKENDS   12
+#define TABLE_SIZE 251
+
+/* Indices are dealt by hand: service s has VIP s and backends from 4s - 3 on. */
+#define WEB 1
+#define DNS 2
+
+struct fixture {
+	struct fake_dataplane *fake;
+	struct sync *sync;
+	struct desired *desired;
+	struct backend_facts facts[BACKENDS + 1];
+};
+
+/* --- fixtures --- */
+
+static int setup(void **state)
+{
+	static const struct dataplane_sizes sizes = {
+		.services = SERVICES,
+		.backends = BACKENDS,
+		.vips = 8,
+		.flows = LB_FLOW_WAYS,
+		.table_size = TABLE_SIZE,
+	};
+	static const struct lb_hop hop = {
+		.dst_mac = {2, 0, 0, 0, 0, 1},
+		.flags = LB_BACKEND_RESOLVED,
+		.src_mac = {2, 0, 0, 0, 0, 2},
+		.ifindex = 5,
+	};
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	fixture->fake = fake_dataplane_new(&sizes);
+	assert_non_null(fixture->fake);
+	fixture->sync = sync_new(&fixture->fake->dp);
+	assert_non_null(fixture->sync);
+	fixture->desired = desired_new();
+	assert_non_null(fixture->desired);
+	for (int id = 1; id <= BACKENDS; id++)
+		fixture->facts[id] =
+			(struct backend_facts){.alive = true, .eligible = true, .hop = hop};
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	sync_free(fixture->sync);
+	desired_free(fixture->desired);
+	fake_dataplane_free(fixture->fake);
+	free(fixture);
+	return 0;
+}
+
+static struct service_spec *service(struct fixture *fixture, uint16_t id)
+{
+	for (size_t i = 0; i < fixture->desired->service_count; i++) {
+		if (fixture->desired->services[i].id == id)
+			return &fixture->desired->services[i];
+	}
+	fail_msg("no service %u", id);
+	return NULL;
+}
+
+static void add_backend(struct fixture *fixture, uint16_t service_id, uint16_t id, uint16_t weight)
+{
+	struct backend_spec backend = {.id = id, .weight = weight};
+	char text[ENDPOINT_TEXT_MAX];
+	struct error err;
+
+	snprintf(text, sizeof(text), "198.18.1.%u", id);
+	assert_int_equal(parse_endpoint(text, 8080, &backend.endpoint, &err), 0);
+	assert_int_equal(service_add_backend(service(fixture, service_id), &backend, &err), 0);
+}
+
+/* At 198.18.0.ID port 80, with this many backends of weight 1. */
+static void add_service(struct fixture *fixture, uint16_t id, uint16_t backends)
+{
+	struct service_spec spec;
+	char text[VIP_TEXT_MAX];
+	struct error err;
+
+	service_spec_init(&spec);
+	spec.id = id;
+	snprintf(spec.name, sizeof(spec.name), "s%u", id);
+	spec.vips = calloc(1, sizeof(*spec.vips));
+	assert_non_null(spec.vips);
+	spec.vip_count = 1;
+	spec.vips[0].id = id;
+	snprintf(text, sizeof(text), "tcp://198.18.0.%u:80", id);
+	assert_int_equal(parse_vip(text, &spec.vips[0].vip, &err), 0);
+	assert_int_equal(desired_add_service(fixture->desired, &spec, &err), 0);
+	for (uint16_t i = 0; i < backends; i++)
+		add_backend(fixture, id, (uint16_t)(4 * id - 3 + i), 1);
+}
+
+static void remove_backend(struct fixture *fixture, uint16_t service_id, size_t index)
+{
+	struct service_spec *spec = service(fixture, service_id);
+
+	service_remove_backend(spec, &spec->backends[index]);
+}
+
+static void set_alive(struct fixture *fixture, uint16_t backend, bool alive)
+{
+	fixture->facts[backend].alive = alive;
+	fixture->facts[backend].eligible = alive;
+}
+
+static void sync_ok(struct fixture *fixture)
+{
+	struct error err = {0};
+
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), 0);
+	assert_string_equal(err.message, "");
+}
+
+static void sync_one_ok(struct fixture *fixture, uint16_t id)
+{
+	struct error err = {0};
+
+	assert_int_equal(sync_service(fixture->sync, service(fixture, id), fixture->facts, &err),
+			 0);
+	assert_string_equal(err.message, "");
+}
+
+static struct lb_addr make_addr(const char *text)
+{
+	struct address address;
+	struct error err;
+
+	assert_int_equal(parse_address(text, &address, &err), 0);
+	return lb_addr_of(&address);
+}
+
+static const struct lb_vip *find_vip(const struct fixture *fixture, const char *text,
+				     uint8_t l4_proto, uint16_t port)
+{
+	struct lb_vip_key key = {
+		.addr = make_addr(text),
+		.port = htons(port),
+		.l4_proto = l4_proto,
+	};
+
+	return fake_dataplane_vip(fixture->fake, &key);
+}
+
+static uint32_t table_of(const struct fixture *fixture, uint16_t service_id)
+{
+	return fixture->fake->dp.services[service_id].table;
+}
+
+static const struct lb_slot_line *block_at(const struct dataplane *dp, uint32_t block)
+{
+	assert_in_range(block, 0, dp->table_blocks - 1);
+	return &dp->slots[(size_t)block * dp->table_lines];
+}
+
+static size_t block_bytes(const struct dataplane *dp)
+{
+	return dp->table_lines * sizeof(struct lb_slot_line);
+}
+
+/* To be freed. */
+static void *block_copy(const struct fixture *fixture, uint32_t block)
+{
+	const struct dataplane *dp = &fixture->fake->dp;
+	void *copy = malloc(block_bytes(dp));
+
+	assert_non_null(copy);
+	memcpy(copy, block_at(dp, block), block_bytes(dp));
+	return copy;
+}
+
+static void assert_block(const struct fixture *fixture, uint32_t block, const void *copy)
+{
+	const struct dataplane *dp = &fixture->fake->dp;
+
+	assert_memory_equal(block_at(dp, block), copy, block_bytes(dp));
+}
+
+static void count_owners(const struct dataplane *dp, uint32_t block, uint32_t *ret_owned)
+{
+	const struct lb_slot_line *lines = block_at(dp, block);
+	uint16_t owner;
+
+	memset(ret_owned, 0, (BACKENDS + 1) * sizeof(*ret_owned));
+	for (uint32_t slot = 0; slot < TABLE_SIZE; slot++) {
+		owner = lines[slot / LB_SLOTS_PER_LINE].backend[slot % LB_SLOTS_PER_LINE];
+		assert_in_range(owner, 0, BACKENDS);
+		ret_owned[owner]++;
+	}
+}
+
+/* The table is of the service's eligible backends, all of the same weight, and of no other. */
+static void assert_table(const struct fixture *fixture, const struct service_spec *spec)
+{
+	uint32_t owned[BACKENDS + 1], eligible = 0, total = 0;
+	uint32_t table = table_of(fixture, spec->id);
+	uint16_t id;
+
+	count_owners(&fixture->fake->dp, table, owned);
+	for (size_t i = 0; i < spec->backend_count; i++)
+		eligible += fixture->facts[spec->backends[i].id].eligible;
+	for (size_t i = 0; i < spec->backend_count; i++) {
+		id = spec->backends[i].id;
+		assert_int_equal(owned[id], sync_slots(fixture->sync, id));
+		if (fixture->facts[id].eligible)
+			assert_in_range(owned[id], TABLE_SIZE / eligible,
+					TABLE_SIZE / eligible + 1);
+		else
+			assert_int_equal(owned[id], 0);
+		total += owned[id];
+	}
+	assert_int_equal(total, eligible ? TABLE_SIZE : 0);
+	assert_int_equal(table != 0, eligible != 0);
+}
+
+/* --- a service --- */
+
+static unsigned int vips_seen;
+
+/* When packets may come, all that they can meet is there. */
+static void check_ready(const struct dataplane *dp, const struct lb_vip *vip)
+{
+	uint32_t owned[BACKENDS + 1];
+
+	vips_seen++;
+	assert_int_equal(vip->kind, LB_VIP_SERVICE);
+	count_owners(dp, dp->services[vip->service].table, owned);
+	assert_int_equal(owned[0], 0);
+	for (int id = 1; id <= BACKENDS; id++) {
+		if (owned[id] == 0)
+			continue;
+		assert_int_equal(dp->backends[id].service, vip->service);
+		assert_int_equal(dp->backends[id].hop.flags, LB_BACKEND_UP | LB_BACKEND_RESOLVED);
+	}
+}
+
+static void test_vips_come_last(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_vip *vip;
+
+	vips_seen = 0;
+	fixture->fake->on_vip_put = check_ready;
+	add_service(fixture, WEB, 3);
+	add_service(fixture, DNS, 2);
+	fixture->facts[2].eligible = false;
+	sync_ok(fixture);
+	assert_int_equal(vips_seen, 2);
+	assert_table(fixture, service(fixture, WEB));
+	assert_table(fixture, service(fixture, DNS));
+	vip = find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80);
+	assert_non_null(vip);
+	assert_int_equal(vip->service, DNS);
+	assert_int_equal(vip->vip, DNS);
+}
+
+static void test_shares_by_weight(void **state)
+{
+	static const uint16_t weights[] = {1, 2, 0, 4};
+	struct fixture *fixture = *state;
+	uint32_t owned[BACKENDS + 1];
+
+	add_service(fixture, WEB, 0);
+	for (uint16_t i = 0; i < 4; i++)
+		add_backend(fixture, WEB, (uint16_t)(i + 1), weights[i]);
+	sync_ok(fixture);
+	count_owners(&fixture->fake->dp, table_of(fixture, WEB), owned);
+	assert_int_equal(owned[0], 0);
+	for (uint16_t i = 0; i < 4; i++) {
+		assert_in_range(owned[i + 1], TABLE_SIZE * weights[i] / 7,
+				(TABLE_SIZE * weights[i] + 6) / 7);
+		assert_int_equal(sync_slots(fixture->sync, (uint16_t)(i + 1)), owned[i + 1]);
+	}
+}
+
+static void test_records(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_backend *backend = fixture->fake->dp.backends;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	struct lb_addr addr = make_addr("198.18.1.1");
+
+	add_service(fixture, WEB, 4);
+	fixture->facts[2].hop.flags = 0;
+	set_alive(fixture, 3, false);
+	set_alive(fixture, 4, false);
+	fixture->facts[4].hop.flags = 0;
+	sync_ok(fixture);
+	assert_int_equal(backend[1].hop.flags, LB_BACKEND_UP | LB_BACKEND_RESOLVED);
+	assert_int_equal(backend[2].hop.flags, LB_BACKEND_UP);
+	assert_int_equal(backend[3].hop.flags, LB_BACKEND_RESOLVED);
+	assert_int_equal(backend[4].hop.flags, 0);
+	assert_memory_equal(&backend[1].addr, &addr, sizeof(addr));
+	assert_memory_equal(backend[1].hop.dst_mac, fixture->facts[1].hop.dst_mac, 6);
+	assert_memory_equal(backend[1].hop.src_mac, fixture->facts[1].hop.src_mac, 6);
+	assert_int_equal(backend[1].hop.ifindex, 5);
+	assert_int_equal(backend[1].port, htons(8080));
+	assert_int_equal(record->mode, LB_MODE_NAT);
+	assert_int_equal(record->timeout[LB_FLOW_EMBRYONIC], 7500);
+	assert_int_equal(record->timeout[LB_FLOW_ESTABLISHED], 879);
+
+	fixture->facts[1].hop.ifindex = 6;
+	fixture->facts[1].hop.src_mac[5] = 9;
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(backend[1].hop.ifindex, 6);
+	assert_int_equal(backend[1].hop.src_mac[5], 9);
+	assert_int_equal(backend[1].hop.flags, LB_BACKEND_UP | LB_BACKEND_RESOLVED);
+}
+
+/* --- tables --- */
+
+static void test_none_eligible(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t owned[BACKENDS + 1];
+
+	add_service(fixture, WEB, 2);
+	sync_ok(fixture);
+	set_alive(fixture, 1, false);
+	set_alive(fixture, 2, false);
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(table_of(fixture, WEB), 0);
+	count_owners(&fixture->fake->dp, 0, owned);
+	assert_int_equal(owned[0], TABLE_SIZE);
+	assert_table(fixture, service(fixture, WEB));
+	assert_int_equal(fixture->fake->dp.backends[1].hop.flags, LB_BACKEND_RESOLVED);
+	set_alive(fixture, 2, true);
+	sync_one_ok(fixture, WEB);
+	assert_table(fixture, service(fixture, WEB));
+}
+
+static void test_change_flips(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t former;
+	void *copy;
+
+	add_service(fixture, WEB, 4);
+	sync_ok(fixture);
+	for (int round = 0; round < 20; round++) {
+		former = table_of(fixture, WEB);
+		copy = block_copy(fixture, former);
+		set_alive(fixture, 1, round % 2);
+		sync_one_ok(fixture, WEB);
+		assert_int_not_equal(table_of(fixture, WEB), former);
+		assert_block(fixture, former, copy);
+		assert_table(fixture, service(fixture, WEB));
+		free(copy);
+	}
+}
+
+static void test_same_members_stay(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_spec *web;
+	struct backend_spec first;
+	uint32_t table;
+
+	add_service(fixture, WEB, 3);
+	sync_ok(fixture);
+	table = table_of(fixture, WEB);
+	sync_ok(fixture);
+	fixture->facts[1].hop.dst_mac[5] = 7;
+	sync_one_ok(fixture, WEB);
+	web = service(fixture, WEB);
+	first = web->backends[0];
+	web->backends[0] = web->backends[2];
+	web->backends[2] = first;
+	sync_ok(fixture);
+	assert_int_equal(table_of(fixture, WEB), table);
+	assert_int_equal(fixture->fake->backend_stats_resets, 3);
+	assert_int_equal(fixture->fake->vip_stats_resets, 0);
+	web->backends[0].weight = 2;
+	sync_ok(fixture);
+	assert_int_not_equal(table_of(fixture, WEB), table);
+}
+
+/* --- removal --- */
+
+static void assert_gone(const struct fixture *fixture, uint16_t backend)
+{
+	assert_int_equal(fixture->fake->dp.backends[backend].service, 0);
+	assert_int_equal(fixture->fake->dp.backends[backend].hop.flags, 0);
+	assert_int_equal(sync_slots(fixture->sync, backend), 0);
+}
+
+static void test_removed_backend(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_service(fixture, WEB, 3);
+	sync_ok(fixture);
+	remove_backend(fixture, WEB, 1);
+	sync_ok(fixture);
+	assert_gone(fixture, 2);
+	assert_table(fixture, service(fixture, WEB));
+	assert_int_equal(fixture->fake->backend_stats_resets, 3);
+	add_backend(fixture, WEB, 2, 1);
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->backend_stats_resets, 4);
+	assert_table(fixture, service(fixture, WEB));
+}
+
+static void test_removed_service(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_service(fixture, WEB, 2);
+	add_service(fixture, DNS, 2);
+	sync_ok(fixture);
+	desired_remove_service(fixture->desired, service(fixture, WEB));
+	sync_ok(fixture);
+	assert_int_equal(table_of(fixture, WEB), 0);
+	assert_gone(fixture, 1);
+	assert_gone(fixture, 2);
+	assert_null(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80));
+	assert_non_null(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80));
+	assert_int_equal(fixture->fake->vip_count, 1);
+	assert_int_equal(fixture->fake->vip_stats_resets, 1);
+	assert_table(fixture, service(fixture, DNS));
+}
+
+/* --- mode nat: the balancer's own addresses --- */
+
+static void assert_nat(const struct fixture *fixture, const char *text, bool there)
+{
+	const struct lb_vip *vip = find_vip(fixture, text, IPPROTO_TCP, 0);
+
+	assert_int_equal(vip != NULL, there);
+	if (vip)
+		assert_int_equal(vip->kind, LB_VIP_NAT);
+	assert_null(find_vip(fixture, text, IPPROTO_UDP, 0));
+}
+
+static void test_nat_addresses(void **state)
+{
+	struct fixture *fixture = *state;
+	struct lb_addr addr = make_addr("198.18.2.1");
+
+	add_service(fixture, WEB, 3); /* the third one's is not known */
+	fixture->facts[1].nat_addr = addr;
+	fixture->facts[2].nat_addr = addr;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->vip_count, 2);
+	assert_nat(fixture, "198.18.2.1", true);
+	assert_memory_equal(&fixture->fake->dp.backends[2].nat_addr, &addr, sizeof(addr));
+
+	fixture->facts[2].nat_addr = make_addr("198.18.2.2");
+	sync_ok(fixture);
+	assert_nat(fixture, "198.18.2.1", true);
+	assert_nat(fixture, "198.18.2.2", true);
+	fixture->facts[1].nat_addr = fixture->facts[2].nat_addr;
+	sync_ok(fixture);
+	assert_nat(fixture, "198.18.2.1", false);
+	assert_nat(fixture, "198.18.2.2", true);
+
+	service(fixture, WEB)->mode = LB_MODE_L2;
+	sync_ok(fixture);
+	assert_nat(fixture, "198.18.2.2", false);
+	assert_int_equal(fixture->fake->vip_count, 1);
+	assert_int_equal(fixture->fake->vip_stats_resets, 0);
+}
+
+/* --- restart, failure, many changes --- */
+
+static void restart(struct fixture *fixture)
+{
+	sync_free(fixture->sync);
+	fixture->sync = sync_new(&fixture->fake->dp);
+	assert_non_null(fixture->sync);
+}
+
+static void test_adopted_block_stays(void **state)
+{
+	struct fixture *fixture = *state;
+	uint32_t adopted;
+	void *copy;
+
+	add_service(fixture, WEB, 3);
+	sync_ok(fixture);
+	adopted = table_of(fixture, WEB);
+	copy = block_copy(fixture, adopted);
+	restart(fixture);
+
+	add_service(fixture, DNS, 2);
+	for (int round = 0; round < 20; round++) {
+		set_alive(fixture, 5, round % 2);
+		sync_one_ok(fixture, DNS);
+		assert_int_not_equal(table_of(fixture, DNS), adopted);
+	}
+	assert_int_equal(table_of(fixture, WEB), adopted);
+	assert_block(fixture, adopted, copy);
+
+	sync_ok(fixture); /* what it was built from is not known: it is built anew, elsewhere */
+	assert_int_not_equal(table_of(fixture, WEB), adopted);
+	assert_block(fixture, adopted, copy);
+	assert_table(fixture, service(fixture, WEB));
+	assert_int_equal(fixture->fake->backend_stats_resets, 5);
+	free(copy);
+}
+
+/* All died while no agent ran. */
+static void test_adopted_table_empties(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_service(fixture, WEB, 2);
+	sync_ok(fixture);
+	restart(fixture);
+	set_alive(fixture, 1, false);
+	set_alive(fixture, 2, false);
+	sync_ok(fixture);
+	assert_table(fixture, service(fixture, WEB));
+}
+
+static void test_retry_after_failure(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = {0};
+
+	add_service(fixture, WEB, 2);
+	fixture->facts[1].nat_addr = make_addr("198.18.2.1");
+	fixture->fake->vip_put_error = E2BIG;
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -E2BIG);
+	assert_string_equal(err.message, "VIP cannot be entered");
+	assert_int_equal(table_of(fixture, WEB), 0);
+	fixture->facts[1].nat_addr = (struct lb_addr){0};
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -E2BIG);
+	assert_int_equal(fixture->fake->vip_count, 0);
+	fixture->fake->vip_put_error = 0;
+	sync_ok(fixture);
+	assert_non_null(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80));
+	assert_table(fixture, service(fixture, WEB));
+}
+
+static void assert_all_tables(struct fixture *fixture)
+{
+	bool used[SERVICES + 2] = {false};
+	uint32_t table;
+
+	for (uint16_t id = 1; id <= SERVICES; id++) {
+		table = table_of(fixture, id);
+		assert_in_range(table, 0, fixture->fake->dp.table_blocks - 1);
+		assert_false(table != 0 && used[table]);
+		used[table] = true;
+	}
+	for (size_t i = 0; i < fixture->desired->service_count; i++)
+		assert_table(fixture, &fixture->desired->services[i]);
+}
+
+/* With one spare block, a single one lost or given twice would show. */
+static void test_no_block_is_lost(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned int seed = 1;
+	uint16_t id;
+
+	for (id = 1; id <= SERVICES; id++)
+		add_service(fixture, id, 4);
+	sync_ok(fixture);
+	for (int round = 0; round < 1000; round++) {
+		for (id = 1; id <= BACKENDS; id++)
+			set_alive(fixture, id, rand_r(&seed) % 3 == 0);
+		id = (uint16_t)(1 + rand_r(&seed) % SERVICES);
+		if (round % 10 == 0)
+			desired_remove_service(fixture->desired, service(fixture, id));
+		sync_ok(fixture);
+		assert_all_tables(fixture);
+		if (round % 10 == 0)
+			add_service(fixture, id, 4);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_vips_come_last, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shares_by_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_records, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_none_eligible, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_change_flips, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_members_stay, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_backend, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_service, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nat_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopted_block_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopted_table_empties, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retry_after_failure, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_block_is_lost, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("sync", tests, NULL, NULL);
+}
