@@ -699,40 +699,40 @@ static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t if
 	return ret;
 }
 
-/* The program once more, with the maps of the running one, for a dispatcher to load. */
-static int open_twin(const struct dataplane_bpf *dp, struct ingress **ret_twin, struct error *err)
+/* The program once more, with the maps of the running one, for a dispatcher to load. NULL: err
+ * says why. */
+static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *err)
 {
 	struct ingress *twin = ingress__open();
 	struct bpf_map *map, *original;
-	int ret = 0;
 
-	if (!twin)
-		return error_set(err, ENOMEM, "out of memory");
+	if (!twin) {
+		error_set(err, ENOMEM, "out of memory");
+		return NULL;
+	}
 	set_constants(dp, twin);
 	bpf_program__set_autoload(twin->progs.lb_clock, false);
 	bpf_object__for_each_map(map, twin->obj)
 	{
 		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));
-		if (!bpf_map__is_internal(map) && bpf_map__reuse_fd(map, bpf_map__fd(original)))
-			ret = error_set(err, errno, "map %s: cannot be shared: %s",
-					bpf_map__name(map), strerror(errno));
-	}
-	if (ret) {
+		if (bpf_map__is_internal(map) || bpf_map__reuse_fd(map, bpf_map__fd(original)) == 0)
+			continue;
+		error_set(err, errno, "map %s: cannot be shared: %s", bpf_map__name(map),
+			  strerror(errno));
 		ingress__destroy(twin);
-		return ret;
+		return NULL;
 	}
-	*ret_twin = twin;
-	return 0;
+	return twin;
 }
 
 static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface *entry,
 			   enum attach_mode mode, struct error *err)
 {
-	struct ingress *twin = NULL;
-	int ret = open_twin(dp, &twin, err);
+	struct ingress *twin = open_twin(dp, err);
+	int ret;
 
-	if (ret)
-		return ret;
+	if (!twin)
+		return -EIO;
 	ret = dispatcher_join(dp->bpffs, entry->name, entry->ifindex, twin->obj, mode,
 			      &entry->is_new, err);
 	ingress__destroy(twin);

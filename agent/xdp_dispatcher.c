@@ -95,7 +95,8 @@ int dispatcher_join(const char *bpffs, const char *interface, uint32_t ifindex,
 		    struct bpf_object *object, enum attach_mode mode, bool *ret_new,
 		    struct error *err)
 {
-	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = object, .prog_name = "lb_ingress");
+	struct xdp_program_opts opts = {
+		.sz = sizeof(opts), .obj = object, .prog_name = "lb_ingress"};
 	struct xdp_program *program = xdp_program__create(&opts);
 	long problem = libxdp_get_error(program);
 	uint32_t former;
