@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane.h"
 
-/* Jiffies of one unit, as a shift: the power of two nearest to `ms` milliseconds. */
-static uint8_t nearest_shift(uint32_t hz, uint32_t ms)
+#define TICKS_MAX (LB_FLOW_TIME_MASK / 2)
+
+/*
+ * Jiffies of one unit, as a shift: the power of two nearest to `ms` milliseconds, or the next
+ * one up whose count of units reaches max_ms. HZ 300 needs that: 30 s are 9000 of its jiffies.
+ */
+static uint8_t unit_shift(uint32_t hz, uint32_t ms, uint64_t max_ms)
 {
 	uint32_t jiffies = hz * ms / 1000;
 	uint8_t shift = 0;
 
 	while ((3u << shift) / 2 < jiffies)
+		shift++;
+	while (max_ms * hz > (1000ULL << shift) * TICKS_MAX)
 		shift++;
 	return shift;
 }
@@ -16,8 +23,8 @@ struct dataplane_clock dataplane_clock_for(uint32_t hz)
 {
 	return (struct dataplane_clock){
 		.hz = hz,
-		.tick_shift = nearest_shift(hz, 4),
-		.coarse_tick_shift = nearest_shift(hz, 1000),
+		.tick_shift = unit_shift(hz, 4, DATAPLANE_EMBRYONIC_MAX_MS),
+		.coarse_tick_shift = unit_shift(hz, 1000, DATAPLANE_TIMEOUT_MAX_MS),
 	};
 }
 
@@ -29,7 +36,7 @@ uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state
 
 	if (ticks < 1)
 		return 1;
-	return ticks > LB_FLOW_TIME_MASK / 2 ? LB_FLOW_TIME_MASK / 2 : (uint16_t)ticks;
+	return ticks > TICKS_MAX ? TICKS_MAX : (uint16_t)ticks;
 }
 
 uint32_t dataplane_table_lines(uint32_t table_size)

@@ -28,6 +28,10 @@ struct dataplane_sizes {
 	uint32_t table_size; /* slots of a Maglev table; a prime */
 };
 
+/* The longest idle times that the clock can tell at any HZ: of embryonic flows, of all others. */
+#define DATAPLANE_EMBRYONIC_MAX_MS (30 * 1000ULL)
+#define DATAPLANE_TIMEOUT_MAX_MS   (7200 * 1000ULL)
+
 /* The clock of flow and NAT entries: jiffies and how to shift them; see abi.h. */
 struct dataplane_clock {
 	uint32_t hz;
@@ -82,7 +86,8 @@ struct dataplane_ops {
 	uint64_t (*now)(struct dataplane *dp);
 };
 
-/* Milliseconds to ticks (state LB_FLOW_EMBRYONIC) or coarse ticks, rounded up, at least 1. */
+/* Milliseconds to ticks (state LB_FLOW_EMBRYONIC) or coarse ticks, rounded up, at least 1. Exact
+ * up to the longest idle times above. */
 uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state state,
 			 uint64_t ms);
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane.h"
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define SERVICE_VIPS_MAX 16
@@ -333,10 +335,12 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		{"check-timeout", check->timeout_ms, 10, MINUTE_MS, true},
 		{"rise", check->rise, 1, 1000, false},
 		{"fall", check->fall, 1, 1000, false},
-		{"timeout-established", timeout[LB_FLOW_ESTABLISHED], 2 * SECOND_MS, 2 * HOUR_MS,
-		 true},
-		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS, 30 * SECOND_MS, true},
-		{"timeout-closing", timeout[LB_FLOW_CLOSING], 2 * SECOND_MS, 2 * HOUR_MS, true},
+		{"timeout-established", timeout[LB_FLOW_ESTABLISHED], 2 * SECOND_MS,
+		 DATAPLANE_TIMEOUT_MAX_MS, true},
+		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS,
+		 DATAPLANE_EMBRYONIC_MAX_MS, true},
+		{"timeout-closing", timeout[LB_FLOW_CLOSING], 2 * SECOND_MS,
+		 DATAPLANE_TIMEOUT_MAX_MS, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
