@@ -49,16 +49,22 @@ static void block_give(struct sync *sync, uint32_t block)
 	sync->free_count++;
 }
 
-/* All blocks are free but the empty one and those that adopted services point at. */
+/*
+ * All blocks are free but the empty one and those that adopted services point at. A block beyond
+ * the map, or that another service has already, is not the service's own: were it taken on, it
+ * would be given back twice. The empty table stands in until the service's own is built.
+ */
 static void blocks_init(struct sync *sync, bool *used)
 {
+	uint32_t *table;
 	uint32_t id, block;
 
 	for (id = 1; id <= sync->dp->sizes.services; id++) {
-		block = sync->dp->services[id].table;
+		table = &sync->dp->services[id].table;
 		sync->digest[id] = DIGEST_UNKNOWN;
-		if (block < sync->dp->table_blocks)
-			used[block] = true;
+		if (*table >= sync->dp->table_blocks || (*table && used[*table]))
+			__atomic_store_n(table, 0, __ATOMIC_RELEASE);
+		used[*table] = true;
 	}
 	for (block = 1; block < sync->dp->table_blocks; block++) {
 		if (!used[block])

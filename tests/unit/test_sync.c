@@ -237,6 +237,21 @@ static void assert_table(const struct fixture *fixture, const struct service_spe
 	assert_int_equal(table != 0, eligible != 0);
 }
 
+static void assert_all_tables(struct fixture *fixture)
+{
+	bool used[SERVICES + 2] = {false};
+	uint32_t table;
+
+	for (uint16_t id = 1; id <= SERVICES; id++) {
+		table = table_of(fixture, id);
+		assert_in_range(table, 0, fixture->fake->dp.table_blocks - 1);
+		assert_false(table != 0 && used[table]);
+		used[table] = true;
+	}
+	for (size_t i = 0; i < fixture->desired->service_count; i++)
+		assert_table(fixture, &fixture->desired->services[i]);
+}
+
 /* --- a service --- */
 
 static unsigned int vips_seen;
@@ -523,6 +538,38 @@ static void test_adopted_block_stays(void **state)
 	free(copy);
 }
 
+/* Maps that a damaged or foreign agent left: a block beyond the map, and one that two share. */
+static void test_adopted_blocks_are_checked(void **state)
+{
+	struct fixture *fixture = *state;
+	struct dataplane *dp = &fixture->fake->dp;
+	uint32_t shared;
+	void *copy;
+
+	for (uint16_t id = 1; id <= SERVICES; id++)
+		add_service(fixture, id, 2);
+	sync_ok(fixture);
+	shared = table_of(fixture, WEB);
+	copy = block_copy(fixture, shared);
+	dp->services[DNS].table = shared;
+	dp->services[3].table = dp->table_blocks;
+	restart(fixture);
+	assert_int_equal(table_of(fixture, WEB), shared);
+	assert_int_equal(table_of(fixture, DNS), 0);
+	assert_int_equal(table_of(fixture, 3), 0);
+
+	sync_one_ok(fixture, DNS);
+	assert_block(fixture, shared, copy);
+	for (int round = 0; round < 20; round++) {
+		set_alive(fixture, 1, round % 2);
+		set_alive(fixture, 5, round % 2);
+		set_alive(fixture, 9, round % 2);
+		sync_ok(fixture);
+		assert_all_tables(fixture);
+	}
+	free(copy);
+}
+
 /* All died while no agent ran. */
 static void test_adopted_table_empties(void **state)
 {
@@ -555,21 +602,6 @@ static void test_retry_after_failure(void **state)
 	sync_ok(fixture);
 	assert_non_null(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80));
 	assert_table(fixture, service(fixture, WEB));
-}
-
-static void assert_all_tables(struct fixture *fixture)
-{
-	bool used[SERVICES + 2] = {false};
-	uint32_t table;
-
-	for (uint16_t id = 1; id <= SERVICES; id++) {
-		table = table_of(fixture, id);
-		assert_in_range(table, 0, fixture->fake->dp.table_blocks - 1);
-		assert_false(table != 0 && used[table]);
-		used[table] = true;
-	}
-	for (size_t i = 0; i < fixture->desired->service_count; i++)
-		assert_table(fixture, &fixture->desired->services[i]);
 }
 
 /* With one spare block, a single one lost or given twice would show. */
@@ -608,6 +640,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_removed_service, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nat_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted_block_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopted_blocks_are_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted_table_empties, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_retry_after_failure, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_block_is_lost, setup, teardown),
