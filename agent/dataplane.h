@@ -61,7 +61,8 @@ struct dataplane_ops {
 	int (*vip_put)(struct dataplane *dp, const struct lb_vip_key *key, const struct lb_vip *vip,
 		       struct error *err);
 	int (*vip_remove)(struct dataplane *dp, const struct lb_vip_key *key, struct error *err);
-	/* Calls visit for each VIP; visit may remove the one it is shown. */
+	/* Calls visit for each VIP; visit may remove the one it is shown, whose key and vip are
+	 * valid until then. */
 	void (*vip_each)(struct dataplane *dp,
 			 void (*visit)(void *context, const struct lb_vip_key *key,
 				       const struct lb_vip *vip),

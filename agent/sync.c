@@ -379,8 +379,12 @@ static bool vip_wanted(const struct service_spec *service, const struct lb_vip_k
 	return false;
 }
 
+/* What it is shown goes with the removal, so the counters' index is noted before. They go back to
+ * zero only once no packet can be counted there: a VIP that stays keeps its own. */
 static void sweep_vip(void *context, const struct lb_vip_key *key, const struct lb_vip *vip)
 {
+	const bool counted = vip->kind == LB_VIP_SERVICE;
+	const uint16_t vip_id = vip->vip;
 	struct vip_sweep *sweep = context;
 	const struct service_spec *service;
 	size_t i;
@@ -394,8 +398,8 @@ static void sweep_vip(void *context, const struct lb_vip_key *key, const struct 
 	if (sweep->ret)
 		return;
 	sweep->ret = sweep->sync->dp->ops->vip_remove(sweep->sync->dp, key, sweep->err);
-	if (vip->kind == LB_VIP_SERVICE)
-		sweep->sync->dp->ops->vip_stats_reset(sweep->sync->dp, vip->vip);
+	if (sweep->ret == 0 && counted)
+		sweep->sync->dp->ops->vip_stats_reset(sweep->sync->dp, vip_id);
 }
 
 /* --- everything --- */

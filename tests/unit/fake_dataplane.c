@@ -55,26 +55,26 @@ static int vip_remove(struct dataplane *dp, const struct lb_vip_key *key, struct
 	struct fake_dataplane *fake = fake_of(dp);
 	size_t i = vip_index(fake, key);
 
-	(void)err;
+	if (fake->vip_remove_error)
+		return error_set(err, fake->vip_remove_error, "VIP cannot be removed");
 	if (i < fake->vip_count)
 		fake->vips[i] = fake->vips[--fake->vip_count];
+	memset(&fake->vips[fake->vip_count], 0xff, sizeof(*fake->vips));
 	return 0;
 }
 
-/* Backwards: what a removal moves has been visited. A copy: visit may remove what it is shown. */
+/* Backwards: what a removal moves has been visited. A removed entry is overwritten, as whoever
+ * reads on in it shall notice. */
 static void vip_each(struct dataplane *dp,
 		     void (*visit)(void *context, const struct lb_vip_key *key,
 				   const struct lb_vip *vip),
 		     void *context)
 {
 	struct fake_dataplane *fake = fake_of(dp);
-	struct fake_vip shown;
 	size_t i;
 
-	for (i = fake->vip_count; i > 0; i--) {
-		shown = fake->vips[i - 1];
-		visit(context, &shown.key, &shown.vip);
-	}
+	for (i = fake->vip_count; i > 0; i--)
+		visit(context, &fake->vips[i - 1].key, &fake->vips[i - 1].vip);
 }
 
 /* --- counters: there is no traffic --- */
@@ -109,8 +109,8 @@ static void flow_stats(struct dataplane *dp, struct lb_flow_stats *ret_stats)
 
 static void vip_stats_reset(struct dataplane *dp, uint16_t vip_id)
 {
-	(void)vip_id;
 	fake_of(dp)->vip_stats_resets++;
+	fake_of(dp)->vip_stats_reset_last = vip_id;
 }
 
 static void backend_stats_reset(struct dataplane *dp, uint16_t id)

@@ -18,7 +18,9 @@ struct fake_dataplane {
 	struct fake_vip *vips; /* room for dp.sizes.vips */
 	size_t vip_count;
 	int vip_put_error; /* errno that vip_put fails with; 0: it works */
+	int vip_remove_error;
 	unsigned int vip_stats_resets;
+	uint16_t vip_stats_reset_last;
 	unsigned int backend_stats_resets;
 	uint64_t now;
 	/* Called before a VIP is entered, if set. */

@@ -456,7 +456,30 @@ static void test_removed_service(void **state)
 	assert_non_null(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80));
 	assert_int_equal(fixture->fake->vip_count, 1);
 	assert_int_equal(fixture->fake->vip_stats_resets, 1);
+	assert_int_equal(fixture->fake->vip_stats_reset_last, WEB);
 	assert_table(fixture, service(fixture, DNS));
+}
+
+/* A VIP that cannot be removed still serves: its counters are not another's yet. */
+static void test_removal_fails(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err = {0};
+
+	add_service(fixture, WEB, 2);
+	add_service(fixture, DNS, 2);
+	sync_ok(fixture);
+	desired_remove_service(fixture->desired, service(fixture, DNS));
+	fixture->fake->vip_remove_error = EPERM;
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -EPERM);
+	assert_string_equal(err.message, "VIP cannot be removed");
+	assert_non_null(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80));
+	assert_int_equal(fixture->fake->vip_stats_resets, 0);
+	fixture->fake->vip_remove_error = 0;
+	sync_ok(fixture);
+	assert_null(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80));
+	assert_int_equal(fixture->fake->vip_stats_resets, 1);
+	assert_int_equal(fixture->fake->vip_stats_reset_last, DNS);
 }
 
 /* --- mode nat: the balancer's own addresses --- */
@@ -638,6 +661,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same_members_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_backend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_service, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removal_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nat_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted_block_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted_blocks_are_checked, setup, teardown),
