@@ -505,13 +505,11 @@ static void test_state_refused(void **state)
 		{"\"id\":1,", "", EINVAL, "service web: id: missing or 0"},
 		{"\"id\":1,", "\"id\":0,", EINVAL, "service web: id: missing or 0"},
 		{"\"id\":1,", "\"id\":65536,", EINVAL, "service web: id: 65536 is not"},
-		{"\"id\":2,", "\"id\":1,", EINVAL, "service shop: id: taken by another"},
 		{"\"vip-ids\":[2,1],", "", EINVAL, "tcp://[2001:db8::10]:80: id: missing"},
 		{"[2,1]", "[2]", EINVAL, "service web: vip-ids: not one for each vip"},
 		{"[2,1]", "[2,0]", EINVAL, "service web: vip-ids: not whole numbers"},
 		{"[2,1]", "[2,1.5]", EINVAL, "service web: vip-ids: not whole numbers"},
 		{"[2,1]", "[2,\"1\"]", EINVAL, "service web: vip-ids: not whole numbers"},
-		{"[2,1]", "[2,3]", EINVAL, "tcp://198.18.0.10:80: id: taken by another"},
 		{"\"removing\":true", "\"removing\":1", EINVAL, "backend 2001:db8::11 of service"},
 		{"\"name\":\"shop\"", "\"name\":\"web\"", EINVAL, "service web: is there already"},
 		{"\"rise\":2", "\"rise\":0", EINVAL, "service web: rise: 0"},
@@ -520,6 +518,29 @@ static void test_state_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_state_refused(cases[i].from, cases[i].to, cases[i].code, cases[i].message);
+}
+
+/* Indices into the maps, so that two owners of one would share a record, a table or counters. */
+static void test_state_refuses_duplicate_ids(void **state)
+{
+	static const char twin[] = "1795222923456},{\"address\":\"2001:db8::12\",\"id\":65535}";
+	static const char stranger[] =
+		"\"backends\":[{\"address\":\"198.18.1.11:80\",\"id\":65535}]";
+	static const struct {
+		const char *from, *to, *message;
+	} cases[] = {
+		{"\"id\":2,", "\"id\":1,", "service shop: id: taken by another"},
+		{"[2,1]", "[2,2]", "tcp://[2001:db8::10]:443: id: taken by another"},
+		{"[2,1]", "[2,3]", "tcp://198.18.0.10:80: id: taken by another"},
+		{"1795222923456}", twin,
+		 "backend 2001:db8::12 of service web: id: taken by another"},
+		{"\"backends\":[]", stranger,
+		 "backend 198.18.1.11:80 of service shop: id: taken by another"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_state_refused(cases[i].from, cases[i].to, EINVAL, cases[i].message);
 }
 
 /* --- out of memory: every allocation fails once; the sanitizer sees what leaks --- */
@@ -643,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_state_round_trip),
 		cmocka_unit_test(test_empty_state),
 		cmocka_unit_test(test_state_refused),
+		cmocka_unit_test(test_state_refuses_duplicate_ids),
 		cmocka_unit_test(test_memory_read_state),
 		cmocka_unit_test(test_memory_patch),
 		cmocka_unit_test(test_memory_add),
