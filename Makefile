@@ -170,6 +170,9 @@ TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_ids        := agent/ids.c agent/desired.c
+TEST_manager    := agent/manager.c agent/config.c agent/desired.c agent/ids.c agent/health.c \
+                   agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \
+                   $(wildcard tests/unit/fake_*.c)
 TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \
                    tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))

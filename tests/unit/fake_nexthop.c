@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_nexthop.h"
+
+#define ADDRESSES_MAX 32
+
+struct entry {
+	struct address address;
+	unsigned int watchers;
+	struct nexthop hop;
+};
+
+struct nexthop_table {
+	nexthop_callback callback;
+	void *context;
+	struct entry entries[ADDRESSES_MAX];
+	size_t count;
+};
+
+static struct nexthop_table table;
+
+static struct entry *entry_of(const struct address *address)
+{
+	size_t i = 0;
+
+	while (i < table.count && !address_equal(&table.entries[i].address, address))
+		i++;
+	if (i == table.count) {
+		assert_true(table.count < ADDRESSES_MAX);
+		table.entries[table.count++] = (struct entry){.address = *address};
+	}
+	return &table.entries[i];
+}
+
+static struct entry *entry_named(const char *text)
+{
+	struct address address;
+	struct error err;
+
+	assert_int_equal(parse_address(text, &address, &err), 0);
+	return entry_of(&address);
+}
+
+/* --- for tests --- */
+
+void fake_nexthop_tell(const char *address, const struct nexthop *hop)
+{
+	struct entry *entry = entry_named(address);
+
+	assert_true(entry->watchers > 0);
+	entry->hop = *hop;
+	table.callback(table.context, &entry->address, hop);
+}
+
+unsigned int fake_nexthop_watchers(const char *address)
+{
+	return entry_named(address)->watchers;
+}
+
+/* --- nexthop.h --- */
+
+int nexthop_table_new(uv_loop_t *loop, nexthop_callback callback, void *context,
+		      struct nexthop_table **ret_table, struct error *err)
+{
+	(void)loop;
+	(void)err;
+	table = (struct nexthop_table){.callback = callback, .context = context};
+	*ret_table = &table;
+	return 0;
+}
+
+void nexthop_table_free(struct nexthop_table *freed)
+{
+	(void)freed;
+}
+
+int nexthop_watch(struct nexthop_table *watching, const struct address *address, struct error *err)
+{
+	(void)watching;
+	(void)err;
+	entry_of(address)->watchers++;
+	return 0;
+}
+
+void nexthop_unwatch(struct nexthop_table *watching, const struct address *address)
+{
+	(void)watching;
+	assert_true(entry_of(address)->watchers > 0);
+	entry_of(address)->watchers--;
+}
+
+const struct nexthop *nexthop_get(const struct nexthop_table *asked, const struct address *address)
+{
+	const struct entry *entry = entry_of(address);
+
+	(void)asked;
+	return entry->watchers ? &entry->hop : NULL;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FAKE_PROBE_H
+#define SLUICE_FAKE_PROBE_H
+
+/* probe.h without a network: a test reports the results itself, by the endpoint of the backend
+ * as the test wrote it. */
+#include "probe.h"
+
+/* NULL: nobody probes it. */
+const struct check_spec *fake_probe_spec(const char *endpoint);
+
+/* One probe has ended. reason: NULL on success. */
+void fake_probe_report(const char *endpoint, const char *reason);
+
+#endif

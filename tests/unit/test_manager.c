@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * How the manager answers what it is told: by next hops and probes (both told by the tests), by
+ * its clock, by changes of the desired state, and by a data plane or a disk that fails.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <time.h>
+
+#include "fake_dataplane.h"
+#include "fake_nexthop.h"
+#include "fake_probe.h"
+#include "log.h"
+#include "manager.h"
+#include "store.h"
+
+#define GUARD_MS 5000
+#define OWN      "198.18.0.1" /* the balancer's address towards all backends */
+
+static struct {
+	struct fake_dataplane *fake;
+	struct manager *manager;
+	uv_loop_t loop;
+} fx;
+
+/* --- the disk --- */
+
+static int save_error; /* errno that saving fails with; 0: it works */
+static unsigned int saves;
+
+int store_save(const char *dir, const char *text, struct error *err)
+{
+	(void)dir;
+	assert_non_null(text);
+	if (save_error)
+		return error_set(err, save_error, "disk: %s", strerror(save_error));
+	saves++;
+	return 0;
+}
+
+/* --- fixture --- */
+
+static void start(struct desired *desired)
+{
+	struct error err = {0};
+
+	assert_non_null(desired);
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", desired, &fx.manager, &err),
+			 0);
+}
+
+static void stop(void)
+{
+	manager_stop(fx.manager);
+	uv_run(&fx.loop, UV_RUN_DEFAULT);
+	manager_free(fx.manager);
+	fx.manager = NULL;
+}
+
+static int setup(void **state)
+{
+	static const struct dataplane_sizes sizes = {
+		.services = 4,
+		.backends = 8,
+		.vips = 8,
+		.flows = LB_FLOW_WAYS,
+		.table_size = 251,
+	};
+
+	(void)state;
+	log_set_level(LOG_LEVEL_ERROR);
+	save_error = 0;
+	saves = 0;
+	fx.fake = fake_dataplane_new(&sizes);
+	assert_non_null(fx.fake);
+	assert_int_equal(uv_loop_init(&fx.loop), 0);
+	start(desired_new());
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	stop();
+	assert_int_equal(uv_loop_close(&fx.loop), 0);
+	fake_dataplane_free(fx.fake);
+	return 0;
+}
+
+/* A restart, as by kill -9: the data plane stays as it is. */
+static void restart(void)
+{
+	struct desired *desired = desired_clone(manager_desired(fx.manager));
+
+	stop();
+	fx.fake->dp.adopted = true;
+	start(desired);
+}
+
+/* Runs the loop, and with it the manager's clock, until the condition holds. */
+#define run_until(condition)                                                                       \
+	do {                                                                                       \
+		uint64_t guard = uv_hrtime() + GUARD_MS * 1000000ULL;                              \
+		while (!(condition)) {                                                             \
+			assert_true(uv_hrtime() < guard);                                          \
+			uv_run(&fx.loop, UV_RUN_ONCE);                                             \
+		}                                                                                  \
+	} while (0)
+
+/* --- changes --- */
+
+static struct desired *change(void)
+{
+	struct desired *next = desired_clone(manager_desired(fx.manager));
+
+	assert_non_null(next);
+	return next;
+}
+
+static int commit(struct desired *next, struct error *ret_err)
+{
+	*ret_err = (struct error){0};
+	return manager_commit(fx.manager, next, ret_err);
+}
+
+static void commit_ok(struct desired *next)
+{
+	struct error err;
+
+	if (commit(next, &err))
+		fail_msg("refused: %s", err.message);
+}
+
+static void put_service(struct desired *next, const char *name, const char *vip,
+			enum check_kind check)
+{
+	struct service_spec spec;
+	struct error err;
+
+	service_spec_init(&spec);
+	snprintf(spec.name, sizeof(spec.name), "%s", name);
+	spec.check.kind = check;
+	spec.vips = calloc(1, sizeof(*spec.vips));
+	assert_non_null(spec.vips);
+	spec.vip_count = 1;
+	assert_int_equal(parse_vip(vip, &spec.vips[0].vip, &err), 0);
+	assert_int_equal(desired_add_service(next, &spec, &err), 0);
+}
+
+static void put_backend(struct desired *next, const char *name, const char *endpoint)
+{
+	struct backend_spec backend = {.weight = 1};
+	struct error err;
+
+	assert_int_equal(parse_endpoint(endpoint, 80, &backend.endpoint, &err), 0);
+	assert_int_equal(service_add_backend(desired_service(next, name), &backend, &err), 0);
+}
+
+static struct backend_spec *backend(const struct desired *desired, const char *name,
+				    const char *endpoint)
+{
+	struct backend_spec *found = NULL;
+	struct error err;
+
+	if (service_require_backend(desired_service(desired, name), endpoint, &found, &err))
+		fail_msg("%s", err.message);
+	return found;
+}
+
+static void add_service(const char *name, const char *vip, enum check_kind check)
+{
+	struct desired *next = change();
+
+	put_service(next, name, vip, check);
+	commit_ok(next);
+}
+
+static void add_backend(const char *name, const char *endpoint)
+{
+	struct desired *next = change();
+
+	put_backend(next, name, endpoint);
+	commit_ok(next);
+}
+
+static void set_state(const char *name, const char *endpoint, enum admin_state state,
+		      uint64_t deadline_ms)
+{
+	struct desired *next = change();
+	struct backend_spec *spec = backend(next, name, endpoint);
+
+	spec->state = state;
+	spec->deadline_ms = deadline_ms;
+	commit_ok(next);
+}
+
+/* --- next hops --- */
+
+static struct nexthop hop_from(const char *own)
+{
+	struct nexthop hop = {
+		.resolved = true,
+		.on_link = true,
+		.ifindex = 5,
+		.dst_mac = {2, 0, 0, 0, 0, 1},
+		.src_mac = {2, 0, 0, 0, 0, 2},
+	};
+	struct error err;
+
+	assert_int_equal(parse_address(own, &hop.source, &err), 0);
+	return hop;
+}
+
+static void resolve(const char *address, const char *own)
+{
+	struct nexthop hop = hop_from(own);
+
+	fake_nexthop_tell(address, &hop);
+}
+
+static void lose(const char *address)
+{
+	const struct nexthop hop = {.reason = "no ARP reply"};
+
+	fake_nexthop_tell(address, &hop);
+}
+
+/* --- what came of it --- */
+
+static struct backend_view view_of(const char *name, const char *endpoint)
+{
+	return manager_backend(fx.manager, backend(manager_desired(fx.manager), name, endpoint));
+}
+
+static const struct lb_backend *record(const char *name, const char *endpoint)
+{
+	return &fx.fake->dp.backends[backend(manager_desired(fx.manager), name, endpoint)->id];
+}
+
+static bool is_up(const char *name, const char *endpoint)
+{
+	return record(name, endpoint)->hop.flags & LB_BACKEND_UP;
+}
+
+static void assert_status(const char *name, const char *endpoint, enum backend_status status,
+			  const char *reason)
+{
+	struct backend_view view = view_of(name, endpoint);
+
+	assert_string_equal(backend_status_name(view.status), backend_status_name(status));
+	assert_string_equal(view.reason, reason);
+	assert_int_equal(view.share > 0, status == BACKEND_UP);
+}
+
+/* web at 198.18.0.10:80 with one backend that is up. */
+static void web_up(enum check_kind check)
+{
+	add_service("web", "tcp://198.18.0.10:80", check);
+	add_backend("web", "198.18.1.11:80");
+	resolve("198.18.1.11", OWN);
+	if (check != CHECK_NONE)
+		fake_probe_report("198.18.1.11:80", NULL);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_true(is_up("web", "198.18.1.11:80"));
+}
+
+/* --- a backend comes and goes --- */
+
+static void test_up_after_hop_and_check(void **state)
+{
+	const struct backend_spec *spec;
+
+	(void)state;
+	add_service("web", "tcp://198.18.0.10:80", CHECK_HTTP);
+	add_backend("web", "198.18.1.11:80");
+	assert_int_equal(fake_probe_spec("198.18.1.11:80")->kind, CHECK_HTTP);
+	assert_int_equal(fake_nexthop_watchers("198.18.1.11"), 1);
+	assert_status("web", "198.18.1.11:80", BACKEND_CHECKING, "next hop is being asked for");
+	resolve("198.18.1.11", OWN);
+	assert_status("web", "198.18.1.11:80", BACKEND_CHECKING, "first check under way");
+	assert_false(is_up("web", "198.18.1.11:80"));
+	fake_probe_report("198.18.1.11:80", NULL);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.flags,
+			 LB_BACKEND_UP | LB_BACKEND_RESOLVED);
+	spec = backend(manager_desired(fx.manager), "web", "198.18.1.11:80");
+	assert_true(manager_backend(fx.manager, spec).share == 1);
+}
+
+static void test_checks_take_down_and_bring_up(void **state)
+{
+	(void)state;
+	web_up(CHECK_TCP);
+	fake_probe_report("198.18.1.11:80", "connect: refused");
+	fake_probe_report("198.18.1.11:80", "connect: refused");
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	fake_probe_report("198.18.1.11:80", "timeout");
+	assert_status("web", "198.18.1.11:80", BACKEND_DOWN, "timeout");
+	assert_false(is_up("web", "198.18.1.11:80"));
+	fake_probe_report("198.18.1.11:80", NULL);
+	assert_status("web", "198.18.1.11:80", BACKEND_DOWN, "timeout");
+	fake_probe_report("198.18.1.11:80", NULL);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_true(is_up("web", "198.18.1.11:80"));
+	assert_true(view_of("web", "198.18.1.11:80").checks_failed == 3);
+	assert_true(view_of("web", "198.18.1.11:80").checks_passed == 3);
+}
+
+/* --- next hops --- */
+
+static void test_no_neighbour(void **state)
+{
+	(void)state;
+	add_service("web", "tcp://198.18.0.10:80", CHECK_TCP);
+	add_backend("web", "198.18.1.11:80");
+	lose("198.18.1.11");
+	assert_status("web", "198.18.1.11:80", BACKEND_NO_NEIGHBOUR, "no ARP reply");
+	fake_probe_report("198.18.1.11:80", NULL); /* by whatever way: packets have none */
+	assert_status("web", "198.18.1.11:80", BACKEND_NO_NEIGHBOUR, "no ARP reply");
+}
+
+/* The kernel forgets neighbours; as long as checks pass the backend is there. */
+static void test_lost_hop_with_and_without_check(void **state)
+{
+	(void)state;
+	web_up(CHECK_TCP);
+	lose("198.18.1.11");
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.flags, LB_BACKEND_UP);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.ifindex, 5);
+
+	add_service("blind", "tcp://198.18.0.11:80", CHECK_NONE);
+	add_backend("blind", "198.18.1.12:80");
+	assert_null(fake_probe_spec("198.18.1.12:80"));
+	resolve("198.18.1.12", OWN);
+	assert_status("blind", "198.18.1.12:80", BACKEND_UP, "");
+	lose("198.18.1.12");
+	assert_status("blind", "198.18.1.12:80", BACKEND_NO_NEIGHBOUR, "no ARP reply");
+	assert_false(is_up("blind", "198.18.1.12:80"));
+}
+
+static void test_moved_hop(void **state)
+{
+	struct nexthop hop = hop_from(OWN);
+	uint32_t table;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	table = fx.fake->dp.services[1].table;
+	hop.dst_mac[5] = 9;
+	hop.ifindex = 6;
+	fake_nexthop_tell("198.18.1.11", &hop);
+	assert_memory_equal(record("web", "198.18.1.11:80")->hop.dst_mac, hop.dst_mac, 6);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.ifindex, 6);
+	assert_true(is_up("web", "198.18.1.11:80"));
+	assert_int_equal(fx.fake->dp.services[1].table, table);
+}
+
+static void test_one_hop_of_two_services(void **state)
+{
+	(void)state;
+	web_up(CHECK_NONE);
+	add_service("shop", "tcp://198.18.0.11:80", CHECK_NONE);
+	add_backend("shop", "198.18.1.11:8080");
+	assert_int_equal(fake_nexthop_watchers("198.18.1.11"), 2);
+	resolve("198.18.1.11", OWN);
+	assert_status("shop", "198.18.1.11:8080", BACKEND_UP, "");
+	lose("198.18.1.11");
+	assert_false(is_up("web", "198.18.1.11:80"));
+	assert_false(is_up("shop", "198.18.1.11:8080"));
+}
+
+static void test_l2_needs_the_link(void **state)
+{
+	struct nexthop hop = hop_from(OWN);
+	struct desired *next = change();
+
+	(void)state;
+	put_service(next, "web", "tcp://198.18.0.10:80", CHECK_NONE);
+	desired_service(next, "web")->mode = LB_MODE_L2;
+	put_backend(next, "web", "198.18.1.11:80");
+	commit_ok(next);
+	hop.on_link = false;
+	fake_nexthop_tell("198.18.1.11", &hop);
+	assert_status("web", "198.18.1.11:80", BACKEND_NO_NEIGHBOUR,
+		      "mode l2 needs the backend on a directly attached network");
+	hop.on_link = true;
+	fake_nexthop_tell("198.18.1.11", &hop);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+}
+
+/* --- what the operator asks for --- */
+
+static void test_maintenance(void **state)
+{
+	(void)state;
+	web_up(CHECK_TCP);
+	set_state("web", "198.18.1.11:80", ADMIN_MAINT, 0);
+	assert_status("web", "198.18.1.11:80", BACKEND_MAINT, "");
+	assert_false(is_up("web", "198.18.1.11:80"));
+	assert_null(fake_probe_spec("198.18.1.11:80"));
+	set_state("web", "198.18.1.11:80", ADMIN_UP, 0);
+	assert_status("web", "198.18.1.11:80", BACKEND_CHECKING, "first check under way");
+	fake_probe_report("198.18.1.11:80", NULL);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+}
+
+static void test_changed_check_is_probed(void **state)
+{
+	struct desired *next;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	next = change();
+	desired_service(next, "web")->check.interval_ms = 100;
+	commit_ok(next);
+	assert_true(fake_probe_spec("198.18.1.11:80")->interval_ms == 100);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, ""); /* what it was known to be */
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void test_drain_ends_at_its_deadline(void **state)
+{
+	(void)state;
+	web_up(CHECK_TCP);
+	set_state("web", "198.18.1.11:80", ADMIN_DRAIN, now_ms() + 60000);
+	assert_status("web", "198.18.1.11:80", BACKEND_DRAIN, "");
+	assert_true(is_up("web", "198.18.1.11:80"));
+	set_state("web", "198.18.1.11:80", ADMIN_DRAIN, now_ms());
+	run_until(view_of("web", "198.18.1.11:80").status == BACKEND_MAINT);
+	assert_false(is_up("web", "198.18.1.11:80"));
+	assert_true(backend(manager_desired(fx.manager), "web", "198.18.1.11:80")->deadline_ms ==
+		    0);
+}
+
+/* Of a flow of the backend's, in the one bucket there is. */
+static void put_flow(const char *endpoint)
+{
+	uint16_t id = backend(manager_desired(fx.manager), "web", endpoint)->id;
+
+	fx.fake->dp.flows[0].word[0] = (uint64_t)id << LB_FLOW_BACKEND_SHIFT |
+				       (uint64_t)LB_FLOW_ESTABLISHED << LB_FLOW_STATE_SHIFT;
+}
+
+static size_t web_backends(void)
+{
+	return desired_service(manager_desired(fx.manager), "web")->backend_count;
+}
+
+static void test_removal_waits_for_flows(void **state)
+{
+	struct desired *next;
+	struct error err;
+	unsigned int saved;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	put_flow("198.18.1.11:80");
+	next = change();
+	backend(next, "web", "198.18.1.11:80")->removing = true;
+	commit_ok(next);
+	saved = saves;
+	run_until(view_of("web", "198.18.1.11:80").active_flows == 1);
+	for (int i = 0; i < 5; i++)
+		uv_run(&fx.loop, UV_RUN_ONCE);
+	assert_status("web", "198.18.1.11:80", BACKEND_REMOVING, "");
+	assert_true(is_up("web", "198.18.1.11:80"));
+	assert_int_equal(saves, saved);
+	fx.fake->dp.flows[0].word[0] = 0;
+	run_until(web_backends() == 0);
+	assert_int_equal(saves, saved + 1);
+	assert_int_equal(fake_nexthop_watchers("198.18.1.11"), 0);
+	assert_null(fake_probe_spec("198.18.1.11:80"));
+	assert_int_equal(fx.fake->dp.backends[1].service, 0);
+	/* Packets under way may still name index 1. */
+	next = change();
+	put_backend(next, "web", "198.18.1.12:80");
+	assert_int_equal(commit(next, &err), 0);
+	assert_int_equal(backend(manager_desired(fx.manager), "web", "198.18.1.12:80")->id, 2);
+}
+
+/* --- what fails --- */
+
+static void test_unsaved_change_is_none(void **state)
+{
+	struct desired *next;
+	struct error err;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	save_error = ENOSPC;
+	next = change();
+	put_backend(next, "web", "198.18.1.12:80");
+	assert_int_equal(commit(next, &err), -ENOSPC);
+	assert_string_equal(err.message, "disk: No space left on device");
+	assert_int_equal(web_backends(), 1);
+	assert_null(fake_probe_spec("198.18.1.12:80"));
+	assert_int_equal(fake_nexthop_watchers("198.18.1.12"), 0);
+}
+
+static void test_sync_is_tried_again(void **state)
+{
+	struct desired *next;
+	struct error err;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	fx.fake->vip_put_error = E2BIG;
+	next = change();
+	put_service(next, "x", "tcp://198.18.0.11:80", CHECK_NONE);
+	assert_int_equal(commit(next, &err), -E2BIG);
+	assert_string_equal(manager_out_of_sync(fx.manager), "VIP cannot be entered");
+	fx.fake->vip_put_error = 0;
+	run_until(!manager_out_of_sync(fx.manager));
+	assert_int_equal(fx.fake->vip_count, 3); /* and the NAT address */
+}
+
+/* --- a restart --- */
+
+static void test_restart_takes_up_as_up(void **state)
+{
+	uint16_t flags;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	add_backend("web", "198.18.1.12:80");
+	resolve("198.18.1.12", OWN);
+	for (int i = 0; i < 3; i++)
+		fake_probe_report("198.18.1.12:80", "timeout");
+	flags = record("web", "198.18.1.11:80")->hop.flags;
+	restart();
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.flags, flags);
+	assert_status("web", "198.18.1.12:80", BACKEND_CHECKING, "first check under way");
+	fake_probe_report("198.18.1.12:80", "timeout");
+	assert_status("web", "198.18.1.12:80", BACKEND_DOWN, "timeout");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_up_after_hop_and_check),
+		TEST(test_checks_take_down_and_bring_up),
+		TEST(test_no_neighbour),
+		TEST(test_lost_hop_with_and_without_check),
+		TEST(test_moved_hop),
+		TEST(test_one_hop_of_two_services),
+		TEST(test_l2_needs_the_link),
+		TEST(test_maintenance),
+		TEST(test_changed_check_is_probed),
+		TEST(test_drain_ends_at_its_deadline),
+		TEST(test_removal_waits_for_flows),
+		TEST(test_unsaved_change_is_none),
+		TEST(test_sync_is_tried_again),
+		TEST(test_restart_takes_up_as_up),
+	};
+
+	return cmocka_run_group_tests_name("manager", tests, NULL, NULL);
+}
