@@ -231,8 +231,8 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 }
 
 /*
- * A backend that a former agent left alive in the data plane is taken on as alive, with its way:
- * its checks may take it down, a restart may not.
+ * A backend that a former agent left alive in the data plane is taken on as alive, with its way
+ * or with what was known of it last: its checks may take it down, a restart may not.
  */
 static void run_adopt(struct manager *manager, struct backend_run *run)
 {
@@ -241,18 +241,19 @@ static void run_adopt(struct manager *manager, struct backend_run *run)
 
 	if (record->service != run->service_id)
 		return;
+	facts->hop = record->hop;
+	facts->nat_addr = record->nat_addr;
+	run->hop_known = record->hop.flags & (LB_BACKEND_UP | LB_BACKEND_RESOLVED);
 	if (record->hop.flags & LB_BACKEND_UP)
 		run->health.state = HEALTH_UP;
 	if (!(record->hop.flags & LB_BACKEND_RESOLVED))
 		return;
-	run->hop_known = true;
 	run->hop.resolved = true;
 	run->hop.on_link = true;
 	run->hop.ifindex = record->hop.ifindex;
 	memcpy(run->hop.dst_mac, record->hop.dst_mac, sizeof(run->hop.dst_mac));
 	memcpy(run->hop.src_mac, record->hop.src_mac, sizeof(run->hop.src_mac));
 	memcpy(&run->hop.source, &record->nat_addr, sizeof(run->hop.source));
-	facts->nat_addr = record->nat_addr;
 }
 
 static int run_start(struct manager *manager, const struct service_spec *service,

@@ -552,6 +552,21 @@ static void test_restart_takes_up_as_up(void **state)
 	assert_status("web", "198.18.1.12:80", BACKEND_DOWN, "timeout");
 }
 
+/* The neighbour is being asked for again, the check passes: so it was up, and stays up. */
+static void test_restart_with_a_lost_hop(void **state)
+{
+	struct lb_backend before;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	lose("198.18.1.11");
+	before = *record("web", "198.18.1.11:80");
+	assert_int_equal(before.hop.flags, LB_BACKEND_UP);
+	restart();
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_memory_equal(record("web", "198.18.1.11:80"), &before, sizeof(before));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -571,6 +586,7 @@ int main(void)
 		TEST(test_unsaved_change_is_none),
 		TEST(test_sync_is_tried_again),
 		TEST(test_restart_takes_up_as_up),
+		TEST(test_restart_with_a_lost_hop),
 	};
 
 	return cmocka_run_group_tests_name("manager", tests, NULL, NULL);
