@@ -45,6 +45,8 @@ struct dataplane {
 	const struct dataplane_ops *ops;
 	struct dataplane_sizes sizes;
 	struct dataplane_clock clock;
+	uint16_t nat_port_low; /* mode nat sends from these ports, inclusive */
+	uint16_t nat_port_high;
 	bool adopted; /* the maps were there already, with the flows of a former agent */
 
 	/* Shared with the kernel. Index 0 of services and backends is none. */

@@ -32,7 +32,6 @@ struct dataplane_bpf {
 	int lock_fd; /* of the directory, locked: one agent a directory */
 	int cpus;
 	uint64_t seed;
-	uint16_t nat_port_low, nat_port_count;
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes;
@@ -282,8 +281,9 @@ static void set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 	constants->lb_flow_mask = dp->base.sizes.flows / LB_FLOW_WAYS - 1;
 	constants->lb_table_size = dp->base.sizes.table_size;
 	constants->lb_table_lines = dp->base.table_lines;
-	constants->lb_nat_port_low = dp->nat_port_low;
-	constants->lb_nat_port_count = dp->nat_port_count;
+	constants->lb_nat_port_low = dp->base.nat_port_low;
+	constants->lb_nat_port_count =
+		(uint16_t)(dp->base.nat_port_high - dp->base.nat_port_low + 1);
 	constants->lb_tick_shift = dp->base.clock.tick_shift;
 	constants->lb_coarse_tick_shift = dp->base.clock.coarse_tick_shift;
 }
@@ -557,8 +557,8 @@ int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct datapla
 		return error_set(err, ENOMEM, "out of memory");
 	dp->lock_fd = -1;
 	dp->seed = config->seed;
-	dp->nat_port_low = config->nat_port_low;
-	dp->nat_port_count = (uint16_t)(config->nat_port_high - config->nat_port_low + 1);
+	dp->base.nat_port_low = config->nat_port_low;
+	dp->base.nat_port_high = config->nat_port_high;
 	dp->base.ops = &ops;
 	dp->base.sizes = config->sizes;
 	dp->base.clock = dataplane_clock_for(kernel_hz());

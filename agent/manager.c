@@ -33,12 +33,24 @@ struct backend_run {
 	struct nexthop hop;
 	bool hop_known; /* was resolved once: a check may then vouch for the backend */
 	char check_reason[160];
+	struct address own;     /* the balancer's, which replies come to; all zero: not known yet */
+	char taken_reason[256]; /* why replies of mode nat may go astray; empty: they do not */
+	bool taken_all;         /* and all of them would: it cannot be used */
 	enum backend_status status;
 	const char *reason;
 	uint64_t since_ms;
 	uint64_t drain_ends_ms; /* loop time; 0: no deadline */
 	uint64_t drain_rounds;  /* flow scan rounds when the drain began */
 	uint64_t checks[2];     /* failed, passed */
+};
+
+/* What run_check_replies() asked last, and the answer. */
+struct reply_taker {
+	uint64_t generation;
+	uint16_t service_id;
+	struct address own;
+	const struct vip_spec *vip; /* into desired, as owner */
+	const struct service_spec *owner;
 };
 
 struct manager {
@@ -49,6 +61,7 @@ struct manager {
 	struct service_spec **service_by_id; /* into desired */
 	struct backend_run *runs;            /* [backend index] */
 	struct backend_facts *facts;         /* [backend index] */
+	struct reply_taker taker;
 	struct sync *sync;
 	struct flow_scan *scan;
 	struct probe_engine *probes;
@@ -83,9 +96,71 @@ const char *backend_status_name(enum backend_status status)
 
 /* --- what is known of a backend --- */
 
+static bool address_known(const struct address *address)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(&address->ip);
+}
+
 static bool hop_fits_mode(const struct manager *manager, const struct backend_run *run)
 {
 	return manager->service_by_id[run->service_id]->mode != LB_MODE_L2 || run->hop.on_link;
+}
+
+static void log_taken(const struct manager *manager, const struct backend_run *run)
+{
+	const struct dataplane *dp = manager->dp;
+	char endpoint[ENDPOINT_TEXT_MAX], hint[128];
+
+	snprintf(hint, sizeof(hint), "give that VIP another address, or a port outside %u-%u",
+		 dp->nat_port_low, dp->nat_port_high);
+	log_warn(run->taken_all ? "replies cannot come back" : "replies to one port go astray",
+		 "service", manager->service_by_id[run->service_id]->name, "backend",
+		 format_endpoint(&run->spec.endpoint, endpoint), "reason", run->taken_reason,
+		 "hint", hint);
+}
+
+/* desired_reply_taker(), asked once for backends in a row that share service and own address. */
+static const struct reply_taker *reply_taker(struct manager *manager, const struct backend_run *run)
+{
+	struct reply_taker *taker = &manager->taker;
+
+	if (taker->generation == manager->desired->generation &&
+	    taker->service_id == run->service_id && address_equal(&taker->own, &run->own))
+		return taker;
+	*taker = (struct reply_taker){
+		.generation = manager->desired->generation,
+		.service_id = run->service_id,
+		.own = run->own,
+	};
+	taker->vip = desired_reply_taker(manager->desired, manager->service_by_id[run->service_id],
+					 &run->own, manager->dp->nat_port_low,
+					 manager->dp->nat_port_high, NULL, &taker->owner);
+	return taker;
+}
+
+/*
+ * manager_commit() refuses a VIP in the way of replies, but a route may lead from another address
+ * later on. One VIP port costs the few flows that draw this port; any port costs all of them.
+ */
+static void run_check_replies(struct manager *manager, struct backend_run *run)
+{
+	char former[sizeof(run->taken_reason)], address[ADDRESS_TEXT_MAX], text[VIP_TEXT_MAX];
+	const struct reply_taker *taker;
+
+	if (run->hop.resolved)
+		run->own = run->hop.source;
+	taker = reply_taker(manager, run);
+	memcpy(former, run->taken_reason, sizeof(former));
+	run->taken_reason[0] = '\0';
+	run->taken_all = taker->vip && taker->vip->vip.endpoint.port == 0;
+	if (!taker->vip)
+		return;
+	snprintf(run->taken_reason, sizeof(run->taken_reason),
+		 "%s, which replies come to, is VIP %s of service %s",
+		 format_address(&run->own, address), format_vip(&taker->vip->vip, text),
+		 taker->owner->name);
+	if (strcmp(former, run->taken_reason) != 0)
+		log_taken(manager, run);
 }
 
 static enum backend_status run_status(const struct manager *manager, const struct backend_run *run,
@@ -109,6 +184,10 @@ static enum backend_status run_status(const struct manager *manager, const struc
 		*ret_reason = "mode l2 needs the backend on a directly attached network";
 		return BACKEND_NO_NEIGHBOUR;
 	}
+	if (run->taken_all) {
+		*ret_reason = run->taken_reason;
+		return BACKEND_NO_NEIGHBOUR;
+	}
 	*ret_reason = run->health.state == HEALTH_CHECKING ? "first check under way" : "";
 	return run->health.state == HEALTH_CHECKING ? BACKEND_CHECKING : BACKEND_UP;
 }
@@ -118,15 +197,17 @@ static void run_facts(const struct backend_run *run, struct backend_facts *facts
 	bool serving = run->status == BACKEND_UP || run->status == BACKEND_DRAIN ||
 		       run->status == BACKEND_REMOVING;
 
-	facts->alive = serving && run->health.state == HEALTH_UP;
+	facts->alive = serving && run->health.state == HEALTH_UP && !run->taken_all;
 	facts->eligible = run->status == BACKEND_UP;
+	facts->nat_addr = lb_addr_of(&run->own);
+	if (run->taken_all)
+		memset(&facts->nat_addr, 0, sizeof(facts->nat_addr)); /* it is the VIP's */
 	facts->hop.flags = run->hop.resolved ? LB_BACKEND_RESOLVED : 0;
 	if (!run->hop.resolved)
 		return; /* what was known last stays; the data plane asks the kernel meanwhile */
 	memcpy(facts->hop.dst_mac, run->hop.dst_mac, sizeof(facts->hop.dst_mac));
 	memcpy(facts->hop.src_mac, run->hop.src_mac, sizeof(facts->hop.src_mac));
 	facts->hop.ifindex = run->hop.ifindex;
-	facts->nat_addr = lb_addr_of(&run->hop.source);
 }
 
 static void log_status(const struct manager *manager, const struct backend_run *run)
@@ -148,6 +229,7 @@ static void run_update(struct manager *manager, struct backend_run *run)
 	enum backend_status former = run->status;
 	bool fresh = run->since_ms == 0;
 
+	run_check_replies(manager, run);
 	run->status = run_status(manager, run, &run->reason);
 	run_facts(run, &manager->facts[run->spec.id]);
 	if (!fresh && run->status == former)
@@ -237,23 +319,22 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 static void run_adopt(struct manager *manager, struct backend_run *run)
 {
 	const struct lb_backend *record = &manager->dp->backends[run->spec.id];
-	struct backend_facts *facts = &manager->facts[run->spec.id];
 
 	if (record->service != run->service_id)
 		return;
-	facts->hop = record->hop;
-	facts->nat_addr = record->nat_addr;
+	manager->facts[run->spec.id].hop = record->hop;
+	memcpy(&run->own, &record->nat_addr, sizeof(run->own));
 	run->hop_known = record->hop.flags & (LB_BACKEND_UP | LB_BACKEND_RESOLVED);
 	if (record->hop.flags & LB_BACKEND_UP)
 		run->health.state = HEALTH_UP;
-	if (!(record->hop.flags & LB_BACKEND_RESOLVED))
+	if (!(record->hop.flags & LB_BACKEND_RESOLVED) || !address_known(&run->own))
 		return;
 	run->hop.resolved = true;
 	run->hop.on_link = true;
 	run->hop.ifindex = record->hop.ifindex;
 	memcpy(run->hop.dst_mac, record->hop.dst_mac, sizeof(run->hop.dst_mac));
 	memcpy(run->hop.src_mac, record->hop.src_mac, sizeof(run->hop.src_mac));
-	memcpy(&run->hop.source, &record->nat_addr, sizeof(run->hop.source));
+	run->hop.source = run->own;
 }
 
 static int run_start(struct manager *manager, const struct service_spec *service,
@@ -410,6 +491,78 @@ static int assign_ids(const struct manager *manager, struct desired *next, struc
 	return ret;
 }
 
+/* Names first what is new: the backend, or else the VIP. */
+static int refuse_taken(const struct manager *manager, const struct service_spec *service,
+			const struct backend_spec *backend, const struct service_spec *owner,
+			const struct vip *vip, struct error *err)
+{
+	unsigned int low = manager->dp->nat_port_low, high = manager->dp->nat_port_high;
+	char endpoint[ENDPOINT_TEXT_MAX], text[VIP_TEXT_MAX];
+
+	format_endpoint(&backend->endpoint, endpoint);
+	format_vip(vip, text);
+	if (backend->id)
+		error_set(err, EEXIST,
+			  "VIP %s of service %s: replies of backend %s of service %s come to this "
+			  "address, ports %u-%u",
+			  text, owner->name, endpoint, service->name, low, high);
+	else
+		error_set(err, EEXIST,
+			  "backend %s of service %s: its replies would come to VIP %s of service "
+			  "%s, for mode nat uses this address, ports %u-%u",
+			  endpoint, service->name, text, owner->name, low, high);
+	error_hint(err, -EEXIST,
+		   "choose another address for the VIP, or a port outside %u-%u, which lbagent "
+		   "--nat-ports sets",
+		   low, high);
+	return error_field(err, -EEXIST, backend->id ? "vip" : "address");
+}
+
+/*
+ * Refuses what would newly put a VIP in the way of replies in mode nat. What was there before is
+ * not refused, or nothing could be changed any more after a route has; run_check_replies() says it.
+ */
+static int check_replies(const struct manager *manager, const struct service_spec *service,
+			 const struct desired *next, struct error *err)
+{
+	struct address own,
+		checked[2] = {0}; /* the last one asked about, of old backends and new */
+	const struct backend_spec *backend;
+	const struct service_spec *before, *owner;
+	const struct vip_spec *vip;
+	size_t i;
+
+	for (i = 0; i < service->backend_count; i++) {
+		backend = &service->backends[i];
+		before = backend->id ? manager->service_by_id[service->id] : NULL;
+		own = manager->runs[backend->id].own;
+		if (!address_known(&own) &&
+		    !nexthop_source(manager->nexthops, &backend->endpoint.address, &own))
+			continue;
+		if (address_equal(&own, &checked[!before]))
+			continue;
+		checked[!before] = own;
+		vip = desired_reply_taker(next, service, &own, manager->dp->nat_port_low,
+					  manager->dp->nat_port_high, before, &owner);
+		if (vip)
+			return refuse_taken(manager, service, backend, owner, &vip->vip, err);
+	}
+	return 0;
+}
+
+static int check_all_replies(const struct manager *manager, const struct desired *next,
+			     struct error *err)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < next->service_count; i++) {
+		if (next->services[i].mode == LB_MODE_NAT)
+			ret = check_replies(manager, &next->services[i], next, err);
+	}
+	return ret;
+}
+
 int manager_commit(struct manager *manager, struct desired *next, struct error *err)
 {
 	struct desired *former = manager->desired;
@@ -417,6 +570,8 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 
 	next->generation = former->generation + 1;
 	ret = desired_check(next, err);
+	if (ret == 0)
+		ret = check_all_replies(manager, next, err);
 	if (ret == 0)
 		ret = assign_ids(manager, next, err);
 	if (ret == 0)
@@ -505,6 +660,23 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	return nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 }
 
+static void stop_runs(struct manager *manager)
+{
+	uint32_t id;
+
+	for (id = 1; manager->runs && id <= manager->dp->sizes.backends; id++) {
+		prober_free(manager->runs[id].prober);
+		manager->runs[id].prober = NULL;
+	}
+	probe_engine_free(manager->probes);
+	nexthop_table_free(manager->nexthops);
+}
+
+static void on_failed_closed(uv_handle_t *handle)
+{
+	manager_free(handle->data);
+}
+
 int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		struct desired *desired, struct manager **ret_manager, struct error *err)
 {
@@ -526,12 +698,18 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	/* Flows of a former agent may name backends that are no longer desired. */
 	for (id = 1; ret == 0 && id <= dp->sizes.backends; id++)
 		manager->runs[id].rests_until = dp->adopted ? 2 : 0;
+	/* Of a configuration file; a saved state has its indices, and is not refused. */
+	if (ret == 0)
+		index_services(manager);
+	if (ret == 0)
+		ret = check_all_replies(manager, desired, err);
 	if (ret == 0)
 		ret = assign_ids(manager, desired, err);
 	if (ret == 0)
 		ret = reconcile(manager, err);
 	if (ret) {
-		manager_stop(manager);
+		stop_runs(manager);
+		uv_close((uv_handle_t *)&manager->housekeeping, on_failed_closed);
 		return ret;
 	}
 	uv_timer_start(&manager->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
@@ -541,14 +719,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 
 void manager_stop(struct manager *manager)
 {
-	uint32_t id;
-
-	for (id = 1; manager->runs && id <= manager->dp->sizes.backends; id++) {
-		prober_free(manager->runs[id].prober);
-		manager->runs[id].prober = NULL;
-	}
-	probe_engine_free(manager->probes);
-	nexthop_table_free(manager->nexthops);
+	stop_runs(manager);
 	uv_close((uv_handle_t *)&manager->housekeeping, NULL);
 }
 

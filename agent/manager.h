@@ -38,6 +38,8 @@ struct backend_view {
 /*
  * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop and
  * state_dir must outlive the manager. Nothing is attached or probed before the loop runs.
+ * What has no index yet, as a configuration file's services, is checked as in a commit. After a
+ * failure the loop must run once more to close handles.
  */
 int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		struct desired *desired, struct manager **ret_manager, struct error *err);

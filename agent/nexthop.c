@@ -737,3 +737,20 @@ const struct nexthop *nexthop_get(const struct nexthop_table *table, const struc
 
 	return watched ? &watched->hop : NULL;
 }
+
+bool nexthop_source(struct nexthop_table *table, const struct address *address,
+		    struct address *ret_source)
+{
+	const struct watched *watched = find_watched(table, address);
+	struct rtnl_route route;
+
+	if (watched && watched->neighbour) {
+		*ret_source = watched->source;
+		return true;
+	}
+	if (rtnl_get_route(table->rtnl, address, &route) < 0 || route.type != RTN_UNICAST ||
+	    !route.has_source)
+		return false;
+	*ret_source = route.source;
+	return true;
+}

@@ -44,6 +44,14 @@ void nexthop_table_free(struct nexthop_table *table);
 int nexthop_watch(struct nexthop_table *table, const struct address *address, struct error *err);
 void nexthop_unwatch(struct nexthop_table *table, const struct address *address);
 
+/*
+ * The source address that a packet to address has, as the routes stand: known from watching it, or
+ * else asked for. It takes no neighbour's answer, so it is there before the hop is resolved. False:
+ * no route, or none that can be used.
+ */
+bool nexthop_source(struct nexthop_table *table, const struct address *address,
+		    struct address *ret_source);
+
 /* What is known now; NULL if the address is not watched. Valid until the loop runs again. */
 const struct nexthop *nexthop_get(const struct nexthop_table *table, const struct address *address);
 

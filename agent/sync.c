@@ -349,12 +349,9 @@ struct vip_sweep {
 static bool nat_wanted(const struct service_spec *service, const struct lb_vip_key *key,
 		       const struct backend_facts *facts)
 {
-	bool protocol = false;
 	size_t i;
 
-	for (i = 0; i < service->vip_count; i++)
-		protocol = protocol || service->vips[i].vip.protocol == key->l4_proto;
-	if (service->mode != LB_MODE_NAT || !protocol)
+	if (!service_translates(service, key->l4_proto))
 		return false;
 	for (i = 0; i < service->backend_count; i++) {
 		if (memcmp(&facts[service->backends[i].id].nat_addr, &key->addr,

@@ -9,6 +9,9 @@ lab_agent_start || exit 1
 lbctl add service web --vip "tcp://$LAB_VIP4:80" --check none >/dev/null || bail "web is added"
 lbctl add service dns --vip "udp://[$LAB_VIP6]:53" --check none >/dev/null || bail "dns is added"
 lbctl add backend web 198.18.1.11 >/dev/null || bail "a backend is added"
+# In the way of UDP replies over IPv6, of which there are none yet.
+lbctl add service taken --vip "udp://[2001:db8::1]:2000" --check none >/dev/null ||
+	bail "a service on the balancer's own address is added"
 lab_wait_up web || exit 1
 
 before=$(lbctl --json show)
@@ -58,6 +61,12 @@ cli 1 'sctp|protocol|tcp' add service x --vip sctp://198.18.0.11:80
 cli 1 'tcp://198.18.0.10:80.*web|web.*tcp://198.18.0.10:80' add service x --vip "tcp://$LAB_VIP4:80"
 cli 1 'twice|duplicate|already' add service x --vip tcp://198.18.0.11:80 --vip tcp://198.18.0.11:80
 cli 1 'web' add service web --vip tcp://198.18.0.11:80
+cli 1 'VIP tcp://198.18.0.1:2000 of service x: .*198.18.1.11:80 of service web.*1024-32767' \
+	add service x --vip tcp://198.18.0.1:2000
+cli 1 'nat-ports' add service x --vip 'tcp://198.18.0.1:*'
+cli 1 'nat-ports' set service web --vip "tcp://$LAB_VIP4:80" --vip tcp://198.18.0.1:32767
+cli 1 'backend .*:53 of service dns: .*udp://\[2001:db8::1\]:2000 of service taken' \
+	add backend dns '[2001:db8::1:11]:53'
 cli 1 'name' add service 'a b' --vip tcp://198.18.0.11:80
 cli 1 'mode' add service x --vip tcp://198.18.0.11:80 --mode magic
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 500

@@ -166,6 +166,8 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->ops = &fake_ops;
 	dp->sizes = *sizes;
 	dp->clock = dataplane_clock_for(250);
+	dp->nat_port_low = 1024;
+	dp->nat_port_high = 32767;
 	dp->table_lines = dataplane_table_lines(sizes->table_size);
 	dp->table_blocks = sizes->services + 2; /* the empty one, and a spare one */
 	dp->services = calloc((size_t)sizes->services + 1, sizeof(*dp->services));

@@ -13,6 +13,8 @@
 struct entry {
 	struct address address;
 	unsigned int watchers;
+	bool routed;
+	struct address source;
 	struct nexthop hop;
 };
 
@@ -49,6 +51,18 @@ static struct entry *entry_named(const char *text)
 
 /* --- for tests --- */
 
+bool fake_nexthop_keep_routes;
+
+void fake_nexthop_route(const char *address, const char *source)
+{
+	struct entry *entry = entry_named(address);
+	struct error err;
+
+	entry->routed = source != NULL;
+	if (source)
+		assert_int_equal(parse_address(source, &entry->source, &err), 0);
+}
+
 void fake_nexthop_tell(const char *address, const struct nexthop *hop)
 {
 	struct entry *entry = entry_named(address);
@@ -70,7 +84,10 @@ int nexthop_table_new(uv_loop_t *loop, nexthop_callback callback, void *context,
 {
 	(void)loop;
 	(void)err;
-	table = (struct nexthop_table){.callback = callback, .context = context};
+	if (!fake_nexthop_keep_routes)
+		table = (struct nexthop_table){0};
+	table.callback = callback;
+	table.context = context;
 	*ret_table = &table;
 	return 0;
 }
@@ -93,6 +110,17 @@ void nexthop_unwatch(struct nexthop_table *watching, const struct address *addre
 	(void)watching;
 	assert_true(entry_of(address)->watchers > 0);
 	entry_of(address)->watchers--;
+}
+
+bool nexthop_source(struct nexthop_table *asked, const struct address *address,
+		    struct address *ret_source)
+{
+	const struct entry *entry = entry_of(address);
+
+	(void)asked;
+	if (entry->routed)
+		*ret_source = entry->source;
+	return entry->routed;
 }
 
 const struct nexthop *nexthop_get(const struct nexthop_table *asked, const struct address *address)

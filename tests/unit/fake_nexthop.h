@@ -3,10 +3,16 @@
 #define SLUICE_FAKE_NEXTHOP_H
 
 /*
- * nexthop.h without a kernel: a test tells of hops itself. There is
+ * nexthop.h without a kernel: a test says what the routes are and tells of hops itself. There is
  * one table; nexthop_table_new() begins it anew.
  */
 #include "nexthop.h"
+
+/* Set: nexthop_table_new() keeps what fake_nexthop_route() said. */
+extern bool fake_nexthop_keep_routes;
+
+/* From now on packets to address have this source; NULL: there is no route. */
+void fake_nexthop_route(const char *address, const char *source);
 
 /* Calls the callback as the loop would. */
 void fake_nexthop_tell(const char *address, const struct nexthop *hop);

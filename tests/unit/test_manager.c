@@ -25,6 +25,7 @@
 
 #define GUARD_MS 5000
 #define OWN      "198.18.0.1" /* the balancer's address towards all backends */
+#define OWN2     "198.18.0.9" /* another one, by another route */
 
 static struct {
 	struct fake_dataplane *fake;
@@ -138,6 +139,33 @@ static void commit_ok(struct desired *next)
 
 	if (commit(next, &err))
 		fail_msg("refused: %s", err.message);
+}
+
+/* Nothing of the refused change is to be seen or saved. */
+static void commit_refused(struct desired *next, const char *field, const char *message)
+{
+	uint64_t generation = manager_desired(fx.manager)->generation;
+	unsigned int saved = saves;
+	struct error err;
+
+	assert_int_equal(commit(next, &err), -EEXIST);
+	assert_string_equal(err.message, message);
+	assert_string_equal(err.field, field);
+	assert_non_null(strstr(err.hint, "--nat-ports"));
+	assert_true(manager_desired(fx.manager)->generation == generation);
+	assert_int_equal(saves, saved);
+	assert_null(manager_out_of_sync(fx.manager));
+}
+
+static void put_vip(struct desired *next, const char *name, const char *vip)
+{
+	struct service_spec *service = desired_service(next, name);
+	struct error err;
+
+	service->vips = reallocarray(service->vips, service->vip_count + 1, sizeof(*service->vips));
+	assert_non_null(service->vips);
+	service->vips[service->vip_count] = (struct vip_spec){0};
+	assert_int_equal(parse_vip(vip, &service->vips[service->vip_count++].vip, &err), 0);
 }
 
 static void put_service(struct desired *next, const char *name, const char *vip,
@@ -398,6 +426,184 @@ static void test_l2_needs_the_link(void **state)
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
 }
 
+/* --- VIPs in the way of replies in mode nat --- */
+
+static void test_vip_on_nat_address_refused(void **state)
+{
+	static const char *const good[] = {"tcp://" OWN ":1023", "tcp://" OWN ":32768",
+					   "udp://" OWN ":2000", "udp://" OWN ":*",
+					   "tcp://" OWN2 ":2000"};
+	struct desired *next;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	next = change();
+	put_service(next, "x", "tcp://" OWN ":2000", CHECK_NONE);
+	commit_refused(next, "vip",
+		       "VIP tcp://198.18.0.1:2000 of service x: replies of backend 198.18.1.11:80 "
+		       "of service web come to this address, ports 1024-32767");
+	next = change();
+	put_service(next, "x", "tcp://" OWN ":*", CHECK_NONE);
+	commit_refused(next, "vip",
+		       "VIP tcp://198.18.0.1:* of service x: replies of backend 198.18.1.11:80 "
+		       "of service web come to this address, ports 1024-32767");
+	next = change();
+	put_vip(next, "web", "tcp://" OWN ":1024");
+	commit_refused(next, "vip",
+		       "VIP tcp://198.18.0.1:1024 of service web: replies of backend "
+		       "198.18.1.11:80 of service web come to this address, ports 1024-32767");
+	next = change();
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		if (i == 0)
+			put_service(next, "x", good[i], CHECK_NONE);
+		else
+			put_vip(next, "x", good[i]);
+	}
+	commit_ok(next);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+}
+
+/* What is known before a neighbour answers is the route. */
+static void test_backend_behind_vip_refused(void **state)
+{
+	struct desired *next;
+
+	(void)state;
+	add_service("x", "tcp://" OWN ":2000", CHECK_NONE);
+	add_service("web", "tcp://198.18.0.10:80", CHECK_TCP);
+	fake_nexthop_route("198.18.1.11", OWN);
+	next = change();
+	put_backend(next, "web", "198.18.1.11:80");
+	commit_refused(next, "address",
+		       "backend 198.18.1.11:80 of service web: its replies would come to VIP "
+		       "tcp://198.18.0.1:2000 of service x, for mode nat uses this address, ports "
+		       "1024-32767");
+	assert_int_equal(fake_nexthop_watchers("198.18.1.11"), 0);
+	fake_nexthop_route("198.18.1.11", OWN2);
+	add_backend("web", "198.18.1.11:80");
+}
+
+/* From l2, where replies do not come back, to nat; by the route, for nobody has answered yet. */
+static void test_mode_behind_vip_refused(void **state)
+{
+	struct desired *next = change();
+
+	(void)state;
+	put_service(next, "x", "tcp://" OWN ":*", CHECK_NONE);
+	put_service(next, "web", "tcp://198.18.0.10:80", CHECK_TCP);
+	desired_service(next, "web")->mode = LB_MODE_L2;
+	put_backend(next, "web", "198.18.1.11:80");
+	commit_ok(next);
+	fake_nexthop_route("198.18.1.11", OWN);
+	next = change();
+	desired_service(next, "web")->mode = LB_MODE_NAT;
+	commit_refused(next, "vip",
+		       "VIP tcp://198.18.0.1:* of service x: replies of backend 198.18.1.11:80 of "
+		       "service web come to this address, ports 1024-32767");
+}
+
+/* A saved state is served with what the routes have become; a new one is refused. */
+static void test_first_start_behind_vip_refused(void **state)
+{
+	struct desired *next = change(), *saved;
+	struct manager *none = NULL;
+	struct error err = {0};
+
+	(void)state;
+	put_service(next, "x", "tcp://" OWN ":2000", CHECK_NONE);
+	put_service(next, "web", "tcp://198.18.0.10:80", CHECK_NONE);
+	put_backend(next, "web", "198.18.1.11:80");
+	saved = desired_clone(next);
+	saved->services[0].id = 1;
+	saved->services[0].vips[0].id = 1;
+	saved->services[1].id = 2;
+	saved->services[1].vips[0].id = 2;
+	saved->services[1].backends[0].id = 1;
+	stop();
+	fake_nexthop_keep_routes = true;
+	fake_nexthop_route("198.18.1.11", OWN);
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", next, &none, &err), -EEXIST);
+	assert_string_equal(err.field, "address");
+	assert_null(none);
+	start(saved);
+	fake_nexthop_keep_routes = false;
+	resolve("198.18.1.11", OWN);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+}
+
+static bool nat_key_is(uint16_t kind)
+{
+	struct lb_vip_key key = {.l4_proto = IPPROTO_TCP};
+	struct address own;
+	struct error err;
+	const struct lb_vip *vip;
+
+	assert_int_equal(parse_address(OWN, &own, &err), 0);
+	memcpy(&key.addr, &own, sizeof(key.addr));
+	vip = fake_dataplane_vip(fx.fake, &key);
+	return vip ? vip->kind == kind : kind == 0;
+}
+
+/* Every port: the VIP keeps its place in the map, and the backend has to do without. */
+static void test_route_moves_behind_any_port(void **state)
+{
+	struct desired *next;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	resolve("198.18.1.11", OWN2);
+	add_service("x", "tcp://" OWN ":*", CHECK_NONE);
+	assert_true(nat_key_is(LB_VIP_SERVICE));
+	resolve("198.18.1.11", OWN);
+	assert_status("web", "198.18.1.11:80", BACKEND_NO_NEIGHBOUR,
+		      "198.18.0.1, which replies come to, is VIP tcp://198.18.0.1:* of service x");
+	assert_false(is_up("web", "198.18.1.11:80"));
+	assert_true(nat_key_is(LB_VIP_SERVICE));
+	lose("198.18.1.11"); /* and the check passes */
+	assert_false(is_up("web", "198.18.1.11:80"));
+	set_state("web", "198.18.1.11:80", ADMIN_DRAIN, 0);
+	assert_false(is_up("web", "198.18.1.11:80"));
+	assert_true(nat_key_is(LB_VIP_SERVICE));
+	set_state("web", "198.18.1.11:80", ADMIN_UP, 0);
+	restart();
+	fake_probe_report("198.18.1.11:80", NULL);
+	resolve("198.18.1.11", OWN);
+	assert_false(is_up("web", "198.18.1.11:80"));
+	assert_true(nat_key_is(LB_VIP_SERVICE));
+	next = change();
+	desired_remove_service(next, desired_service(next, "x"));
+	commit_ok(next);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_true(is_up("web", "198.18.1.11:80"));
+	assert_true(nat_key_is(LB_VIP_NAT));
+}
+
+/* One port: few flows draw it, so the backend stays; more of the kind is refused as ever. */
+static void test_route_moves_behind_a_port(void **state)
+{
+	struct desired *next;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	resolve("198.18.1.11", OWN2);
+	add_service("x", "tcp://" OWN ":2000", CHECK_NONE);
+	resolve("198.18.1.11", OWN);
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	add_service("unrelated", "tcp://198.18.0.11:80", CHECK_NONE);
+	fake_nexthop_route("198.18.1.12", OWN);
+	next = change();
+	put_backend(next, "web", "198.18.1.12:80");
+	commit_refused(next, "address",
+		       "backend 198.18.1.12:80 of service web: its replies would come to VIP "
+		       "tcp://198.18.0.1:2000 of service x, for mode nat uses this address, ports "
+		       "1024-32767");
+	next = change();
+	put_vip(next, "x", "tcp://" OWN ":3000");
+	commit_refused(next, "vip",
+		       "VIP tcp://198.18.0.1:3000 of service x: replies of backend 198.18.1.11:80 "
+		       "of service web come to this address, ports 1024-32767");
+}
+
 /* --- what the operator asks for --- */
 
 static void test_maintenance(void **state)
@@ -547,6 +753,7 @@ static void test_restart_takes_up_as_up(void **state)
 	restart();
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
 	assert_int_equal(record("web", "198.18.1.11:80")->hop.flags, flags);
+	assert_true(nat_key_is(LB_VIP_NAT));
 	assert_status("web", "198.18.1.12:80", BACKEND_CHECKING, "first check under way");
 	fake_probe_report("198.18.1.12:80", "timeout");
 	assert_status("web", "198.18.1.12:80", BACKEND_DOWN, "timeout");
@@ -579,6 +786,12 @@ int main(void)
 		TEST(test_moved_hop),
 		TEST(test_one_hop_of_two_services),
 		TEST(test_l2_needs_the_link),
+		TEST(test_vip_on_nat_address_refused),
+		TEST(test_backend_behind_vip_refused),
+		TEST(test_mode_behind_vip_refused),
+		TEST(test_first_start_behind_vip_refused),
+		TEST(test_route_moves_behind_any_port),
+		TEST(test_route_moves_behind_a_port),
 		TEST(test_maintenance),
 		TEST(test_changed_check_is_probed),
 		TEST(test_drain_ends_at_its_deadline),

@@ -263,6 +263,32 @@ static void test_ipv6_gateway_for_ipv4(void **state)
 		  "198.18.0.1");
 }
 
+static void check_source(struct fixture *fixture, const char *text, const char *source)
+{
+	struct address address = address_of(text), got, wanted;
+
+	assert_true(nexthop_source(fixture->table, &address, &got));
+	wanted = address_of(source);
+	assert_true(address_equal(&got, &wanted));
+}
+
+/* Watched or not, whether or not somebody answers there. */
+static void test_source_by_route_alone(void **state)
+{
+	struct fixture *fixture = *state;
+	struct address own = address_of("198.18.0.1"), nowhere = address_of("198.19.77.1"), got;
+
+	check_source(fixture, "198.18.0.99", "198.18.0.1");
+	check_source(fixture, "198.19.0.7", "198.18.0.1");
+	check_source(fixture, "2001:db8::99", "2001:db8::1");
+	assert_false(nexthop_source(fixture->table, &own, &got));
+	assert_false(nexthop_source(fixture->table, &nowhere, &got));
+	watch(fixture, "198.18.0.99");
+	check_source(fixture, "198.18.0.99", "198.18.0.1");
+	wait_reason(fixture, "198.18.0.99", "no ARP reply from 198.18.0.99 on us0 yet", GUARD_MS);
+	check_source(fixture, "198.18.0.99", "198.18.0.1");
+}
+
 static void test_second_watch_is_answered_too(void **state)
 {
 	struct fixture *fixture = *state;
@@ -517,6 +543,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_resolves),
 		TEST(test_ipv6_gateway_for_ipv4),
+		TEST(test_source_by_route_alone),
 		TEST(test_second_watch_is_answered_too),
 		TEST(test_follows_mac),
 		TEST(test_follows_own_mac),
