@@ -52,7 +52,7 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_STATE] = {"state", "state", FLAG_KIND_TEXT, "up|drain|maint",
 			"drain: keeps its flows, gets no new ones; maint: gets nothing"},
 	[FLAG_DEADLINE] = {"deadline", "deadline", FLAG_KIND_TEXT, "DURATION",
-			   "end the drain after this time, flows or not"},
+			   "end the drain after this time, flows or not (drain: never; rm: 30s)"},
 	[FLAG_NOW] = {"now", NULL, FLAG_KIND_SWITCH, NULL, "do not drain, cut its flows"},
 	[FLAG_WAIT] = {"wait", NULL, FLAG_KIND_SWITCH, NULL,
 		       "return when the drain is over, not when it has begun"},

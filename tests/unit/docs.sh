@@ -69,6 +69,16 @@ sed -nE 's/^\t\t\[BACKEND_[A-Z_]+\] = "([a-z-]+)",$/\1/p' agent/manager.c >"$scr
 column docs/operate.md status 1 >"$scratch/documented"
 same "operate.md explains every status" "$scratch/statuses" "$scratch/documented"
 
+# What `rm backend` does to flows without --deadline must be found wherever it is explained.
+limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api.c) / 1000))s
+missing=
+grep -q "\`?deadline=$limit\` (the default)" docs/api.md || missing+=$'\n'docs/api.md
+grep -q "\`rm\` drains.* $limit if you give none" docs/operate.md || missing+=$'\n'docs/operate.md
+sed -n '/^\.Ss rm backend/,/^\.Ss show/p' docs/man/lbctl.1 | grep -q "^\.Sy $limit " ||
+	missing+=$'\n'docs/man/lbctl.1
+"$lbctl" help rm backend | grep -q -- "--deadline .*rm: $limit)" || missing+=$'\n'"lbctl help rm"
+verdict "every page on rm backend says that it drains for $limit by default" "$missing"
+
 # --- what pages show ---
 
 # Code of a page: fenced or indented lines, without prompt and comment, and spans in backticks.
