@@ -170,14 +170,20 @@ TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_ids        := agent/ids.c agent/desired.c
+TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c agent/dataplane.c \
+                   tests/unit/fake_manager.c tests/unit/fake_dataplane.c
+TEST_view       := $(TEST_metrics)
+TEST_options    := agent/options.c
 TEST_manager    := agent/manager.c agent/config.c agent/desired.c agent/ids.c agent/health.c \
                    agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \
-                   $(wildcard tests/unit/fake_*.c)
+                   tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
+                   tests/unit/fake_probe.c
 TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \
                    tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 WRAP_config     := malloc calloc reallocarray
+WRAP_metrics    := calloc open_memstream
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
 .SECONDEXPANSION:

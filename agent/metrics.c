@@ -53,24 +53,24 @@ static void service_metrics(FILE *out, const struct manager *manager)
 
 /* --- backends --- */
 
-static double packets(const struct backend_figures *f)
+static uint64_t packets(const struct backend_figures *f)
 {
-	return (double)f->stats.traffic.packets;
+	return f->stats.traffic.packets;
 }
 
-static double bytes(const struct backend_figures *f)
+static uint64_t bytes(const struct backend_figures *f)
 {
-	return (double)f->stats.traffic.bytes;
+	return f->stats.traffic.bytes;
 }
 
-static double new_flows(const struct backend_figures *f)
+static uint64_t new_flows(const struct backend_figures *f)
 {
-	return (double)f->stats.new_flows;
+	return f->stats.new_flows;
 }
 
-static double syn_retransmits(const struct backend_figures *f)
+static uint64_t syn_retransmits(const struct backend_figures *f)
 {
-	return (double)f->stats.syn_retransmits;
+	return f->stats.syn_retransmits;
 }
 
 static double active_flows(const struct backend_figures *f)
@@ -93,24 +93,27 @@ static double share(const struct backend_figures *f)
 	return f->view.share;
 }
 
-static const struct {
-	const char *name, *type, *help;
-	double (*value)(const struct backend_figures *figures);
+/* Either counted or measured. */
+static const struct backend_series {
+	const char *name, *help;
+	uint64_t (*count)(const struct backend_figures *figures);
+	double (*measure)(const struct backend_figures *figures);
 } backend_series[] = {
-	{"lb_backend_packets_total", "counter", "Packets sent to a backend.", packets},
-	{"lb_backend_bytes_total", "counter",
-	 "Bytes sent to a backend, Ethernet headers as they came in included.", bytes},
-	{"lb_backend_new_flows_total", "counter", "Flows scheduled to a backend.", new_flows},
-	{"lb_backend_syn_retransmits_total", "counter",
-	 "SYNs repeated by clients of a backend before an answer.", syn_retransmits},
-	{"lb_backend_active_flows", "gauge", "Flows of a backend in the flow table.", active_flows},
-	{"lb_backend_up", "gauge", "1 if a backend gets new flows, else 0.", up},
-	{"lb_backend_weight", "gauge", "A backend's weight.", weight},
-	{"lb_backend_share_ratio", "gauge", "A backend's part of its service's new flows, 0 to 1.",
-	 share},
+	{"lb_backend_packets_total", "Packets sent to a backend.", .count = packets},
+	{"lb_backend_bytes_total",
+	 "Bytes sent to a backend, Ethernet headers as they came in included.", .count = bytes},
+	{"lb_backend_new_flows_total", "Flows scheduled to a backend.", .count = new_flows},
+	{"lb_backend_syn_retransmits_total",
+	 "SYNs repeated by clients of a backend before an answer.", .count = syn_retransmits},
+	{"lb_backend_active_flows", "Flows of a backend in the flow table.",
+	 .measure = active_flows},
+	{"lb_backend_up", "1 if a backend's status is up, else 0.", .measure = up},
+	{"lb_backend_weight", "A backend's weight.", .measure = weight},
+	{"lb_backend_share_ratio", "A backend's part of its service's new flows, 0 to 1.",
+	 .measure = share},
 };
 
-/* All backends of all services; *ret_count of them. NULL: none, or out of memory. */
+/* All backends of all services; *ret_count of them. NULL: out of memory. */
 static struct backend_figures *gather(const struct manager *manager, size_t *ret_count)
 {
 	const struct desired *desired = manager_desired(manager);
@@ -154,20 +157,35 @@ static void check_series(FILE *out, const struct backend_figures *all, size_t co
 	}
 }
 
-static void backend_metrics(FILE *out, const struct manager *manager)
+static void put_series(FILE *out, const struct backend_series *series,
+		       const struct backend_figures *all, size_t count)
 {
-	size_t count, i, s;
+	size_t i;
+
+	head(out, series->name, series->count ? "counter" : "gauge", series->help);
+	for (i = 0; i < count; i++) {
+		fprintf(out, "%s{service=\"%s\",backend=\"%s\"} ", series->name,
+			all[i].service->name, all[i].endpoint);
+		if (series->count)
+			fprintf(out, "%llu\n", (unsigned long long)series->count(&all[i]));
+		else
+			fprintf(out, "%.15g\n", series->measure(&all[i]));
+	}
+}
+
+/* False: out of memory. */
+static bool backend_metrics(FILE *out, const struct manager *manager)
+{
+	size_t count, s;
 	struct backend_figures *all = gather(manager, &count);
 
-	for (s = 0; s < sizeof(backend_series) / sizeof(backend_series[0]); s++) {
-		head(out, backend_series[s].name, backend_series[s].type, backend_series[s].help);
-		for (i = 0; i < count; i++)
-			fprintf(out, "%s{service=\"%s\",backend=\"%s\"} %.15g\n",
-				backend_series[s].name, all[i].service->name, all[i].endpoint,
-				backend_series[s].value(&all[i]));
-	}
+	if (!all)
+		return false;
+	for (s = 0; s < sizeof(backend_series) / sizeof(backend_series[0]); s++)
+		put_series(out, &backend_series[s], all, count);
 	check_series(out, all, count);
 	free(all);
+	return true;
 }
 
 /* --- the data plane and the agent --- */
@@ -222,11 +240,12 @@ char *metrics_text(const struct manager *manager, size_t *ret_length)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_length);
+	bool whole;
 
 	if (!out)
 		return NULL;
 	service_metrics(out, manager);
-	backend_metrics(out, manager);
+	whole = backend_metrics(out, manager);
 	drop_metrics(out, manager_dataplane(manager));
 	flow_metrics(out, manager);
 	gauge(out, "lb_table_build_seconds", "Time the last table took to build.",
@@ -237,7 +256,8 @@ char *metrics_text(const struct manager *manager, size_t *ret_length)
 	      manager_out_of_sync(manager) ? 0 : 1);
 	head(out, "lb_build_info", "gauge", "The agent's version, as a label.");
 	fprintf(out, "lb_build_info{version=\"%s\"} 1\n", SLUICE_VERSION);
-	if (fclose(out)) {
+	whole = whole && !ferror(out);
+	if (fclose(out) || !whole) { /* half a page would look as if backends were gone */
 		free(text);
 		return NULL;
 	}

@@ -10,7 +10,7 @@
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* A new string of *ret_length bytes, the caller's; NULL when out of memory. */
+/* All of them or none. A new string of *ret_length bytes, the caller's; NULL when out of memory. */
 char *metrics_text(const struct manager *manager, size_t *ret_length);
 
 #endif

@@ -77,34 +77,27 @@ static void vip_each(struct dataplane *dp,
 		visit(context, &fake->vips[i - 1].key, &fake->vips[i - 1].vip);
 }
 
-/* --- counters: there is no traffic --- */
+/* --- counters --- */
 
 static void vip_stats(struct dataplane *dp, uint16_t vip_id, struct lb_traffic *ret_stats)
 {
-	(void)dp;
-	(void)vip_id;
-	*ret_stats = (struct lb_traffic){0};
+	*ret_stats = fake_of(dp)->vip_traffic[vip_id];
 }
 
 static void backend_stats(struct dataplane *dp, uint16_t id, struct lb_backend_stats *ret_stats)
 {
-	(void)dp;
-	(void)id;
-	*ret_stats = (struct lb_backend_stats){0};
+	*ret_stats = fake_of(dp)->backend_counters[id];
 }
 
 static void verdict_stats(struct dataplane *dp, enum lb_verdict verdict,
 			  struct lb_traffic *ret_stats)
 {
-	(void)dp;
-	(void)verdict;
-	*ret_stats = (struct lb_traffic){0};
+	*ret_stats = fake_of(dp)->verdict_traffic[verdict];
 }
 
 static void flow_stats(struct dataplane *dp, struct lb_flow_stats *ret_stats)
 {
-	(void)dp;
-	*ret_stats = (struct lb_flow_stats){0};
+	*ret_stats = fake_of(dp)->flow_counters;
 }
 
 static void vip_stats_reset(struct dataplane *dp, uint16_t vip_id)
@@ -121,8 +114,7 @@ static void backend_stats_reset(struct dataplane *dp, uint16_t id)
 
 static uint32_t nat_flow_count(struct dataplane *dp)
 {
-	(void)dp;
-	return 0;
+	return fake_of(dp)->nat_flows;
 }
 
 static int egress_add(struct dataplane *dp, uint32_t ifindex, struct error *err)
@@ -175,7 +167,11 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->slots = calloc((size_t)dp->table_blocks * dp->table_lines, sizeof(*dp->slots));
 	dp->flows = calloc(sizes->flows / LB_FLOW_WAYS, sizeof(*dp->flows));
 	fake->vips = calloc(sizes->vips, sizeof(*fake->vips));
-	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !fake->vips) {
+	fake->vip_traffic = calloc((size_t)sizes->vips + 1, sizeof(*fake->vip_traffic));
+	fake->backend_counters =
+		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
+	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !fake->vips ||
+	    !fake->vip_traffic || !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
 	}
@@ -191,5 +187,7 @@ void fake_dataplane_free(struct fake_dataplane *fake)
 	free(fake->dp.slots);
 	free(fake->dp.flows);
 	free(fake->vips);
+	free(fake->vip_traffic);
+	free(fake->backend_counters);
 	free(fake);
 }

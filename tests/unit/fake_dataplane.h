@@ -23,6 +23,12 @@ struct fake_dataplane {
 	uint16_t vip_stats_reset_last;
 	unsigned int backend_stats_resets;
 	uint64_t now;
+	/* What is read as counters. */
+	struct lb_traffic *vip_traffic;            /* [VIP index] */
+	struct lb_backend_stats *backend_counters; /* [backend index] */
+	struct lb_traffic verdict_traffic[LB_VERDICT_COUNT];
+	struct lb_flow_stats flow_counters;
+	uint32_t nat_flows;
 	/* Called before a VIP is entered, if set. */
 	void (*on_vip_put)(const struct dataplane *dp, const struct lb_vip *vip);
 };

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_manager.h"
+
+static void put_vip(struct service_spec *service, const char *text, uint16_t id)
+{
+	struct vip_spec *vip = &service->vips[service->vip_count++];
+	struct error err;
+
+	vip->id = id;
+	assert_int_equal(parse_vip(text, &vip->vip, &err), 0);
+}
+
+static void put_backend(struct service_spec *service, const char *text, uint16_t id)
+{
+	struct backend_spec *backend = &service->backends[service->backend_count++];
+	struct error err;
+
+	*backend = (struct backend_spec){.id = id, .weight = (uint16_t)(10 * id)};
+	assert_int_equal(parse_endpoint(text, 0, &backend->endpoint, &err), 0);
+}
+
+static struct service_spec *put_service(struct desired *desired, const char *name, uint16_t id)
+{
+	struct service_spec *service = &desired->services[desired->service_count++];
+
+	service_spec_init(service);
+	service->id = id;
+	memcpy(service->name, name, strlen(name) + 1);
+	service->vips = calloc(2, sizeof(*service->vips));
+	service->backends = calloc(2, sizeof(*service->backends));
+	assert_non_null(service->vips);
+	assert_non_null(service->backends);
+	return service;
+}
+
+static struct desired *make_desired(void)
+{
+	struct desired *desired = desired_new();
+	struct service_spec *service;
+
+	assert_non_null(desired);
+	desired->generation = 17;
+	desired->services = calloc(2, sizeof(*desired->services));
+	assert_non_null(desired->services);
+	service = put_service(desired, "web", 1);
+	put_vip(service, "tcp://198.18.0.10:80", 1);
+	put_vip(service, "udp://198.18.0.10:80", 2);
+	put_backend(service, "198.18.1.11:80", 1);
+	put_backend(service, "198.18.1.12:80", 2);
+	service = put_service(desired, "six", 2);
+	put_vip(service, "tcp://[2001:db8::10]:*", 3);
+	put_backend(service, "2001:db8::11", 3);
+	return desired;
+}
+
+static void fill_counters(struct fake_dataplane *fake)
+{
+	for (uint64_t id = 1; id <= 3; id++) {
+		fake->vip_traffic[id] = (struct lb_traffic){100 * id, 1000 * id};
+		fake->backend_counters[id] = (struct lb_backend_stats){
+			.traffic = {200 * id, 2000 * id},
+			.new_flows = 20 * id,
+			.syn_retransmits = 2 * id,
+		};
+	}
+	for (uint64_t verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
+		fake->verdict_traffic[verdict] = (struct lb_traffic){7 * verdict, 70 * verdict};
+	for (uint64_t state = 0; state < LB_FLOW_STATES; state++)
+		fake->flow_counters.evictions[state] = 50 + state;
+	fake->nat_flows = 9;
+}
+
+struct manager *fake_manager_new(void)
+{
+	static const struct dataplane_sizes sizes = {
+		.services = 4,
+		.backends = FAKE_BACKENDS,
+		.vips = 8,
+		.flows = 1024,
+		.nat_flows = 2048,
+		.table_size = 251,
+	};
+	struct manager *manager = calloc(1, sizeof(*manager));
+
+	assert_non_null(manager);
+	manager->fake = fake_dataplane_new(&sizes);
+	assert_non_null(manager->fake);
+	fill_counters(manager->fake);
+	manager->desired = make_desired();
+	manager->views[1] = (struct backend_view){.status = BACKEND_UP,
+						  .reason = "",
+						  .since_ms = 1795222923456,
+						  .share = 1.0 / 3,
+						  .active_flows = 12,
+						  .checks_passed = 5,
+						  .checks_failed = 1};
+	manager->views[2] = (struct backend_view){
+		.status = BACKEND_DOWN, .reason = "HTTP status 503", .checks_failed = 6};
+	manager->views[3] = (struct backend_view){.status = BACKEND_UP, .reason = "", .share = 1};
+	manager->flows.by_state[LB_FLOW_EMBRYONIC] = 1;
+	manager->flows.by_state[LB_FLOW_ESTABLISHED] = 20;
+	manager->flows.by_state[LB_FLOW_CLOSING] = 300;
+	return manager;
+}
+
+void fake_manager_free(struct manager *manager)
+{
+	desired_free(manager->desired);
+	fake_dataplane_free(manager->fake);
+	free(manager);
+}
+
+/* --- manager.h --- */
+
+const struct desired *manager_desired(const struct manager *manager)
+{
+	return manager->desired;
+}
+
+struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec)
+{
+	return manager->views[spec->id];
+}
+
+const char *backend_status_name(enum backend_status status)
+{
+	return status == BACKEND_UP ? "up" : "down";
+}
+
+const struct flow_counts *manager_flows(const struct manager *manager)
+{
+	return &manager->flows;
+}
+
+struct dataplane *manager_dataplane(const struct manager *manager)
+{
+	return &manager->fake->dp;
+}
+
+const char *manager_out_of_sync(const struct manager *manager)
+{
+	return manager->out_of_sync;
+}
+
+double manager_build_seconds(const struct manager *manager)
+{
+	(void)manager;
+	return 0.0125;
+}
+
+double manager_sync_seconds(const struct manager *manager)
+{
+	(void)manager;
+	return 0.25;
+}
