@@ -6,7 +6,19 @@
 
 #include "config.h"
 
-static void add_time(cJSON *json, const char *key, uint64_t ms)
+/* What cannot be added to a document makes it none: these are false when out of memory. */
+
+static bool add_text(cJSON *json, const char *key, const char *text)
+{
+	return cJSON_AddStringToObject(json, key, text);
+}
+
+static bool add_number(cJSON *json, const char *key, double number)
+{
+	return cJSON_AddNumberToObject(json, key, number);
+}
+
+static bool add_time(cJSON *json, const char *key, uint64_t ms)
 {
 	time_t seconds = (time_t)(ms / 1000);
 	char text[48];
@@ -16,7 +28,16 @@ static void add_time(cJSON *json, const char *key, uint64_t ms)
 	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
 		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
 		 (unsigned int)(ms % 1000));
-	cJSON_AddStringToObject(json, key, text);
+	return add_text(json, key, text);
+}
+
+/* json, if it is whole; it is freed if not. */
+static cJSON *whole_or_none(cJSON *json, bool whole)
+{
+	if (whole)
+		return json;
+	cJSON_Delete(json);
+	return NULL;
 }
 
 /* Four digits: what a table of 65537 slots can tell apart. */
@@ -31,20 +52,20 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 	struct dataplane *dp = manager_dataplane(manager);
 	cJSON *json = config_write_backend(backend);
 	struct lb_backend_stats stats;
+	bool whole;
 
 	if (!json)
 		return NULL;
 	dp->ops->backend_stats(dp, backend->id, &stats);
-	cJSON_AddStringToObject(json, "status", backend_status_name(view.status));
-	cJSON_AddStringToObject(json, "reason", view.reason);
-	add_time(json, "since", view.since_ms);
-	cJSON_AddNumberToObject(json, "share", rounded(view.share));
-	cJSON_AddNumberToObject(json, "active-flows", view.active_flows);
-	cJSON_AddNumberToObject(json, "new-flows", (double)stats.new_flows);
-	cJSON_AddNumberToObject(json, "packets", (double)stats.traffic.packets);
-	cJSON_AddNumberToObject(json, "bytes", (double)stats.traffic.bytes);
-	cJSON_AddNumberToObject(json, "syn-retransmits", (double)stats.syn_retransmits);
-	return json;
+	whole = add_text(json, "status", backend_status_name(view.status)) &&
+		add_text(json, "reason", view.reason) && add_time(json, "since", view.since_ms) &&
+		add_number(json, "share", rounded(view.share)) &&
+		add_number(json, "active-flows", view.active_flows) &&
+		add_number(json, "new-flows", (double)stats.new_flows) &&
+		add_number(json, "packets", (double)stats.traffic.packets) &&
+		add_number(json, "bytes", (double)stats.traffic.bytes) &&
+		add_number(json, "syn-retransmits", (double)stats.syn_retransmits);
+	return whole_or_none(json, whole);
 }
 
 /* Adds item (NULL: out of memory) to array; false if that fails. */
@@ -95,19 +116,20 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 	struct lb_traffic sum = {0}, stats;
 	size_t i;
 
-	if (!backends) {
+	/* Not replaced: cJSON 1.7.15 loses the key if there is no memory to copy it. */
+	cJSON_DeleteItemFromObjectCaseSensitive(json, "backends");
+	if (!backends || !cJSON_AddItemToObject(json, "backends", backends)) {
+		cJSON_Delete(backends);
 		cJSON_Delete(json);
 		return NULL;
 	}
-	cJSON_ReplaceItemInObjectCaseSensitive(json, "backends", backends);
 	for (i = 0; i < service->vip_count; i++) {
 		dp->ops->vip_stats(dp, service->vips[i].id, &stats);
 		sum.packets += stats.packets;
 		sum.bytes += stats.bytes;
 	}
-	cJSON_AddNumberToObject(json, "packets", (double)sum.packets);
-	cJSON_AddNumberToObject(json, "bytes", (double)sum.bytes);
-	return json;
+	return whole_or_none(json, add_number(json, "packets", (double)sum.packets) &&
+					   add_number(json, "bytes", (double)sum.bytes));
 }
 
 cJSON *view_services(const struct manager *manager)
@@ -125,36 +147,37 @@ cJSON *view_services(const struct manager *manager)
 	return wrap("services", array);
 }
 
-static void add_interfaces(cJSON *json, const struct dataplane_interface *interfaces, size_t count)
+static bool add_interfaces(cJSON *json, const struct dataplane_interface *interfaces, size_t count)
 {
 	cJSON *array = cJSON_AddArrayToObject(json, "interfaces"), *item;
+	bool whole = array;
 	size_t i;
 
-	for (i = 0; i < count; i++) {
+	for (i = 0; whole && i < count; i++) {
 		item = cJSON_CreateObject();
-		cJSON_AddStringToObject(item, "name", interfaces[i].name);
-		cJSON_AddStringToObject(item, "mode", interfaces[i].mode);
-		cJSON_AddStringToObject(item, "attached-by", interfaces[i].attached_by);
-		cJSON_AddItemToArray(array, item);
+		whole = add_item(array, item) && add_text(item, "name", interfaces[i].name) &&
+			add_text(item, "mode", interfaces[i].mode) &&
+			add_text(item, "attached-by", interfaces[i].attached_by);
 	}
+	return whole;
 }
 
-static void add_limits(cJSON *json, const struct dataplane_sizes *sizes)
+static bool add_limits(cJSON *json, const struct dataplane_sizes *sizes)
 {
 	cJSON *limits = cJSON_AddObjectToObject(json, "limits");
 
-	cJSON_AddNumberToObject(limits, "services", sizes->services);
-	cJSON_AddNumberToObject(limits, "backends", sizes->backends);
-	cJSON_AddNumberToObject(limits, "vips", sizes->vips);
-	cJSON_AddNumberToObject(limits, "flows", sizes->flows);
-	cJSON_AddNumberToObject(limits, "nat-flows", sizes->nat_flows);
-	cJSON_AddNumberToObject(limits, "table-size", sizes->table_size);
+	return limits && add_number(limits, "services", sizes->services) &&
+	       add_number(limits, "backends", sizes->backends) &&
+	       add_number(limits, "vips", sizes->vips) &&
+	       add_number(limits, "flows", sizes->flows) &&
+	       add_number(limits, "nat-flows", sizes->nat_flows) &&
+	       add_number(limits, "table-size", sizes->table_size);
 }
 
-static void add_used(cJSON *json, const struct manager *manager)
+static bool add_used(cJSON *json, const struct manager *manager)
 {
 	const struct desired *desired = manager_desired(manager);
-	const struct flow_counts *flows = manager_flows(manager);
+	const uint32_t *flows = manager_flows(manager)->by_state;
 	struct dataplane *dp = manager_dataplane(manager);
 	cJSON *used = cJSON_AddObjectToObject(json, "used");
 	size_t i, vips = 0, backends = 0;
@@ -163,14 +186,13 @@ static void add_used(cJSON *json, const struct manager *manager)
 		vips += desired->services[i].vip_count;
 		backends += desired->services[i].backend_count;
 	}
-	cJSON_AddNumberToObject(used, "services", (double)desired->service_count);
-	cJSON_AddNumberToObject(used, "backends", (double)backends);
-	cJSON_AddNumberToObject(used, "vips", (double)vips);
-	cJSON_AddNumberToObject(used, "flows",
-				(double)flows->by_state[LB_FLOW_EMBRYONIC] +
-					flows->by_state[LB_FLOW_ESTABLISHED] +
-					flows->by_state[LB_FLOW_CLOSING]);
-	cJSON_AddNumberToObject(used, "nat-flows", dp->ops->nat_flow_count(dp));
+	return used && add_number(used, "services", (double)desired->service_count) &&
+	       add_number(used, "backends", (double)backends) &&
+	       add_number(used, "vips", (double)vips) &&
+	       add_number(used, "flows",
+			  (double)flows[LB_FLOW_EMBRYONIC] + flows[LB_FLOW_ESTABLISHED] +
+				  flows[LB_FLOW_CLOSING]) &&
+	       add_number(used, "nat-flows", dp->ops->nat_flow_count(dp));
 }
 
 const char *view_drop_reason(enum lb_verdict verdict)
@@ -193,19 +215,22 @@ const char *view_drop_reason(enum lb_verdict verdict)
 	return verdicts[verdict].drop ? verdicts[verdict].label : NULL;
 }
 
-static void add_drops(cJSON *json, struct dataplane *dp)
+static bool add_drops(cJSON *json, struct dataplane *dp)
 {
 	cJSON *drops = cJSON_AddObjectToObject(json, "drops");
 	struct lb_traffic stats;
+	const char *reason;
+	bool whole = drops;
 	int verdict;
 
-	for (verdict = 0; verdict < LB_VERDICT_COUNT; verdict++) {
-		if (!view_drop_reason((enum lb_verdict)verdict))
+	for (verdict = 0; whole && verdict < LB_VERDICT_COUNT; verdict++) {
+		reason = view_drop_reason((enum lb_verdict)verdict);
+		if (!reason)
 			continue;
 		dp->ops->verdict_stats(dp, (enum lb_verdict)verdict, &stats);
-		cJSON_AddNumberToObject(drops, view_drop_reason((enum lb_verdict)verdict),
-					(double)stats.packets);
+		whole = add_number(drops, reason, (double)stats.packets);
 	}
+	return whole;
 }
 
 cJSON *view_status(const struct manager *manager, const struct dataplane_interface *interfaces,
@@ -214,17 +239,15 @@ cJSON *view_status(const struct manager *manager, const struct dataplane_interfa
 	const char *problem = manager_out_of_sync(manager);
 	cJSON *json = cJSON_CreateObject();
 
-	if (!json)
-		return NULL;
-	cJSON_AddStringToObject(json, "version", SLUICE_VERSION);
-	cJSON_AddNumberToObject(json, "uptime-seconds", (double)(uint64_t)(uptime * 10) / 10);
-	cJSON_AddNumberToObject(json, "generation", (double)manager_desired(manager)->generation);
-	cJSON_AddBoolToObject(json, "in-sync", problem == NULL);
-	if (problem)
-		cJSON_AddStringToObject(json, "sync-error", problem);
-	add_interfaces(json, interfaces, count);
-	add_limits(json, &manager_dataplane(manager)->sizes);
-	add_used(json, manager);
-	add_drops(json, manager_dataplane(manager));
-	return json;
+	return whole_or_none(
+		json,
+		json && add_text(json, "version", SLUICE_VERSION) &&
+			add_number(json, "uptime-seconds", (double)(uint64_t)(uptime * 10) / 10) &&
+			add_number(json, "generation",
+				   (double)manager_desired(manager)->generation) &&
+			cJSON_AddBoolToObject(json, "in-sync", problem == NULL) &&
+			(!problem || add_text(json, "sync-error", problem)) &&
+			add_interfaces(json, interfaces, count) &&
+			add_limits(json, &manager_dataplane(manager)->sizes) &&
+			add_used(json, manager) && add_drops(json, manager_dataplane(manager)));
 }

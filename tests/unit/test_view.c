@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The documents of docs/api.md, word for word. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake_manager.h"
+#include "view.h"
+
+#define BACKEND_1                                                                                  \
+	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\",\"status\":\"up\","        \
+	"\"reason\":\"\",\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                 \
+	"\"active-flows\":12,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"                     \
+	"\"syn-retransmits\":2}"
+#define BACKEND_2                                                                                  \
+	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\",\"status\":\"down\","      \
+	"\"reason\":\"HTTP status 503\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"       \
+	"\"active-flows\":0,\"new-flows\":40,\"packets\":400,\"bytes\":4000,"                      \
+	"\"syn-retransmits\":4}"
+#define BACKEND_3                                                                                  \
+	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\",\"status\":\"up\","          \
+	"\"reason\":\"\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                      \
+	"\"active-flows\":0,\"new-flows\":60,\"packets\":600,\"bytes\":6000,"                      \
+	"\"syn-retransmits\":6}"
+#define DEFAULTS                                                                                   \
+	"\"mode\":\"nat\",\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\","        \
+	"\"check-host\":\"\",\"check-status\":\"200-399\",\"check-port\":0,"                       \
+	"\"check-interval\":\"1s\",\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,"                \
+	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
+	"\"timeout-closing\":\"30s\""
+#define SERVICE_WEB                                                                                \
+	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
+	",\"backends\":[" BACKEND_1 "," BACKEND_2 "],\"packets\":300,\"bytes\":3000}"
+#define SERVICE_SIX                                                                                \
+	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
+	",\"backends\":[" BACKEND_3 "],\"packets\":300,\"bytes\":3000}"
+#define STATUS_BEGIN                                                                               \
+	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
+#define STATUS_END                                                                                 \
+	"\"interfaces\":["                                                                         \
+	"{\"name\":\"eth1\",\"mode\":\"native\",\"attached-by\":\"link\"},"                        \
+	"{\"name\":\"eth2\",\"mode\":\"generic\",\"attached-by\":\"dispatcher\"}],"                \
+	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
+	"\"nat-flows\":2048,\"table-size\":251},"                                                  \
+	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
+	"\"drops\":{\"no_backend\":21,\"no_neighbour\":28,\"nat_ports\":35,"                       \
+	"\"ttl\":42,\"malformed\":49,\"tcp_flags\":56,\"land\":63,\"internal\":70}}"
+
+static const struct dataplane_interface interfaces[] = {
+	{.name = "eth1", .mode = "native", .attached_by = "link"},
+	{.name = "eth2", .mode = "generic", .attached_by = "dispatcher"},
+};
+
+/* --- memory that runs out --- */
+
+static long fails_in = -1; /* the allocation that fails, counted from 0; below 0: none */
+
+static void *failing_malloc(size_t size)
+{
+	return fails_in-- == 0 ? NULL : malloc(size);
+}
+
+/* --- fixture --- */
+
+static int setup(void **state)
+{
+	*state = fake_manager_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_manager_free(*state);
+	return 0;
+}
+
+/* Frees json. */
+static void assert_json(cJSON *json, const char *expected)
+{
+	char *text = cJSON_PrintUnformatted(json);
+
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+	cJSON_free(text);
+	cJSON_Delete(json);
+}
+
+/* --- documents --- */
+
+static void test_backend(void **state)
+{
+	const struct manager *manager = *state;
+	const struct service_spec *web = &manager->desired->services[0];
+
+	assert_json(view_backend(manager, &web->backends[0]), BACKEND_1);
+	assert_json(view_backend(manager, &web->backends[1]), BACKEND_2);
+	assert_json(view_backends(manager, web), "{\"backends\":[" BACKEND_1 "," BACKEND_2 "]}");
+}
+
+static void test_service(void **state)
+{
+	const struct manager *manager = *state;
+
+	assert_json(view_service(manager, &manager->desired->services[0]), SERVICE_WEB);
+	assert_json(view_services(manager), "{\"services\":[" SERVICE_WEB "," SERVICE_SIX "]}");
+}
+
+static void test_nothing_yet(void **state)
+{
+	struct manager *manager = *state;
+
+	manager->desired->services[0].backend_count = 0;
+	assert_json(view_backends(manager, &manager->desired->services[0]), "{\"backends\":[]}");
+	desired_free(manager->desired);
+	manager->desired = desired_new();
+	assert_json(view_services(manager), "{\"services\":[]}");
+}
+
+static void test_status(void **state)
+{
+	struct manager *manager = *state;
+
+	assert_json(view_status(manager, interfaces, 2, 12.345),
+		    STATUS_BEGIN "\"in-sync\":true," STATUS_END);
+	manager->out_of_sync = "map vips: no \"room\"";
+	assert_json(view_status(manager, interfaces, 2, 12.345), STATUS_BEGIN
+		    "\"in-sync\":false,\"sync-error\":\"map vips: no \\\"room\\\"\"," STATUS_END);
+}
+
+/* Shares are rounded to four digits, but all of them is 1 and one slot of many is not 0. */
+static void test_share_is_rounded(void **state)
+{
+	static const struct {
+		double share, shown;
+	} cases[] = {{0, 0}, {1, 1}, {1.0 / 251, 0.004}, {2.0 / 3, 0.6667}, {0.99999, 1}};
+	struct manager *manager = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		cJSON *json;
+
+		manager->views[1].share = cases[i].share;
+		json = view_backend(manager, &manager->desired->services[0].backends[0]);
+		assert_true(cJSON_GetObjectItem(json, "share")->valuedouble == cases[i].shown);
+		cJSON_Delete(json);
+	}
+}
+
+static void test_drop_reasons(void **state)
+{
+	(void)state;
+	assert_null(view_drop_reason(LB_PASS));
+	assert_null(view_drop_reason(LB_FORWARD));
+	assert_null(view_drop_reason(LB_RETURN));
+	assert_string_equal(view_drop_reason(LB_NO_BACKEND), "no_backend");
+	assert_string_equal(view_drop_reason(LB_INTERNAL), "internal");
+}
+
+/* --- out of memory: every allocation fails once; a document is whole or none --- */
+
+static cJSON *make_services(const struct manager *manager)
+{
+	return view_services(manager);
+}
+
+static cJSON *make_backends(const struct manager *manager)
+{
+	return view_backends(manager, &manager->desired->services[0]);
+}
+
+static cJSON *make_status(const struct manager *manager)
+{
+	return view_status(manager, interfaces, 2, 12.345);
+}
+
+static void test_memory(void **state)
+{
+	static const struct {
+		cJSON *(*make)(const struct manager *manager);
+		const char *whole;
+	} cases[] = {
+		{make_services, "{\"services\":[" SERVICE_WEB "," SERVICE_SIX "]}"},
+		{make_backends, "{\"backends\":[" BACKEND_1 "," BACKEND_2 "]}"},
+		{make_status, STATUS_BEGIN "\"in-sync\":false,\"sync-error\":\"full\"," STATUS_END},
+	};
+	cJSON_Hooks hooks = {.malloc_fn = failing_malloc, .free_fn = free};
+	struct manager *manager = *state;
+	cJSON *json = NULL;
+
+	manager->out_of_sync = "full";
+	cJSON_InitHooks(&hooks);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool failed = true;
+
+		for (long n = 0; failed; n++) {
+			fails_in = n;
+			json = cases[i].make(manager);
+			failed = fails_in < 0;
+			fails_in = -1;
+			if (failed)
+				assert_null(json);
+		}
+		assert_json(json, cases[i].whole);
+	}
+	cJSON_InitHooks(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_backend), TEST(test_service),          TEST(test_nothing_yet),
+		TEST(test_status),  TEST(test_share_is_rounded), TEST(test_drop_reasons),
+		TEST(test_memory),
+	};
+
+	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
+}
