@@ -184,6 +184,7 @@ TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 WRAP_config     := malloc calloc reallocarray
 WRAP_metrics    := calloc open_memstream
+WRAP_options    := fopen
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
 .SECONDEXPANSION:

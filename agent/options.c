@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,34 +18,50 @@ typedef int (*setter)(struct options *options, const char *text, struct error *e
 
 static int set_text(char *place, size_t size, const char *text, struct error *err)
 {
-	if (text[0] == '\0' || strlen(text) >= size)
-		return error_set(err, EINVAL, "%.100s: empty or longer than %zu bytes", text,
-				 size - 1);
+	if (text[0] == '\0')
+		return error_set(err, EINVAL, "is empty");
+	if (strlen(text) >= size)
+		return error_set(err, EINVAL, "%.100s...: longer than %zu bytes", text, size - 1);
 	memcpy(place, text, strlen(text) + 1);
 	return 0;
 }
 
+static int add_interface(struct options *options, const char *name, size_t length,
+			 struct error *err)
+{
+	char(*place)[IF_NAMESIZE] = &options->interfaces[options->interface_count];
+	size_t i;
+	int ret;
+
+	if (length == 0 || length >= sizeof(*place)) {
+		ret = error_set(err, EINVAL, "\"%.*s\": not an interface name", (int)length, name);
+		return error_hint(err, ret, "write IF or IF,IF");
+	}
+	for (i = 0; i < options->interface_count; i++) {
+		if (strlen(options->interfaces[i]) == length &&
+		    strncmp(options->interfaces[i], name, length) == 0)
+			return error_set(err, EINVAL, "%.*s: given twice", (int)length, name);
+	}
+	if (options->interface_count == DATAPLANE_INTERFACES_MAX)
+		return error_set(err, EINVAL, "more than %d interfaces", DATAPLANE_INTERFACES_MAX);
+	memset(*place, 0, sizeof(*place));
+	memcpy(*place, name, length);
+	options->interface_count++;
+	return 0;
+}
+
+/* Adds to what is there. */
 static int set_interface(struct options *options, const char *text, struct error *err)
 {
 	size_t length;
 	int ret;
 
-	for (; *text; text += length + (text[length] == ',')) {
-		char name[16] = "";
-
+	for (;; text += length + 1) {
 		length = strcspn(text, ",");
-		if (length == 0 || length >= sizeof(name)) {
-			ret = error_set(err, EINVAL, "%.*s: not an interface name", (int)length,
-					text);
-			return error_hint(err, ret, "write IF or IF,IF");
-		}
-		if (options->interface_count == DATAPLANE_INTERFACES_MAX)
-			return error_set(err, EINVAL, "more than %d interfaces",
-					 DATAPLANE_INTERFACES_MAX);
-		memcpy(name, text, length);
-		memcpy(options->interfaces[options->interface_count++], name, sizeof(name));
+		ret = add_interface(options, text, length, err);
+		if (ret || text[length] == '\0')
+			return ret;
 	}
-	return 0;
 }
 
 static int set_state_dir(struct options *options, const char *text, struct error *err)
@@ -203,30 +220,35 @@ static int set_nat_ports(struct options *options, const char *text, struct error
 
 /* --- the words --- */
 
+/* How the configuration file writes it. A number may be text there, too. */
+enum option_kind { TEXT, LIST, NUMBER };
+
 static const struct option {
 	const char *name;
 	const char *value;
+	enum option_kind kind;
 	setter set;
 	const char *help;
 } table[] = {
-	{"interface", "IF[,IF]", set_interface,
+	{"interface", "IF[,IF]", LIST, set_interface,
 	 "interfaces that clients' and backends' packets use"},
-	{"state-dir", "DIR", set_state_dir, "what survives a restart (/var/lib/sluice)"},
-	{"socket", "PATH", set_socket, "Unix socket of the API (/run/sluice/lbagent.sock)"},
-	{"socket-group", "GROUP", set_socket_group, "group that may use the socket (sluice)"},
-	{"listen", "ADDR:PORT", set_listen, "read-only TCP listener, or none (127.0.0.1:9480)"},
-	{"bpffs", "DIR", set_bpffs, "where program and maps are pinned (/sys/fs/bpf/sluice)"},
-	{"xdp-mode", "MODE", set_xdp_mode, "auto, native or generic (auto)"},
-	{"log-level", "LEVEL", set_log_level, "error, warn, info or debug (info)"},
-	{"max-services", "N", set_max_services, "room for services (256)"},
-	{"max-backends", "N", set_max_backends, "room for backends of all services (4096)"},
-	{"max-vips", "N", set_max_vips, "room for VIPs of all services (1024)"},
-	{"flows", "N", set_flows, "room in the flow table, 8 bytes each (1048576)"},
-	{"nat-flows", "N", set_nat_flows, "room for flows of mode nat (262144)"},
-	{"table-size", "PRIME", set_table_size, "slots of a Maglev table (65537)"},
-	{"nat-ports", "LOW-HIGH", set_nat_ports,
+	{"state-dir", "DIR", TEXT, set_state_dir, "what survives a restart (/var/lib/sluice)"},
+	{"socket", "PATH", TEXT, set_socket, "Unix socket of the API (/run/sluice/lbagent.sock)"},
+	{"socket-group", "GROUP", TEXT, set_socket_group, "group that may use the socket (sluice)"},
+	{"listen", "ADDR:PORT", TEXT, set_listen,
+	 "read-only TCP listener, or none (127.0.0.1:9480)"},
+	{"bpffs", "DIR", TEXT, set_bpffs, "where program and maps are pinned (/sys/fs/bpf/sluice)"},
+	{"xdp-mode", "MODE", TEXT, set_xdp_mode, "auto, native or generic (auto)"},
+	{"log-level", "LEVEL", TEXT, set_log_level, "error, warn, info or debug (info)"},
+	{"max-services", "N", NUMBER, set_max_services, "room for services (256)"},
+	{"max-backends", "N", NUMBER, set_max_backends, "room for backends of all services (4096)"},
+	{"max-vips", "N", NUMBER, set_max_vips, "room for VIPs of all services (1024)"},
+	{"flows", "N", NUMBER, set_flows, "room in the flow table, 8 bytes each (1048576)"},
+	{"nat-flows", "N", NUMBER, set_nat_flows, "room for flows of mode nat (262144)"},
+	{"table-size", "PRIME", NUMBER, set_table_size, "slots of a Maglev table (65537)"},
+	{"nat-ports", "LOW-HIGH", TEXT, set_nat_ports,
 	 "source ports towards backends (those outside ip_local_port_range)"},
-	{"verifier-log", "FILE", set_verifier_log, "write the BPF verifier's log there"},
+	{"verifier-log", "FILE", TEXT, set_verifier_log, "write the BPF verifier's log there"},
 };
 
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
@@ -284,27 +306,37 @@ static int read_file(const char *path, char **ret_text, size_t *ret_length, stru
 	return 0;
 }
 
-/* One word of the file, set as its flag would be. An array is a list of values. */
+/* One word of the file, set as its flag would be. */
+static int config_set_one(struct options *options, const struct option *option, const cJSON *value,
+			  struct error *err)
+{
+	char number[32];
+
+	if (cJSON_IsString(value))
+		return option->set(options, value->valuestring, err);
+	if (option->kind != NUMBER)
+		return error_set(err, EINVAL, "not a string%s",
+				 option->kind == LIST ? " or an array of strings" : "");
+	if (!cJSON_IsNumber(value))
+		return error_set(err, EINVAL, "neither a number nor a string");
+	snprintf(number, sizeof(number), "%.15g", value->valuedouble);
+	return option->set(options, number, err);
+}
+
 static int config_set(struct options *options, const struct option *option, const cJSON *value,
 		      struct error *err)
 {
 	const cJSON *item;
-	char number[32];
 	int ret = 0;
 
-	if (cJSON_IsArray(value)) {
-		cJSON_ArrayForEach (item, value) {
-			if (ret == 0)
-				ret = config_set(options, option, item, err);
-		}
-		return ret;
+	if (option->kind != LIST || !cJSON_IsArray(value))
+		return config_set_one(options, option, value, err);
+	cJSON_ArrayForEach (item, value) {
+		ret = config_set_one(options, option, item, err);
+		if (ret)
+			break;
 	}
-	if (cJSON_IsString(value))
-		return option->set(options, value->valuestring, err);
-	if (!cJSON_IsNumber(value))
-		return error_set(err, EINVAL, "neither a string nor a number");
-	snprintf(number, sizeof(number), "%.0f", value->valuedouble);
-	return option->set(options, number, err);
+	return ret;
 }
 
 static int config_apply(struct options *options, cJSON *json, struct error *err)
@@ -383,6 +415,7 @@ static int flag_read(struct options *options, int argc, char *const *argv, int *
 	const char *name = argv[*i], *value;
 	struct error inner = {0};
 	size_t length;
+	bool config;
 
 	if (strncmp(name, "--", 2) != 0) {
 		error_set(err, EINVAL, "%.100s: unexpected argument", name);
@@ -393,9 +426,8 @@ static int flag_read(struct options *options, int argc, char *const *argv, int *
 		return 0;
 	length = strcspn(name, "=");
 	value = name[length] ? name + length + 1 : *i + 1 < argc ? argv[++*i] : NULL;
-	if (strncmp(name, "config", length) == 0 && length == 6)
-		return value ? 0 : error_set(err, EINVAL, "--config: a value is missing");
-	if (!option_find(name, length)) {
+	config = length == 6 && strncmp(name, "config", length) == 0;
+	if (!config && !option_find(name, length)) {
 		error_set(&inner, EINVAL, "unknown flag");
 		return flag_error(name, length, &inner, err);
 	}
@@ -403,23 +435,27 @@ static int flag_read(struct options *options, int argc, char *const *argv, int *
 		error_set(&inner, EINVAL, "a value is missing");
 		return flag_error(name, length, &inner, err);
 	}
+	if (config)
+		return 0; /* read already */
 	if (option_find(name, length)->set(options, value, &inner))
 		return flag_error(name, length, &inner, err);
 	return 0;
 }
 
-/* The file that --config names, wherever it stands: the other flags win over it. */
+/* The file that --config names, wherever it stands: the other flags win over it. The last one, as
+ * of any flag. NULL: none. */
 static const char *config_path(int argc, char *const *argv)
 {
+	const char *path = NULL;
 	int i;
 
 	for (i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--config") == 0)
-			return i + 1 < argc ? argv[i + 1] : NULL;
-		if (strncmp(argv[i], "--config=", 9) == 0)
-			return argv[i] + 9;
+			path = argv[i + 1]; /* NULL behind the last */
+		else if (strncmp(argv[i], "--config=", 9) == 0)
+			path = argv[i] + 9;
 	}
-	return NULL;
+	return path;
 }
 
 /* The kernel's range of ports for the host's own connections; the usual one if unreadable. */
@@ -494,14 +530,11 @@ int options_read(struct options *options, int argc, char *const *argv, struct er
 	if (ret == 0 && config)
 		ret = config_read(options, config, err);
 	from_config = options->interface_count;
+	options->interface_count = 0; /* flags replace the file's interfaces, they do not add */
 	for (i = 1; ret == 0 && i < argc; i++)
 		ret = flag_read(options, argc, argv, &i, err);
-	if (ret == 0 && options->interface_count > from_config) {
-		/* flags replace the file's interfaces, they do not add to them */
-		options->interface_count -= from_config;
-		memmove(options->interfaces[0], options->interfaces[from_config],
-			options->interface_count * sizeof(options->interfaces[0]));
-	}
+	if (options->interface_count == 0)
+		options->interface_count = from_config;
 	return ret ? ret : options_check(options, err);
 }
 

@@ -4,13 +4,14 @@
 
 /* The agent's flags and its configuration file, which knows the same words. */
 #include <cjson/cJSON.h>
+#include <net/if.h>
 
 #include "dataplane_bpf.h"
 #include "log.h"
 #include "parse.h"
 
 struct options {
-	char interfaces[DATAPLANE_INTERFACES_MAX][16];
+	char interfaces[DATAPLANE_INTERFACES_MAX][IF_NAMESIZE];
 	size_t interface_count;
 	char state_dir[200];
 	char socket[108];
