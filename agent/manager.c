@@ -421,6 +421,7 @@ static void index_services(struct manager *manager)
 {
 	size_t i;
 
+	manager->taker = (struct reply_taker){0}; /* points into the former desired state */
 	memset(manager->service_by_id, 0,
 	       ((size_t)manager->dp->sizes.services + 1) * sizeof(*manager->service_by_id));
 	for (i = 0; i < manager->desired->service_count; i++)
@@ -563,6 +564,23 @@ static int check_all_replies(const struct manager *manager, const struct desired
 	return ret;
 }
 
+/*
+ * The data plane would not have it: everything back to what it was, on disk too. What cannot be
+ * undone now is tried again by the housekeeping.
+ */
+static void roll_back(struct manager *manager, struct desired *former)
+{
+	struct desired *refused = manager->desired;
+	struct error err;
+
+	manager->desired = former;
+	note_sync(manager, reconcile(manager, &err), &err);
+	if (persist(manager, former, &err))
+		log_error("a refused change stays in the saved state", "error", err.message, "hint",
+			  "make any change before lbagent starts again: it saves the state anew");
+	desired_free(refused);
+}
+
 int manager_commit(struct manager *manager, struct desired *next, struct error *err)
 {
 	struct desired *former = manager->desired;
@@ -582,9 +600,13 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 	}
 	manager->desired = next;
 	ret = reconcile(manager, err);
-	note_sync(manager, ret, err);
+	if (ret) {
+		roll_back(manager, former);
+		return ret;
+	}
+	note_sync(manager, 0, err);
 	desired_free(former);
-	return ret;
+	return 0;
 }
 
 /* --- housekeeping --- */

@@ -720,6 +720,44 @@ static void test_unsaved_change_is_none(void **state)
 	assert_int_equal(fake_nexthop_watchers("198.18.1.12"), 0);
 }
 
+/* The map is full: the change is refused, and nothing of it stays anywhere. */
+static void test_unsynced_change_is_undone(void **state)
+{
+	uint64_t generation;
+	struct desired *next;
+	char vip[32];
+	struct error err;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	for (int i = 1; i <= 6; i++) { /* with web's and the NAT address: 8 */
+		snprintf(vip, sizeof(vip), "tcp://198.18.0.11:%d", i);
+		next = change();
+		if (i == 1)
+			put_service(next, "x", vip, CHECK_NONE);
+		else
+			put_vip(next, "x", vip);
+		commit_ok(next);
+	}
+	generation = manager_desired(fx.manager)->generation;
+	saves = 0;
+	next = change();
+	put_service(next, "y", "tcp://198.18.0.12:80", CHECK_TCP);
+	put_backend(next, "y", "198.18.1.12:80");
+	backend(next, "web", "198.18.1.11:80")->state = ADMIN_MAINT;
+	assert_int_equal(commit(next, &err), -E2BIG);
+	assert_true(manager_desired(fx.manager)->generation == generation);
+	assert_null(desired_service(manager_desired(fx.manager), "y"));
+	assert_int_equal(saves, 2); /* there and back */
+	assert_null(manager_out_of_sync(fx.manager));
+	assert_int_equal(fx.fake->vip_count, 8);
+	assert_null(fake_probe_spec("198.18.1.12:80"));
+	assert_int_equal(fake_nexthop_watchers("198.18.1.12"), 0);
+	fake_probe_report("198.18.1.11:80", NULL); /* maintenance had forgotten what it was */
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	assert_true(is_up("web", "198.18.1.11:80"));
+}
+
 static void test_sync_is_tried_again(void **state)
 {
 	struct desired *next;
@@ -727,14 +765,15 @@ static void test_sync_is_tried_again(void **state)
 
 	(void)state;
 	web_up(CHECK_TCP);
-	fx.fake->vip_put_error = E2BIG;
+	fx.fake->vip_put_error = EPERM;
 	next = change();
 	put_service(next, "x", "tcp://198.18.0.11:80", CHECK_NONE);
-	assert_int_equal(commit(next, &err), -E2BIG);
+	assert_int_equal(commit(next, &err), -EPERM);
 	assert_string_equal(manager_out_of_sync(fx.manager), "VIP cannot be entered");
+	assert_null(desired_service(manager_desired(fx.manager), "x"));
 	fx.fake->vip_put_error = 0;
 	run_until(!manager_out_of_sync(fx.manager));
-	assert_int_equal(fx.fake->vip_count, 3); /* and the NAT address */
+	assert_int_equal(fx.fake->vip_count, 2); /* and the NAT address */
 }
 
 /* --- a restart --- */
@@ -797,6 +836,7 @@ int main(void)
 		TEST(test_drain_ends_at_its_deadline),
 		TEST(test_removal_waits_for_flows),
 		TEST(test_unsaved_change_is_none),
+		TEST(test_unsynced_change_is_undone),
 		TEST(test_sync_is_tried_again),
 		TEST(test_restart_takes_up_as_up),
 		TEST(test_restart_with_a_lost_hop),
