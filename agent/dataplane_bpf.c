@@ -22,7 +22,8 @@
 #include "ingress.skel.h"
 #include "xdp_dispatcher.h"
 
-#define SPARE_TABLES      8 /* see table_blocks below */
+#define SPARE_TABLES      8   /* see table_blocks below */
+#define OWN_ADDRESSES     256 /* room beside the VIPs for own addresses of mode nat */
 #define VERIFIER_LOG_SIZE (16u << 20)
 
 struct dataplane_bpf {
@@ -292,7 +293,7 @@ static void set_sizes(struct dataplane_bpf *dp)
 {
 	const struct dataplane_sizes *sizes = &dp->base.sizes;
 
-	bpf_map__set_max_entries(dp->skel->maps.vips, sizes->vips);
+	bpf_map__set_max_entries(dp->skel->maps.vips, sizes->vips + OWN_ADDRESSES);
 	bpf_map__set_max_entries(dp->skel->maps.vip_stats, sizes->vips + 1);
 	bpf_map__set_max_entries(dp->skel->maps.services, sizes->services + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backends, sizes->backends + 1);

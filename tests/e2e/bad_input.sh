@@ -122,4 +122,17 @@ check_equal "API: the TCP listener answers reads" 200 "$(lab_exec lb curl -s -o 
 	-w '%{http_code}' "http://127.0.0.1:9480$services")"
 check "after all that, the state is as it was" unchanged
 check "and the agent lives" lab_running lbagent
+
+# --- a limit: as many VIPs as it says, though mode nat has keys of its own in their map ---
+
+in_sync() {
+	lbctl --json status | jq -e '."in-sync"'
+}
+
+lab_agent_stop || exit 1
+lab_agent_start --max-vips 3 || bail "an agent with room for 3 VIPs starts"
+check "3 VIPs of at most 3, one of mode nat, are served" lab_wait_up web
+check "and all of it is in the data plane" in_sync
+before=$(lbctl --json show) file_before=$(sha256sum "$LAB_DIR"/state/*)
+cli 1 'max-vips' add service x --vip tcp://198.18.0.11:80
 checks_done
