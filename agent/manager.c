@@ -611,11 +611,17 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 
 /* --- housekeeping --- */
 
+/* It drains, and what was under way when that began has been looked through. */
+static bool run_drained(const struct manager *manager, const struct backend_run *run)
+{
+	return drains(&run->spec) && flow_scan_rounds(manager->scan) >= run->drain_rounds + 2 &&
+	       flow_scan_counts(manager->scan)->active[run->spec.id] == 0;
+}
+
 /* Ends the drains that are over, all in one commit. */
 static void end_drains(struct manager *manager)
 {
-	const struct flow_counts *flows = flow_scan_counts(manager->scan);
-	uint64_t rounds = flow_scan_rounds(manager->scan), now = uv_now(manager->loop);
+	uint64_t now = uv_now(manager->loop);
 	struct desired *next = NULL;
 	struct backend_spec *spec;
 	struct backend_run *run;
@@ -628,8 +634,7 @@ static void end_drains(struct manager *manager)
 		if (!run->used || !drains(&run->spec))
 			continue;
 		late = run->drain_ends_ms && now >= run->drain_ends_ms;
-		if (!late && !(run->spec.removing && rounds >= run->drain_rounds + 2 &&
-			       flows->active[id] == 0))
+		if (!late && !(run->spec.removing && run_drained(manager, run)))
 			continue;
 		next = next ?: desired_clone(manager->desired);
 		if (!next)
@@ -776,6 +781,7 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 		.share =
 			(double)sync_slots(manager->sync, spec->id) / manager->dp->sizes.table_size,
 		.active_flows = flow_scan_counts(manager->scan)->active[spec->id],
+		.drained = run_drained(manager, run),
 		.checks_failed = run->checks[0],
 		.checks_passed = run->checks[1],
 	};

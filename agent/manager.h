@@ -31,6 +31,8 @@ struct backend_view {
 	uint64_t since_ms;  /* of status; Unix time */
 	double share;       /* of its service's table, 0 to 1 */
 	uint32_t active_flows;
+	bool drained; /* it drains, and no flow is left; active_flows may be 0 earlier, see
+		       * flow_scan_rounds() */
 	uint64_t checks_passed;
 	uint64_t checks_failed;
 };

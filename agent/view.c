@@ -61,6 +61,7 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 		add_text(json, "reason", view.reason) && add_time(json, "since", view.since_ms) &&
 		add_number(json, "share", rounded(view.share)) &&
 		add_number(json, "active-flows", view.active_flows) &&
+		cJSON_AddBoolToObject(json, "drained", view.drained) &&
 		add_number(json, "new-flows", (double)stats.new_flows) &&
 		add_number(json, "packets", (double)stats.traffic.packets) &&
 		add_number(json, "bytes", (double)stats.traffic.bytes) &&

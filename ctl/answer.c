@@ -44,6 +44,7 @@ static const struct key backend_keys[] = {
 	TEXT("since"),
 	NUMBER("share"),
 	NUMBER("active-flows"),
+	TRUTH("drained"),
 	NUMBER("new-flows"),
 	NUMBER("packets"),
 	NUMBER("bytes"),

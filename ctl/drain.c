@@ -23,11 +23,11 @@ static void print_outcome(const struct invocation *invocation)
 	if (strcmp(answer_text(backend, "state"), "drain") != 0)
 		printf("%s: backend %s drains no longer, state %s; flows left: %.0f\n", service,
 		       answer_text(backend, "address"), answer_text(backend, "state"), flows);
-	else if (flows > 0)
+	else if (answer_true(backend, "drained"))
+		printf("%s: backend %s is drained\n", service, answer_text(backend, "address"));
+	else
 		printf("%s: backend %s drains; flows left: %.0f\n", service,
 		       answer_text(backend, "address"), flows);
-	else
-		printf("%s: backend %s is drained\n", service, answer_text(backend, "address"));
 }
 
 int drain_backend(struct invocation *invocation, struct error *err)

@@ -79,7 +79,7 @@ static bool is_over(const cJSON *backend, bool removal)
 		return true;
 	if (removal)
 		return false;
-	return answer_number(backend, "active-flows") <= 0 ||
+	return answer_true(backend, "drained") ||
 	       strcmp(answer_text(backend, "state"), "drain") != 0;
 }
 

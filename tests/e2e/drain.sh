@@ -58,15 +58,35 @@ check_matches "it gets new connections again" "^served $name [1-9]" "$(cat "$LAB
 
 # --- rm drains ---
 
+removed=$address
 check "rm is accepted" lbctl rm backend web "$address"
 check_equal "it says removing" removing "$(lab_backend web "$address" .status)"
 check_equal "the open connection goes on while it is removed" "$name" "$(hold_ask)"
 hold_close
 check "it leaves when its last flow has ended" wait_until 20 gone "$address"
 
+# --- --wait sees a connection that has only just begun ---
+
+hold_open
+name=$(hold_ask)
+address=198.18.1.1${name#b}:80
+lbctl drain backend web "$address" --wait --deadline 60s >"$LAB_DIR/wait" 2>&1 &
+waiter=$!
+counted() {
+	lab_backend web "$address" '."active-flows"' | grep -q '^[1-9]'
+}
+check "the connection is counted" wait_until 5 counted
+check "drain --wait waits for it" kill -0 "$waiter"
+hold_close
+wait "$waiter"
+check_equal "and returns when it has ended" 0 "$?"
+check_matches "saying so" 'is drained' "$(cat "$LAB_DIR/wait")"
+lbctl set backend web "$address" --state up >/dev/null
+lab_wait_up web
+
 # --- rm --now cuts ---
 
-check "it can be added again" lbctl add backend web "$address"
+check "it can be added again" lbctl add backend web "$removed"
 lab_wait_up web
 hold_open
 name=$(hold_ask)

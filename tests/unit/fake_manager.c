@@ -101,6 +101,7 @@ struct manager *fake_manager_new(void)
 						  .since_ms = 1795222923456,
 						  .share = 1.0 / 3,
 						  .active_flows = 12,
+						  .drained = true,
 						  .checks_passed = 5,
 						  .checks_failed = 1};
 	manager->views[2] = (struct backend_view){

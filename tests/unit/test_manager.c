@@ -701,6 +701,26 @@ static void test_removal_waits_for_flows(void **state)
 	assert_int_equal(backend(manager_desired(fx.manager), "web", "198.18.1.12:80")->id, 2);
 }
 
+/* A flow that began right before the drain is in no count yet. */
+static void test_drained_is_certain(void **state)
+{
+	(void)state;
+	web_up(CHECK_TCP);
+	assert_false(view_of("web", "198.18.1.11:80").drained);
+	set_state("web", "198.18.1.11:80", ADMIN_DRAIN, 0);
+	assert_int_equal(view_of("web", "198.18.1.11:80").active_flows, 0);
+	assert_false(view_of("web", "198.18.1.11:80").drained);
+	put_flow("198.18.1.11:80");
+	run_until(view_of("web", "198.18.1.11:80").active_flows == 1);
+	for (int i = 0; i < 3; i++)
+		uv_run(&fx.loop, UV_RUN_ONCE);
+	assert_false(view_of("web", "198.18.1.11:80").drained);
+	fx.fake->dp.flows[0].word[0] = 0;
+	run_until(view_of("web", "198.18.1.11:80").drained);
+	set_state("web", "198.18.1.11:80", ADMIN_UP, 0);
+	assert_false(view_of("web", "198.18.1.11:80").drained);
+}
+
 /* --- what fails --- */
 
 static void test_unsaved_change_is_none(void **state)
@@ -835,6 +855,7 @@ int main(void)
 		TEST(test_changed_check_is_probed),
 		TEST(test_drain_ends_at_its_deadline),
 		TEST(test_removal_waits_for_flows),
+		TEST(test_drained_is_certain),
 		TEST(test_unsaved_change_is_none),
 		TEST(test_unsynced_change_is_undone),
 		TEST(test_sync_is_tried_again),

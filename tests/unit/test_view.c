@@ -17,17 +17,17 @@
 #define BACKEND_1                                                                                  \
 	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\",\"status\":\"up\","        \
 	"\"reason\":\"\",\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                 \
-	"\"active-flows\":12,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"                     \
+	"\"active-flows\":12,\"drained\":true,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"    \
 	"\"syn-retransmits\":2}"
 #define BACKEND_2                                                                                  \
 	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\",\"status\":\"down\","      \
 	"\"reason\":\"HTTP status 503\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"       \
-	"\"active-flows\":0,\"new-flows\":40,\"packets\":400,\"bytes\":4000,"                      \
+	"\"active-flows\":0,\"drained\":false,\"new-flows\":40,\"packets\":400,\"bytes\":4000,"    \
 	"\"syn-retransmits\":4}"
 #define BACKEND_3                                                                                  \
 	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\",\"status\":\"up\","          \
 	"\"reason\":\"\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                      \
-	"\"active-flows\":0,\"new-flows\":60,\"packets\":600,\"bytes\":6000,"                      \
+	"\"active-flows\":0,\"drained\":false,\"new-flows\":60,\"packets\":600,\"bytes\":6000,"    \
 	"\"syn-retransmits\":6}"
 #define DEFAULTS                                                                                   \
 	"\"mode\":\"nat\",\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\","        \
