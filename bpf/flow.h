@@ -80,7 +80,11 @@ LB_INLINE struct lb_flow_bucket *flow_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&flows, &index);
 }
 
-/* The flow's word, NULL if it has none. */
+/*
+ * The flow's word; *seen is what it held, of state LB_FLOW_EMPTY if the flow has none. That tells,
+ * not a NULL: Linux 6.1 does not see that the state and the pointer would be zero together once
+ * both are spilled, and refuses the pointer.
+ */
 LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
 {
 	__u32 fingerprint = flow_fingerprint(hash);
@@ -97,7 +101,7 @@ LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *see
 		at ^= (at ^ way) & hit;
 	}
 	*seen = found;
-	return flow_state(found) ? &bucket->word[at % LB_FLOW_WAYS] : NULL;
+	return &bucket->word[at % LB_FLOW_WAYS];
 }
 
 /*
@@ -212,7 +216,7 @@ LB_INLINE enum lb_verdict flow_assign(const struct packet *pkt, struct decision 
 	if (!bucket)
 		return LB_INTERNAL;
 	word = flow_find(bucket, d->hash, &seen);
-	if (word && flow_follow(pkt, d, word, seen))
+	if (flow_state(seen) != LB_FLOW_EMPTY && flow_follow(pkt, d, word, seen))
 		return LB_PASS;
 
 	d->backend_id = schedule(d->service, d->hash);
@@ -223,7 +227,7 @@ LB_INLINE enum lb_verdict flow_assign(const struct packet *pkt, struct decision 
 	value = flow_word(d->hash, d->backend_id, LB_FLOW_EMBRYONIC, pkt->now);
 	if (is_closing(pkt))
 		return LB_PASS; /* the end of a flow that is forgotten already */
-	if (word)
+	if (flow_state(seen) != LB_FLOW_EMPTY)
 		flow_swap(word, seen, value);
 	else
 		flow_insert(bucket, value, pkt->l4_proto == IPPROTO_TCP && !is_syn(pkt), pkt->now);

@@ -103,7 +103,8 @@ static uint64_t entry_of(const struct packet *pkt)
 	uint64_t hash = flow_hash(pkt);
 	__u64 seen;
 
-	return flow_find(flow_bucket(hash), hash, &seen) ? seen : 0;
+	flow_find(flow_bucket(hash), hash, &seen);
+	return flow_state(seen) ? seen : 0;
 }
 
 /* A word with fingerprint `name`, stamped `ago` jiffies before NOW. */
