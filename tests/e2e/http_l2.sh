@@ -20,6 +20,11 @@ captured() {
 	tcpdump -r "$LAB_DIR/link.pcap" -n "$@" 2>/dev/null | wc -l
 }
 
+# seen VIP: has the capture a client's packet to it?
+seen() {
+	[ "$(captured dst host "$1")" -gt 0 ]
+}
+
 # try FAMILY SERVICE VIP URL
 try() {
 	local family=$1 service=$2 vip=$3 url=$4 out=$LAB_DIR/wrk.$1
@@ -27,16 +32,12 @@ try() {
 	check_equal "$family: 2000 requests, a connection each, none failed" 0 "$(lab_errors "$out")"
 	check_equal "$family: every backend served" 3 "$(grep -c '^served ' "$out")"
 
-	lab_spawn switch capture tcpdump -i lb -n -U -w "$LAB_DIR/link.pcap" tcp
+	lab_spawn switch capture tcpdump -i lb -n -U --immediate-mode \
+		-w "$LAB_DIR/link.pcap" tcp
 	wait_until 10 capture_ready
 	lab_wrk -t1 -c5 -d10s -H "$LAB_FRESH" "$url/" -- 50 >"$out"
-	sync "$LAB_DIR/link.pcap"
+	check "$family: the clients' packets pass the balancer" wait_until 10 seen "$vip"
 	lab_end capture INT
-	if [ "$(captured dst host "$vip")" -gt 0 ]; then
-		ok "$family: the clients' packets pass the balancer"
-	else
-		not_ok "$family: the clients' packets pass the balancer"
-	fi
 	check_equal "$family: no answer passes the balancer" 0 "$(captured src host "$vip")"
 	check_equal "$family: backends get the clients' own addresses" 0 \
 		"$(captured dst host "$vip" and not src host 198.18.0.2 and not src host 2001:db8::2)"
