@@ -52,6 +52,11 @@ test: deps ## run every test that CI runs
 	$(Q)$(MAKE) --no-print-directory build tests
 	$(Q)bash tests/run.sh
 
+test-vm: ## run the tests that depend on the kernel below each kernel of vm/kernels.txt, in QEMU
+	$(Q)sh tests/lab/deps.sh vm
+	$(Q)$(MAKE) --no-print-directory build tests
+	$(Q)bash vm/test.sh
+
 lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone, clang as compiler
 	$(Q)bash tests/lint.sh
 
@@ -217,4 +222,4 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build demo lab lab-down test tests lint fmt bench install uninstall clean
+.PHONY: help deps build demo lab lab-down test test-vm tests lint fmt bench install uninstall clean

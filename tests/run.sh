@@ -2,16 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs every test program and prints what failed; the last line is "N passed, N failed, N skipped".
-#   tests/run.sh [NAME]   only programs whose name contains NAME
+#   tests/run.sh [NAME]...   only programs whose name contains a NAME
 # A program counts case by case: cmocka's summary lines, or a script's lines "ok NAME",
 # "not ok NAME", "skip NAME: why". One that ends badly without such a line counts as one failure,
-# and so does one that says nothing. Logs stay in build/logs/.
+# and so does one that says nothing. Logs stay in build/logs/. On a slow machine, SLOWER=N gives each
+# N times as long.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 build=${O:-build}
 logs=$build/logs
-filter=${1:-}
+filters=("${@:-}")
 passed=0 failed=0 skipped=0
 child=
 
@@ -60,11 +61,20 @@ tally() {
 	[ "$bad" -eq 0 ]
 }
 
+# wanted NAME: does it contain any of the filters?
+wanted() {
+	local filter
+	for filter in "${filters[@]}"; do
+		[[ $1 != *"$filter"* ]] || return 0
+	done
+	return 1
+}
+
 # run SECONDS NAME CMD...
 run() {
-	local limit=$1 name=$2 log status begin=$SECONDS
+	local limit=$(($1 * ${SLOWER:-1})) name=$2 log status begin=$SECONDS
 	shift 2
-	[[ $name == *"$filter"* ]] || return 0
+	wanted "$name" || return 0
 	log=$logs/${name//\//-}.log
 	timeout -k 20 "$limit" "$@" >"$log" 2>&1 </dev/null &
 	child=$!

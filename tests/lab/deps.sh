@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs from Debian what Sluice needs and what is missing; says so, and is silent otherwise.
+#   tests/lab/deps.sh [vm]     with vm: also what `make test-vm` needs
 set -eu
 
 # Compilers, BPF tools and the libraries that the programs link.
@@ -13,10 +14,14 @@ demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 
 # Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
 tests='git libcmocka-dev nginx-light nsd dnsperf tcpdump
-	clang-format clang-tidy cppcheck shellcheck valgrind man-db'
+	clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools'
+
+# Other kernels: the machine, what its initramfs is made from, and modprobe.
+vm='qemu-system-x86 busybox-static cpio kmod xz-utils'
+[ "${1:-}" = vm ] || vm=
 
 missing=
-for package in $build $demo $tests; do
+for package in $build $demo $tests $vm; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=

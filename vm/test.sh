@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the tests that depend on the kernel below every kernel of vm/kernels.txt; the last line is
+# "N passed, N failed, N skipped", as of tests/run.sh.
+#   vm/test.sh [PACKAGE]...   only these kernels
+# What a kernel's tests said stays in build/logs/vm-PACKAGE.log.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+limit=1500 # seconds a kernel
+programs=(packet/ e2e/http_nat e2e/http_l2)
+logs=${O:-build}/logs
+passed=0 failed=0 skipped=0
+
+kernels=("$@")
+[ $# -gt 0 ] || mapfile -t kernels < <(sed -E 's/[[:space:]]*(#.*)?$//; /^$/d' vm/kernels.txt)
+
+# tally LOG: adds the kernel's last line to the totals; a kernel without one has failed once.
+tally() {
+	local words
+	read -r -a words <<<"$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$1")"
+	[ "${#words[@]}" -eq 6 ] || words=(0 x 1 x 0 x)
+	passed=$((passed + words[0]))
+	failed=$((failed + words[2]))
+	skipped=$((skipped + words[4]))
+}
+
+trap 'exit 130' INT TERM # else the next kernel would follow
+
+mkdir -p "$logs"
+for kernel in "${kernels[@]}"; do
+	echo "$kernel"
+	log=$logs/vm-$kernel.log
+	vm/boot.sh -t "$limit" "$kernel" env SLOWER=5 bash -c 'uname -r; exec bash tests/run.sh "$@"' \
+		_ "${programs[@]}" 2>&1 | tee "$log" | sed 's/^/  /'
+	tally "$log"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
