@@ -744,9 +744,12 @@ static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface 
 static int attach_link(struct dataplane_bpf *dp, struct dataplane_interface *entry,
 		       enum attach_mode mode, struct error *err)
 {
+	struct error ignored;
 	char path[256];
 	int ret;
 
+	/* if a dispatcher that we had joined is gone, only its pin is left */
+	dispatcher_leave(dp->bpffs, entry->name, &ignored);
 	snprintf(path, sizeof(path), "%s/links", dp->bpffs);
 	mkdir(path, 0700);
 	link_path(dp->bpffs, entry->name, path, sizeof(path));
@@ -886,6 +889,7 @@ int dataplane_bpf_unload(const char *bpffs, struct error *err)
 
 	if (access(bpffs, F_OK))
 		return 0;
+	libbpf_set_print(keep_libbpf_warning);
 	ret = directory_open(&dp, bpffs, err);
 	if (ret == 0)
 		ret = remove_pins(bpffs, "links", err); /* the last reference detaches */

@@ -185,6 +185,7 @@ static int attach(struct agent *agent, struct error *err)
 		ret = dataplane_bpf_pin(agent->dp, err);
 	if (ret)
 		dataplane_bpf_detach_new(agent->dp);
+	agent->api.interfaces = dataplane_bpf_interfaces(agent->dp, &agent->api.interface_count);
 	return ret;
 }
 
@@ -194,7 +195,6 @@ static int open_doors(struct agent *agent, struct error *err)
 	int fd = -1, ret;
 
 	agent->api.manager = agent->manager;
-	agent->api.interfaces = dataplane_bpf_interfaces(agent->dp, &agent->api.interface_count);
 	agent->api.started_ns = uv_hrtime();
 	ret = http_listen_unix(options->socket, options->socket_group, &fd, err);
 	if (ret == 0)

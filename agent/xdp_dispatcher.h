@@ -7,7 +7,8 @@
  * calls one after the other. Ours is then no XDP program of its own but an extension of that
  * one, so it is loaded a second time, from an object of its own with the same maps.
  *
- * DIR/dispatched/IF pins the extension, so that the next agent knows which one to replace.
+ * DIR/dispatched/IF pins the extension, so that the next agent knows which one to replace, and
+ * --unload which interfaces to leave.
  */
 #include <bpf/libbpf.h>
 #include <stdbool.h>
@@ -21,13 +22,14 @@ bool dispatcher_present(uint32_t ifindex);
 /*
  * Adds lb_ingress of object to the interface's dispatcher, then takes a former agent's out; the
  * packets meet at least one of the two at any moment. object is open, not loaded, and its maps
- * are those of the running data plane; it stays the caller's. *ret_new: there was no former one.
+ * are those of the running data plane; it stays the caller's. ATTACH_AUTO takes the dispatcher's
+ * own mode. *ret_new: there was no former one.
  */
 int dispatcher_join(const char *bpffs, const char *interface, uint32_t ifindex,
 		    struct bpf_object *object, enum attach_mode mode, bool *ret_new,
 		    struct error *err);
 
-/* Takes ours out again and removes the pin. No error if the interface is gone. */
+/* Takes ours out again and removes the pin. No error if interface, dispatcher or ours is gone. */
 int dispatcher_leave(const char *bpffs, const char *interface, struct error *err);
 
 #endif
