@@ -617,9 +617,25 @@ void dataplane_bpf_close(struct dataplane *dp)
 
 /* --- attach --- */
 
+/* bpffs takes no dot in a name, an interface has no colon in its. */
+static void swap_character(char *text, char from, char to)
+{
+	for (; *text; text++)
+		*text = *text == from ? to : *text;
+}
+
+void dataplane_bpf_pin_path(const char *bpffs, const char *directory, const char *interface,
+			    char *buffer, size_t size)
+{
+	int length = snprintf(buffer, size, "%s/%s/", bpffs, directory);
+
+	snprintf(buffer + length, size - (size_t)length, "%s", interface);
+	swap_character(buffer + length, '.', ':');
+}
+
 static void link_path(const char *bpffs, const char *interface, char *buffer, size_t size)
 {
-	snprintf(buffer, size, "%s/links/%s", bpffs, interface);
+	dataplane_bpf_pin_path(bpffs, "links", interface, buffer, size);
 }
 
 /* The interface that a pinned XDP link is on; 0: none any more. */
@@ -852,10 +868,13 @@ const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplan
 
 static int remove_pin(const char *bpffs, const char *directory, const char *name, struct error *err)
 {
-	char path[512];
+	char interface[256], path[512];
 
-	if (strcmp(directory, "dispatched") == 0)
-		return dispatcher_leave(bpffs, name, err);
+	if (strcmp(directory, "dispatched") == 0) {
+		snprintf(interface, sizeof(interface), "%s", name);
+		swap_character(interface, ':', '.');
+		return dispatcher_leave(bpffs, interface, err);
+	}
 	snprintf(path, sizeof(path), "%s/%s/%s", bpffs, directory, name);
 	if (unlink(path) == 0)
 		return 0;

@@ -9,6 +9,8 @@
  *   DIR/maps/NAME      the maps
  *   DIR/links/IF       the XDP link of each interface that is ours alone
  *   DIR/dispatched/IF  our program on each interface that we share; see xdp_dispatcher.h
+ *
+ * IF has colons for dots: eth0.5 is eth0:5.
  */
 #include "dataplane.h"
 
@@ -50,6 +52,10 @@ int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct datapla
  */
 int dataplane_bpf_attach(struct dataplane *dp, const char *interface, enum attach_mode mode,
 			 struct error *err);
+
+/* The path of an interface's pin in a directory of bpffs, see above; bpffs is below size - 64. */
+void dataplane_bpf_pin_path(const char *bpffs, const char *directory, const char *interface,
+			    char *buffer, size_t size);
 
 /* Takes back what dataplane_bpf_attach() newly attached; what a former agent had attached stays. */
 void dataplane_bpf_detach_new(struct dataplane *dp);

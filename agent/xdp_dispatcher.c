@@ -14,7 +14,7 @@
 
 static void pin_path(const char *bpffs, const char *interface, char *buffer, size_t size)
 {
-	snprintf(buffer, size, "%s/dispatched/%s", bpffs, interface);
+	dataplane_bpf_pin_path(bpffs, "dispatched", interface, buffer, size);
 }
 
 /* What goes wrong is said in our own words, once. */
@@ -131,14 +131,14 @@ static int take_out(uint32_t ifindex, const struct ours *ours, uint32_t keep)
 	return ret < 0 ? ret : 0;
 }
 
-/* In place of a former pin, which stays if this fails. No interface has a colon in its name. */
+/* In place of a former pin, which stays if this fails. */
 static int pin(const struct xdp_program *program, const char *bpffs, const char *path)
 {
-	char place[300];
+	char place[256];
 
 	snprintf(place, sizeof(place), "%s/dispatched", bpffs);
 	mkdir(place, 0700);
-	snprintf(place, sizeof(place), "%s:new", path);
+	pin_path(bpffs, ".", place, sizeof(place)); /* no interface has this name */
 	unlink(place);
 	if (bpf_obj_pin(xdp_program__fd(program), place) || rename(place, path))
 		return -errno;

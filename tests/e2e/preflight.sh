@@ -57,4 +57,16 @@ refuse "a second agent on the same interface" 1 'eth0' "$agent" --interface eth0
 	--listen 127.0.0.1:9481
 check "the first is not disturbed" lbctl --json show
 check_equal "nothing of the second is left" "" "$(ls "$LAB_DIR/bpf/second" 2>/dev/null)"
+
+# As VLAN interfaces have; a BPF file system takes no dot in a name.
+lab_agent_stop
+ip -n "$LAB-lb" link add dot.5 type veth peer name dot-peer
+check "a name with a dot" lab_agent_start --interface dot.5
+lab_agent_stop
+check "once more, on the same link" lab_agent_start --interface dot.5
+check_equal "both interfaces are attached" "dot.5 eth0" \
+	"$(lbctl --json status | jq -r '[.interfaces[].name] | sort | join(" ")')"
+lab_agent_stop
+check "both are let go" lab_exec lb "$agent" --unload --bpffs "$LAB_PINS"
+check_equal "nothing is attached any more" "" "$(ip -n "$LAB-lb" -o link | grep -o 'prog/xdp.*')"
 checks_done
