@@ -174,7 +174,7 @@ static uint32_t nat_flow_count(struct dataplane *dp)
 {
 	enum { BATCH = 1024 };
 	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.nat_flows);
-	static struct lb_nat_key keys[BATCH];
+	static struct lb_tuple keys[BATCH];
 	static struct lb_nat_entry values[BATCH];
 	uint32_t total = 0, count, position;
 	void *in = NULL;
@@ -402,7 +402,7 @@ static uint64_t map_bytes(const struct dataplane_sizes *sizes, uint32_t slot_lin
 {
 	return (uint64_t)slot_lines * sizeof(struct lb_slot_line) + (uint64_t)sizes->flows * 8 +
 	       (uint64_t)sizes->nat_flows *
-		       (sizeof(struct lb_nat_key) + sizeof(struct lb_nat_entry) + 64);
+		       (sizeof(struct lb_tuple) + sizeof(struct lb_nat_entry) + 64);
 }
 
 /* libbpf's warnings say what the error code cannot; the last one is kept for the message. */

@@ -199,9 +199,9 @@ static void run_facts(const struct backend_run *run, struct backend_facts *facts
 
 	facts->alive = serving && run->health.state == HEALTH_UP && !run->taken_all;
 	facts->eligible = run->status == BACKEND_UP;
-	facts->nat_addr = lb_addr_of(&run->own);
+	facts->local_addr = lb_addr_of(&run->own);
 	if (run->taken_all)
-		memset(&facts->nat_addr, 0, sizeof(facts->nat_addr)); /* it is the VIP's */
+		memset(&facts->local_addr, 0, sizeof(facts->local_addr)); /* it is the VIP's */
 	facts->hop.flags = run->hop.resolved ? LB_BACKEND_RESOLVED : 0;
 	if (!run->hop.resolved)
 		return; /* what was known last stays; the data plane asks the kernel meanwhile */
@@ -323,7 +323,7 @@ static void run_adopt(struct manager *manager, struct backend_run *run)
 	if (record->service != run->service_id)
 		return;
 	manager->facts[run->spec.id].hop = record->hop;
-	memcpy(&run->own, &record->nat_addr, sizeof(run->own));
+	memcpy(&run->own, &record->local_addr, sizeof(run->own));
 	run->hop_known = record->hop.flags & (LB_BACKEND_UP | LB_BACKEND_RESOLVED);
 	if (record->hop.flags & LB_BACKEND_UP)
 		run->health.state = HEALTH_UP;

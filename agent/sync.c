@@ -243,8 +243,10 @@ static void backend_store(struct sync *sync, const struct service_spec *service,
 	if (record->service != service->id)
 		sync->dp->ops->backend_stats_reset(sync->dp, backend->id);
 	record->addr = lb_addr_of(&backend->endpoint.address);
-	record->nat_addr = facts->nat_addr;
+	record->local_addr = facts->local_addr;
 	record->port = htons(backend->endpoint.port);
+	record->weight = backend->weight;
+	record->is_ipv6 = !address_is_ipv4(&backend->endpoint.address);
 	__atomic_store_n(&record->service, service->id, __ATOMIC_RELEASE);
 	hop.flags = (uint16_t)(hop.flags | (facts->alive ? LB_BACKEND_UP : 0));
 	hop_store(&record->hop, &hop);
@@ -267,10 +269,12 @@ static void service_store(struct sync *sync, const struct service_spec *service)
 	struct lb_service *record = &sync->dp->services[service->id];
 	int state;
 
-	record->mode = (uint16_t)service->mode;
+	record->mode = (uint8_t)service->mode;
+	record->flags = LB_SERVICE_TRACK | LB_SERVICE_TELL_TOO_BIG;
 	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
 		record->timeout[state] = dataplane_ticks(
 			&sync->dp->clock, (enum lb_flow_state)state, service->timeout_ms[state]);
+	record->timeout_udp = record->timeout[LB_FLOW_ESTABLISHED];
 }
 
 /* The balancer's own addresses that replies of this service's backends come back to. */
@@ -285,7 +289,7 @@ static int nat_addresses_put(struct sync *sync, const struct service_spec *servi
 	int ret = 0;
 
 	for (i = 0; service->mode == LB_MODE_NAT && i < service->backend_count; i++) {
-		addr = &facts[service->backends[i].id].nat_addr;
+		addr = &facts[service->backends[i].id].local_addr;
 		if (memcmp(addr, &unknown, sizeof(unknown)) == 0)
 			continue;
 		key.addr = *addr;
@@ -354,7 +358,7 @@ static bool nat_wanted(const struct service_spec *service, const struct lb_vip_k
 	if (!service_translates(service, key->l4_proto))
 		return false;
 	for (i = 0; i < service->backend_count; i++) {
-		if (memcmp(&facts[service->backends[i].id].nat_addr, &key->addr,
+		if (memcmp(&facts[service->backends[i].id].local_addr, &key->addr,
 			   sizeof(key->addr)) == 0)
 			return true;
 	}

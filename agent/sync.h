@@ -16,7 +16,7 @@ struct backend_facts {
 	bool alive;              /* packets of its flows may go there */
 	bool eligible;           /* it gets new flows: a part of the table */
 	struct lb_hop hop;       /* flags: LB_BACKEND_RESOLVED or 0 */
-	struct lb_addr nat_addr; /* the balancer's own address towards it; zero: unknown */
+	struct lb_addr local_addr; /* the balancer's own address towards it; zero: unknown */
 };
 
 struct sync;

@@ -204,12 +204,14 @@ const char *view_drop_reason(enum lb_verdict verdict)
 	} verdicts[LB_VERDICT_COUNT] = {
 #define PASS                        false
 #define SEND                        false
+#define REPLY                       false
 #define DROP                        true
 #define X(name, label, class, text) [LB_##name] = {label, class},
 		LB_VERDICTS(X)
 #undef X
 #undef PASS
 #undef SEND
+#undef REPLY
 #undef DROP
 	};
 

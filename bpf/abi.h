@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 1
+#define LB_ABI_VERSION 2
 
 /* Keys of the flow hash (bpf/hash.h). */
 #define LB_HASH_KEYS 10
@@ -18,6 +18,19 @@ struct lb_addr {
 	__be32 word[4];
 };
 
+/*
+ * What names a flow. Also the key of nat_flows, where it is that of the backend's reply: from the
+ * backend to the balancer's own address and NAT port.
+ */
+struct lb_tuple {
+	struct lb_addr src;
+	struct lb_addr dst;
+	__be16 src_port;
+	__be16 dst_port;
+	__u8 l4_proto;
+	__u8 pad[3];
+};
+
 /* The one entry of the map meta. Written once by the agent that makes the maps. */
 struct lb_meta {
 	__u32 abi_version;
@@ -25,17 +38,37 @@ struct lb_meta {
 	__u64 seed;       /* what the flow hash's keys were derived from */
 };
 
-/* Where a packet is addressed to. port 0 stands for every port that has no entry of its own. */
-struct lb_vip_key {
-	struct lb_addr addr;
-	__be16 port;
-	__u8 l4_proto;
-	__u8 pad;
+/* Switches that the agent throws while packets flow: what nobody uses costs nothing. One aligned
+ * word each. */
+struct lb_switches {
+	__u32 vip_prefixes; /* the map vip_prefixes is not empty */
+	__u32 bonds;        /* the map bond_members is not empty */
+	__u32 all_ones;     /* always; see forget() in bpf/packet.h */
+	__u32 pad;
 };
 
+/* Where a packet is addressed to. port 0 stands for every port that has no entry of its own. */
+struct lb_vip_key {
+	__u8 l4_proto;
+	__u8 pad;
+	__be16 port;
+	struct lb_addr addr;
+};
+
+/* A whole prefix of addresses, for BPF_MAP_TYPE_LPM_TRIE: protocol and port must be equal, of the
+ * address the first bits. An IPv4 prefix of n bits has 96 + n of the mapped address. */
+#define LB_VIP_PREFIX_BASE 32 /* bits of vip before addr */
+struct lb_vip_prefix_key {
+	__u32 prefix_length; /* LB_VIP_PREFIX_BASE + bits of addr */
+	struct lb_vip_key vip;
+};
+
+/* Looked for in this order: address and port, address and any port, prefix and port, prefix and
+ * any port. */
 enum lb_vip_kind {
 	LB_VIP_SERVICE = 1, /* traffic of clients */
 	LB_VIP_NAT = 2,     /* an own address that backends in mode nat reply to */
+	LB_VIP_ECHO = 3,    /* l4_proto ICMP or ICMPv6, port 0: echo requests are answered */
 };
 
 struct lb_vip {
@@ -45,9 +78,27 @@ struct lb_vip {
 	__u16 pad;
 };
 
+/* All but nat are for direct server return. */
 enum lb_mode {
-	LB_MODE_NAT = 1, /* full NAT both ways through the balancer */
-	LB_MODE_L2 = 2,  /* only the link-layer addresses change; direct server return */
+	LB_MODE_NAT = 1,        /* full NAT both ways through the balancer */
+	LB_MODE_L2 = 2,         /* only the link-layer addresses change */
+	LB_MODE_IPIP = 3,       /* IP in IP (RFC 2003, RFC 2473, RFC 4213), any mix of families */
+	LB_MODE_GUE = 4,        /* Generic UDP Encapsulation with its header (variant 0) */
+	LB_MODE_GUE_DIRECT = 5, /* without: the IP packet right behind the UDP header (variant 1) */
+};
+
+/* How a new flow's backend is chosen from the service's Maglev table. */
+enum lb_scheduler {
+	LB_SCHEDULER_MAGLEV = 0,     /* the slot of the 5-tuple's hash */
+	LB_SCHEDULER_SOURCE = 1,     /* of the client's address: all his flows to one backend */
+	LB_SCHEDULER_DPORT = 2,      /* of the destination port */
+	LB_SCHEDULER_LEAST_CONN = 3, /* the less loaded, by weight, of two slots' owners */
+};
+
+enum lb_service_flags {
+	LB_SERVICE_TRACK = 1 << 0,          /* flows have entries in the flow table */
+	LB_SERVICE_PASS_WHEN_DOWN = 1 << 1, /* no backend is up: the host gets the packets */
+	LB_SERVICE_TELL_TOO_BIG = 1 << 2,   /* answer what is too big by ICMP, not by silence */
 };
 
 /* A flow's state, as kept in two bits of its entry. */
@@ -61,14 +112,29 @@ enum lb_flow_state {
 
 /* One service; index 0 is none. One cache line. */
 struct lb_service {
-	__u32 table; /* which block of the map slots; block 0 is the empty table */
-	__u16 mode;  /* enum lb_mode */
-	__u16 pad;
+	__u32 table;    /* which block of the map slots; block 0 is the empty table */
+	__u8 mode;      /* enum lb_mode */
+	__u8 scheduler; /* enum lb_scheduler */
+	__u16 flags;    /* enum lb_service_flags */
 	/* Idle time after which an entry is forgotten, by state. LB_FLOW_EMBRYONIC counts in
-	 * ticks, the others in coarse ticks; see enum lb_clock. All below LB_FLOW_TIME_MASK / 2.
-	 */
+	 * ticks, the others in coarse ticks. All below LB_FLOW_TIME_MASK / 2. [LB_FLOW_EMPTY] is
+	 * unused. */
 	__u16 timeout[LB_FLOW_STATES];
-	__u64 reserved[6];
+	__u16 timeout_udp;   /* in place of timeout[LB_FLOW_ESTABLISHED] for UDP */
+	__be16 gue_port;     /* modes gue: UDP destination port */
+	__u8 quic_id_length; /* UDP is QUIC whose connection IDs hold so many bytes of server ID */
+	__u8 pad[3];
+	__u64 reserved[5];
+};
+
+/* Most bytes of a server ID; QUIC-LB, draft-ietf-quic-load-balancers, 5.1. */
+#define LB_QUIC_ID_MAX 15
+
+/* Which backend a QUIC server ID means. */
+struct lb_quic_key {
+	__u16 service;
+	__u8 length;
+	__u8 id[LB_QUIC_ID_MAX]; /* zeros behind length */
 };
 
 enum lb_backend_flags {
@@ -84,19 +150,34 @@ struct lb_hop {
 	__u8 dst_mac[6];
 	__u16 flags; /* enum lb_backend_flags */
 	__u8 src_mac[6];
-	__u16 pad;
-	__u32 ifindex; /* egress interface; a key of the map egress */
-	__u32 pad2;
+	__u16 mtu;     /* longest IP packet this way; 0: as long as any that comes in */
+	__u32 ifindex; /* egress interface, a bond itself if it is one; a key of the map egress */
+	__u32 vlan;    /* VLAN tags that packets this way carry; see LB_VLAN_ID_MASK */
 };
+
+/*
+ * VLAN tags in one word: the ID of the tag next to the IP header, that of the outer tag if there
+ * are two, how many there are, and whether the outer one's type is 802.1ad (else 802.1Q).
+ */
+#define LB_VLAN_ID_MASK     0xfffU
+#define LB_VLAN_OUTER_SHIFT 12
+#define LB_VLAN_COUNT_SHIFT 24
+#define LB_VLAN_SERVICE_TAG (1U << 26)
+#define LB_VLAN_TAGS_MASK   0x7ffffffU /* all of these */
 
 /* One backend of one service; index 0 is none. One cache line. */
 struct lb_backend {
 	struct lb_hop hop;
+	__be16 port;   /* mode nat: destination port; 0 keeps the client's */
+	__u16 service; /* index into services */
+	__u16 weight;  /* least-conn */
+	__u8 is_ipv6;  /* what addr is; tunnels may differ from the client's family */
+	/* Tunnels: how many low bits of the outer source follow the flow's hash, 0 to 32: of
+	 * local_addr in ipip, any but 0 the source port in gue. */
+	__u8 spread_bits;
 	struct lb_addr addr;
-	struct lb_addr nat_addr; /* mode nat: the balancer's own address towards this backend */
-	__be16 port;             /* mode nat: destination port; 0 keeps the client's */
-	__u16 service;           /* index into services */
-	__u32 pad;
+	/* The balancer's own address towards this backend: NAT's source, a tunnel's outer one. */
+	struct lb_addr local_addr;
 };
 
 /* One cache line of a Maglev table: owners (indices into backends) of 32 consecutive slots. */
@@ -132,16 +213,6 @@ struct lb_flow_bucket {
  * is near 4 ms (1 jiffy at HZ 250), a coarse tick near 1 s.
  */
 
-/* A translated flow as the backend's reply names it. */
-struct lb_nat_key {
-	struct lb_addr backend_addr;
-	struct lb_addr nat_addr;
-	__be16 backend_port;
-	__be16 nat_port;
-	__u8 l4_proto;
-	__u8 pad[3];
-};
-
 enum lb_nat_state {
 	LB_NAT_FREE = 0,
 	LB_NAT_CLAIMED = 1, /* being written by the CPU that took it over */
@@ -169,6 +240,33 @@ struct lb_nat_entry {
 	__u8 client_mac[6]; /* link-layer source of the client's packets: the way back */
 	__u8 local_mac[6];  /* link-layer destination of the client's packets */
 	__u32 ifindex;      /* where the client's packets came in */
+	__u32 vlan;         /* with which VLAN tags */
+	__u32 pad;
+};
+
+/* What tells one fragmented packet from the others (RFC 791, 3.2; RFC 8200, 4.5). */
+struct lb_fragment_key {
+	struct lb_addr src;
+	struct lb_addr dst;
+	__u32 id;      /* as in the header, IPv4's 16 bits widened */
+	__u8 l4_proto; /* what the IP header or the fragment header names */
+	__u8 pad[3];
+};
+
+/* What its first fragment tells about the others, which have no ports. */
+struct lb_fragment {
+	__u32 coarse_tick; /* when the first was seen */
+	__be16 src_port;
+	__be16 dst_port;
+	__u16 backend; /* 0: a reply in mode nat */
+	__u8 l4_proto; /* behind the extension headers */
+	__u8 pad;
+};
+
+/* ICMP errors sent in one coarse tick. */
+struct lb_icmp_budget {
+	__u32 coarse_tick;
+	__u32 sent;
 };
 
 /* Per-CPU counters. Bytes are those of the packet as it came in, with its Ethernet header. */
@@ -190,19 +288,27 @@ struct lb_flow_stats {
 
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
 _Static_assert(sizeof(struct lb_meta) == 16, "ABI");
+_Static_assert(sizeof(struct lb_switches) == 16, "ABI");
 _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
+_Static_assert(sizeof(struct lb_vip_prefix_key) == 24, "ABI");
 _Static_assert(sizeof(struct lb_vip) == 8, "ABI");
 _Static_assert(sizeof(struct lb_service) == 64, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_service, timeout) == 8, "ABI");
+_Static_assert(sizeof(struct lb_quic_key) == 18, "ABI");
 _Static_assert(sizeof(struct lb_hop) == 24, "ABI");
 _Static_assert(sizeof(struct lb_backend) == 64, "ABI");
-_Static_assert(__builtin_offsetof(struct lb_backend, port) == 56, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_backend, port) == 24, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_backend, addr) == 32, "ABI");
 _Static_assert(sizeof(struct lb_slot_line) == 64, "ABI");
 _Static_assert(sizeof(struct lb_flow_bucket) == 64, "ABI");
-_Static_assert(sizeof(struct lb_nat_key) == 40, "ABI");
-_Static_assert(sizeof(struct lb_nat_entry) == 64, "ABI");
+_Static_assert(sizeof(struct lb_tuple) == 40, "ABI");
+_Static_assert(sizeof(struct lb_nat_entry) == 72, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_nat_entry, client_port) == 40, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_nat_entry, ifindex) == 60, "ABI");
+_Static_assert(sizeof(struct lb_fragment_key) == 40, "ABI");
+_Static_assert(sizeof(struct lb_fragment) == 12, "ABI");
+_Static_assert(sizeof(struct lb_icmp_budget) == 8, "ABI");
 _Static_assert(sizeof(struct lb_backend_stats) == 32, "ABI");
 _Static_assert(sizeof(struct lb_flow_stats) == 32, "ABI");
 

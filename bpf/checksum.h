@@ -13,15 +13,6 @@ LB_INLINE __u64 csum_replace(__u64 diff, __u32 from, __u32 to)
 	return diff + (__u32)~from + to;
 }
 
-LB_INLINE __u64 csum_replace_addr(__u64 diff, const struct lb_addr *from, const struct lb_addr *to)
-{
-	int i;
-
-	for (i = 0; i < 4; i++)
-		diff = csum_replace(diff, from->word[i], to->word[i]);
-	return diff;
-}
-
 LB_INLINE __u16 csum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

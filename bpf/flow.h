@@ -9,9 +9,11 @@
  * faster with the same bucket; this packet then simply goes on without its note, which the next
  * packet of the flow makes up for.
  */
+#include "backend.h"
 #include "hash.h"
 #include "maps.h"
 #include "packet.h"
+#include "quic.h"
 #include "schedule.h"
 
 LB_INLINE __u32 flow_fingerprint(__u64 hash)
@@ -67,10 +69,29 @@ LB_INLINE __u64 flow_word(__u64 hash, __u16 backend, __u32 state, __u64 now)
 	       flow_time(state, now);
 }
 
-LB_INLINE void flow_swap(__u64 *word, __u64 seen, __u64 value)
+/* False: another CPU was faster. */
+LB_INLINE bool flow_swap(__u64 *word, __u64 seen, __u64 value)
 {
-	if (seen != value)
-		__sync_val_compare_and_swap(word, seen, value);
+	return seen == value || __sync_val_compare_and_swap(word, seen, value) == seen;
+}
+
+/* Does the flow behind the word count as its backend's load? */
+LB_INLINE bool flow_is_load(__u64 word)
+{
+	__u32 state = flow_state(word);
+
+	return state == LB_FLOW_EMBRYONIC || state == LB_FLOW_ESTABLISHED;
+}
+
+/* Puts value in place of seen and keeps the backends' loads, if they are asked for, true to it. */
+LB_INLINE void flow_replace(__u64 *word, __u64 seen, __u64 value, bool loads)
+{
+	if (!flow_swap(word, seen, value) || !loads)
+		return;
+	if (flow_is_load(seen))
+		backend_load_add(flow_backend(seen), -1);
+	if (flow_is_load(value))
+		backend_load_add(flow_backend(value), 1);
 }
 
 LB_INLINE struct lb_flow_bucket *flow_bucket(__u64 hash)
@@ -128,12 +149,16 @@ LB_INLINE void count_eviction(__u64 word)
 		stats->evictions[flow_state(word)]++;
 }
 
-/*
- * Enters a new flow in place of the word that is worth least. What a stranger can send without
- * having been answered (a SYN, a first datagram) never pushes out an established flow: `bold` is
- * false for those, and then the flow stays without an entry and is found by its slot.
- */
-__noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, bool bold, __u64 now)
+enum flow_insert_flags {
+	/* May push out an established flow. Not so for what a stranger can send without having
+	 * been answered (a SYN, a first datagram): then the flow stays without an entry and is
+	 * found by its slot. */
+	FLOW_INSERT_BOLD = 1 << 0,
+	FLOW_INSERT_LOADS = 1 << 1, /* keep the backends' loads */
+};
+
+/* Enters a new flow in place of the word that is worth least. */
+__noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 flags, __u64 now)
 {
 	__u64 word, worth, least = ~0ULL >> 1, seen = 0;
 	__u32 way, at = 0;
@@ -151,22 +176,11 @@ __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, bool bold
 		seen ^= (seen ^ word) & less;
 		at ^= (at ^ way) & less;
 	}
-	if (least >= FLOW_WORTH_ESTABLISHED && !bold)
+	if (least >= FLOW_WORTH_ESTABLISHED && !(flags & FLOW_INSERT_BOLD))
 		return 0;
 	count_eviction(seen);
-	flow_swap(&bucket->word[at % LB_FLOW_WAYS], seen, value);
+	flow_replace(&bucket->word[at % LB_FLOW_WAYS], seen, value, flags & FLOW_INSERT_LOADS);
 	return 0;
-}
-
-/* The backend if it may get packets, else NULL. */
-LB_INLINE struct lb_backend *backend_alive(__u16 id)
-{
-	__u32 index = id;
-	struct lb_backend *backend = bpf_map_lookup_elem(&backends, &index);
-
-	if (!backend || !(READ_ONCE(backend->hop.flags) & LB_BACKEND_UP))
-		return NULL;
-	return backend;
 }
 
 /* What a packet makes of a flow's state. */
@@ -177,6 +191,19 @@ LB_INLINE __u32 flow_next_state(const struct packet *pkt, __u32 state)
 	if (is_closing(pkt) || state == LB_FLOW_CLOSING)
 		return LB_FLOW_CLOSING;
 	return LB_FLOW_ESTABLISHED;
+}
+
+LB_INLINE __u16 flow_timeout(const struct packet *pkt, const struct lb_service *service,
+			     __u32 state)
+{
+	if (state == LB_FLOW_ESTABLISHED && pkt->l4_proto == IPPROTO_UDP)
+		return service->timeout_udp;
+	return service->timeout[state & LB_FLOW_STATE_MASK];
+}
+
+LB_INLINE bool keeps_loads(const struct lb_service *service)
+{
+	return service->scheduler == LB_SCHEDULER_LEAST_CONN;
 }
 
 /*
@@ -191,47 +218,101 @@ LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *
 
 	if (!backend || backend->service != d->service_id)
 		return false;
-	if (flow_age(seen, pkt->now) > d->service->timeout[state & LB_FLOW_STATE_MASK])
+	if (flow_age(seen, pkt->now) > flow_timeout(pkt, d->service, state))
 		return false;
 	d->backend = backend;
 	d->backend_id = id;
+	if (is_kind(pkt, LB_ICMP_ERROR))
+		return true; /* not the client's word: it changes nothing */
 	if (!is_syn(pkt)) {
-		flow_swap(word, seen,
-			  flow_word(d->hash, id, flow_next_state(pkt, state), pkt->now));
+		flow_replace(word, seen,
+			     flow_word(d->hash, id, flow_next_state(pkt, state), pkt->now),
+			     keeps_loads(d->service));
 		return true;
 	}
 	/* A repeated SYN keeps the time of the first: the handshake began there. */
-	d->syn_retransmit = state == LB_FLOW_EMBRYONIC;
+	d->syn_retransmit = forget(state == LB_FLOW_EMBRYONIC);
 	return d->syn_retransmit;
 }
 
+LB_INLINE bool tracks(const struct lb_service *service)
+{
+	return service->flags & LB_SERVICE_TRACK;
+}
+
+/* A flow without an entry that holds: by its slot. False: nobody is there. */
+LB_INLINE bool flow_begin(const struct packet *pkt, struct decision *d)
+{
+	d->backend_id = schedule(d->service, pkt->tuple, d->hash);
+	d->backend = backend_alive(d->backend_id);
+	if (pkt->l4_proto == IPPROTO_UDP) /* without an entry, who can tell? */
+		d->new_flow = tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR);
+	else
+		d->new_flow = is_syn(pkt);
+	d->new_flow = forget(d->new_flow);
+	return d->backend;
+}
+
+/* Enters the flow of this packet in place of seen, if it had an entry, at word. */
+LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
+			  struct lb_flow_bucket *bucket, __u64 *word, __u64 seen, __u32 state)
+{
+	__u64 value = flow_word(d->hash, d->backend_id, state, pkt->now);
+	bool bold = pkt->l4_proto != IPPROTO_UDP && !is_syn(pkt);
+	__u32 flags = bold ? FLOW_INSERT_BOLD : 0;
+
+	if (keeps_loads(d->service))
+		flags |= FLOW_INSERT_LOADS;
+	flags = forget(flags);
+	if (flow_state(seen) != LB_FLOW_EMPTY)
+		flow_replace(word, seen, value, flags & FLOW_INSERT_LOADS);
+	else
+		flow_insert(bucket, value, flags, pkt->now);
+}
+
+/* The flow table has a say. False: nobody is there. */
+LB_INLINE bool flow_track(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
+			  struct lb_flow_bucket *bucket)
+{
+	__u64 seen = 0, *word = flow_find(bucket, d->hash, &seen);
+
+	if (quic_find(ctx, pkt, d)) {
+		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_ESTABLISHED);
+		return true;
+	}
+	if (flow_state(seen) != LB_FLOW_EMPTY && flow_follow(pkt, d, word, seen))
+		return true;
+	if (!flow_begin(pkt, d))
+		return false;
+	/* Neither an error nor the end of a flow that is forgotten already makes an entry. */
+	if (!is_kind(pkt, LB_ICMP_ERROR) && !is_closing(pkt))
+		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_EMBRYONIC);
+	return true;
+}
+
 /* Chooses the packet's backend: its flow's, else the slot's. LB_PASS: chosen. */
-LB_INLINE enum lb_verdict flow_assign(const struct packet *pkt, struct decision *d)
+LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *pkt,
+				      struct decision *d)
 {
 	struct lb_flow_bucket *bucket;
-	__u64 *word, seen = 0, value;
+	bool found;
 
 	d->hash = flow_hash(pkt);
-	bucket = flow_bucket(d->hash);
-	if (!bucket)
-		return LB_INTERNAL;
-	word = flow_find(bucket, d->hash, &seen);
-	if (flow_state(seen) != LB_FLOW_EMPTY && flow_follow(pkt, d, word, seen))
+	if (is_kind(pkt, LB_FOLLOWING_FRAGMENT)) {
+		d->backend = backend_alive(d->backend_id);
+		return d->backend ? LB_PASS : LB_NO_BACKEND;
+	}
+	if (tracks(d->service)) {
+		bucket = flow_bucket(d->hash);
+		if (!bucket)
+			return LB_INTERNAL;
+		found = flow_track(ctx, pkt, d, bucket);
+	} else {
+		found = quic_find(ctx, pkt, d) || flow_begin(pkt, d);
+	}
+	if (found)
 		return LB_PASS;
-
-	d->backend_id = schedule(d->service, d->hash);
-	d->backend = backend_alive(d->backend_id);
-	if (!d->backend)
-		return LB_NO_BACKEND;
-	d->new_flow = is_syn(pkt) || pkt->l4_proto == IPPROTO_UDP;
-	value = flow_word(d->hash, d->backend_id, LB_FLOW_EMBRYONIC, pkt->now);
-	if (is_closing(pkt))
-		return LB_PASS; /* the end of a flow that is forgotten already */
-	if (flow_state(seen) != LB_FLOW_EMPTY)
-		flow_swap(word, seen, value);
-	else
-		flow_insert(bucket, value, pkt->l4_proto == IPPROTO_TCP && !is_syn(pkt), pkt->now);
-	return LB_PASS;
+	return d->service->flags & LB_SERVICE_PASS_WHEN_DOWN ? LB_PASS_DOWN : LB_NO_BACKEND;
 }
 
 #endif

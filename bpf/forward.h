@@ -2,9 +2,13 @@
 #ifndef SLUICE_FORWARD_STAGE_H
 #define SLUICE_FORWARD_STAGE_H
 
+#include "fragment.h"
+#include "hop_limit.h"
+#include "link.h"
 #include "maps.h"
 #include "nat.h"
 #include "packet.h"
+#include "tunnel.h"
 #include "verdicts.h"
 
 #define LB_AF_INET  2
@@ -12,29 +16,33 @@
 
 /*
  * The kernel's answer to where the backend is, for the moments before the agent has resolved its
- * next hop. False: the kernel does not know either.
+ * next hop. Returns the interface to leave by; 0: the kernel does not know either.
  */
-LB_INLINE bool hop_from_kernel(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
+__noinline int hop_from_kernel(struct xdp_md *ctx, const struct lb_backend *backend,
+			       struct link *link)
 {
-	struct bpf_fib_lookup fib = {.ifindex = pkt->ingress_ifindex};
+	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
 
-	if (pkt->is_ipv4) {
-		fib.family = LB_AF_INET;
-		fib.ipv4_dst = d->backend->addr.word[3];
-	} else {
+	if (!backend || !link)
+		return 0;
+	if (backend->is_ipv6) {
 		fib.family = LB_AF_INET6;
-		__builtin_memcpy(fib.ipv6_dst, &d->backend->addr, sizeof(fib.ipv6_dst));
+		__builtin_memcpy(fib.ipv6_dst, &backend->addr, sizeof(fib.ipv6_dst));
+	} else {
+		fib.family = LB_AF_INET;
+		fib.ipv4_dst = backend->addr.word[3];
 	}
 	if (bpf_fib_lookup(ctx, &fib, sizeof(fib), 0) != BPF_FIB_LKUP_RET_SUCCESS)
-		return false;
-	__builtin_memcpy(pkt->eth->h_dest, fib.dmac, ETH_ALEN);
-	__builtin_memcpy(pkt->eth->h_source, fib.smac, ETH_ALEN);
-	d->egress = fib.ifindex;
-	return true;
+		return 0;
+	__builtin_memcpy(link->dst_mac, fib.dmac, ETH_ALEN);
+	__builtin_memcpy(link->src_mac, fib.smac, ETH_ALEN);
+	link->vlan = 0;
+	return fib.ifindex;
 }
 
-/* Addresses the frame to the backend's next hop. */
-LB_INLINE bool hop_apply(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
+/* The link-layer way to the backend. False: there is none. */
+LB_INLINE bool hop_find(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
+			struct link *link)
 {
 	/* One load: dst_mac and flags change together. */
 	union {
@@ -45,25 +53,61 @@ LB_INLINE bool hop_apply(struct xdp_md *ctx, const struct packet *pkt, struct de
 		};
 	} way = {.word = READ_ONCE(*(__u64 *)&d->backend->hop)};
 
-	if (!(way.flags & LB_BACKEND_RESOLVED))
-		return hop_from_kernel(ctx, pkt, d);
-	__builtin_memcpy(pkt->eth->h_dest, way.dst_mac, ETH_ALEN);
-	__builtin_memcpy(pkt->eth->h_source, d->backend->hop.src_mac, ETH_ALEN);
+	link_set(link, pkt, d->backend->hop.vlan);
+	if (!(way.flags & LB_BACKEND_RESOLVED)) {
+		d->egress = hop_from_kernel(ctx, d->backend, link);
+		return d->egress;
+	}
+	__builtin_memcpy(link->dst_mac, way.dst_mac, ETH_ALEN);
+	__builtin_memcpy(link->src_mac, d->backend->hop.src_mac, ETH_ALEN);
 	d->egress = d->backend->hop.ifindex;
 	return true;
+}
+
+/* False: too long for the way to the backend with what is yet to be put before it. */
+LB_INLINE bool fits(const struct packet *pkt, struct decision *d)
+{
+	__u32 mtu = d->backend->hop.mtu, overhead = 0;
+
+	if (!mtu)
+		return true;
+	if (mode_is_tunnel(d->service->mode))
+		overhead = tunnel_overhead(d->service->mode, d->backend);
+	d->path_mtu = mtu - overhead;
+	return pkt->l3_length + overhead <= mtu;
+}
+
+LB_INLINE enum lb_verdict tunnel_forward(struct xdp_md *ctx, const struct packet *pkt,
+					 const struct decision *d, struct link *link)
+{
+	struct tunnel tunnel = {};
+
+	if (!hop_limit_take(pkt))
+		return LB_TTL;
+	tunnel_init(&tunnel, pkt, d);
+	return tunnel_push(ctx, d->backend, link, &tunnel) ? LB_HEADROOM : LB_FORWARD;
 }
 
 /* Makes the packet ready to leave for its backend: LB_FORWARD or the reason why not. */
 LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
 	enum lb_verdict verdict;
+	struct link link;
 
+	if (!hop_find(ctx, pkt, d, &link))
+		return LB_NO_NEIGHBOUR;
+	if (!fits(pkt, d))
+		return LB_TOO_BIG;
+	if (is_kind(pkt, LB_FIRST_FRAGMENT))
+		fragment_note(pkt, d);
+	if (mode_is_tunnel(d->service->mode))
+		return tunnel_forward(ctx, pkt, d, &link);
 	if (d->service->mode == LB_MODE_NAT) {
-		verdict = nat_forward(pkt, d); /* before hop_apply: it learns the client's MAC */
+		verdict = nat_forward(ctx, pkt, d);
 		if (verdict != LB_PASS)
 			return verdict;
 	}
-	return hop_apply(ctx, pkt, d) ? LB_FORWARD : LB_NO_NEIGHBOUR;
+	return link_apply(ctx, pkt, &link) ? LB_FORWARD : LB_HEADROOM;
 }
 
 #endif

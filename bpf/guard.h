@@ -5,13 +5,20 @@
 #include "packet.h"
 #include "verdicts.h"
 
+/* The shortest that an L4 header's length may claim. */
+LB_INLINE __u32 shortest_l4(const struct packet *pkt)
+{
+	return pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+}
+
 /* False: the lengths that the headers claim do not fit each other or the frame. */
 LB_INLINE bool lengths_agree(const struct packet *pkt)
 {
-	__u32 shortest =
-		pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
-
-	return pkt->l3_offset + pkt->l3_length <= pkt->length && pkt->l4_length >= shortest &&
+	if (pkt->l3_offset + pkt->l3_length > pkt->length)
+		return false;
+	if (!is_kind(pkt, LB_WHOLE)) /* a fragment's UDP length is that of all its fragments */
+		return pkt->l4_offset + sizeof(struct l4_ports) <= pkt->l3_length;
+	return pkt->l4_length >= shortest_l4(pkt) &&
 	       pkt->l4_offset + pkt->l4_length <= pkt->l3_length;
 }
 
@@ -28,9 +35,11 @@ LB_INLINE enum lb_verdict guard(const struct packet *pkt)
 {
 	if (!lengths_agree(pkt))
 		return LB_MALFORMED;
-	if (addr_equal(&pkt->src, &pkt->dst))
+	if (addr_equal(&pkt->tuple->src, &pkt->tuple->dst))
 		return LB_LAND;
-	if (pkt->l4_proto == IPPROTO_TCP && !tcp_flags_make_sense(pkt->tcp_flags))
+	if (pkt->l4_proto == IPPROTO_TCP &&
+	    (is_kind(pkt, LB_WHOLE) || is_kind(pkt, LB_FIRST_FRAGMENT)) &&
+	    !tcp_flags_make_sense(pkt->tcp_flags))
 		return LB_TCP_FLAGS;
 	return LB_PASS;
 }

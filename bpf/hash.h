@@ -28,15 +28,29 @@ LB_INLINE __u64 hash_finish(__u64 h)
 
 LB_INLINE __u64 flow_hash(const struct packet *pkt)
 {
-	__u32 ports = (__u32)pkt->src_port << 16 | pkt->dst_port;
+	__u32 ports = (__u32)pkt->tuple->src_port << 16 | pkt->tuple->dst_port;
 	__u64 h;
 
-	h = nh_pair(pkt->src.word[3], ports, 0) + nh_pair(pkt->dst.word[3], pkt->l4_proto, 2);
+	h = nh_pair(pkt->tuple->src.word[3], ports, 0) +
+	    nh_pair(pkt->tuple->dst.word[3], pkt->l4_proto, 2);
 	if (!pkt->is_ipv4)
-		h += nh_pair(pkt->src.word[0], pkt->src.word[1], 4) +
-		     nh_pair(pkt->dst.word[0], pkt->dst.word[1], 6) +
-		     nh_pair(pkt->src.word[2], pkt->dst.word[2], 8);
+		h += nh_pair(pkt->tuple->src.word[0], pkt->tuple->src.word[1], 4) +
+		     nh_pair(pkt->tuple->dst.word[0], pkt->tuple->dst.word[1], 6) +
+		     nh_pair(pkt->tuple->src.word[2], pkt->tuple->dst.word[2], 8);
 	return hash_finish(h);
+}
+
+/* Of the client's address alone, so that all its flows share a slot. */
+LB_INLINE __u64 source_hash(const struct lb_tuple *tuple)
+{
+	const __be32 *word = tuple->src.word;
+
+	return hash_finish(nh_pair(word[0], word[1], 4) + nh_pair(word[2], word[3], 8));
+}
+
+LB_INLINE __u64 port_hash(__be16 port)
+{
+	return hash_finish(nh_pair(port, 0, 0));
 }
 
 #endif

@@ -21,6 +21,7 @@
 #include "flow.h"
 #include "forward.h"
 #include "guard.h"
+#include "icmp.h"
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
@@ -28,6 +29,8 @@
 #include "vip.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define LB_TO_RARE (-1) /* no XDP code */
 
 /* A client's packet to one of our services. */
 LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct decision *d)
@@ -41,30 +44,131 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 	verdict = guard(pkt);
 	if (verdict != LB_PASS)
 		return verdict;
-	verdict = flow_assign(pkt, d);
+	verdict = flow_assign(ctx, pkt, d);
 	if (verdict != LB_PASS)
 		return verdict;
-	return forward(ctx, pkt, d);
+	verdict = forward(ctx, pkt, d);
+	if (verdict == LB_TTL || verdict == LB_TOO_BIG)
+		return tell(ctx, pkt, d, verdict);
+	return verdict;
+}
+
+/* By whom the packet is meant to be dealt with. */
+LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct decision *d)
+{
+	struct lb_vip vip;
+
+	if (!vip_find(pkt, &vip))
+		return LB_PASS;
+	if (vip.kind == LB_VIP_NAT)
+		return nat_return(ctx, pkt, d);
+	if (vip.kind == LB_VIP_ECHO)
+		return is_kind(pkt, LB_ECHO) ? echo_reply(pkt) : LB_PASS;
+	d->service_id = vip.service;
+	d->vip_id = vip.vip;
+	return serve(ctx, pkt, d);
+}
+
+/* The packet's way. is_ipv4 and class are constant, so that each kind of packet has a program
+ * without the others' branches, and the verifier takes on one at a time. */
+LB_INLINE int pipeline(struct xdp_md *ctx, bool is_ipv4, enum packet_class class)
+{
+	struct lb_tuple tuple = {};
+	struct packet pkt = {.tuple = &tuple};
+	struct decision d = {};
+	enum parsed parsed = parse(ctx, &pkt, is_ipv4, class);
+
+	if (parsed == PARSED_RARE)
+		return LB_TO_RARE;
+	if (parsed == PARSED_FOREIGN)
+		return finish(ctx, &pkt, &d, LB_PASS);
+	pkt.now = bpf_jiffies64();
+	if (is_kind(&pkt, LB_FOLLOWING_FRAGMENT) && !fragment_recall(&pkt, &d))
+		return finish(ctx, &pkt, &d, LB_PASS);
+	return finish(ctx, &pkt, &d, address(ctx, &pkt, &d));
+}
+
+__noinline int lb_ipv4_tcp(struct xdp_md *ctx)
+{
+	return pipeline(ctx, true, LB_CLASS_TCP);
+}
+
+__noinline int lb_ipv4_udp(struct xdp_md *ctx)
+{
+	return pipeline(ctx, true, LB_CLASS_UDP);
+}
+
+__noinline int lb_ipv4_icmp(struct xdp_md *ctx)
+{
+	return pipeline(ctx, true, LB_CLASS_ICMP);
+}
+
+__noinline int lb_ipv4_rare(struct xdp_md *ctx)
+{
+	return pipeline(ctx, true, LB_CLASS_RARE);
+}
+
+__noinline int lb_ipv6_tcp(struct xdp_md *ctx)
+{
+	return pipeline(ctx, false, LB_CLASS_TCP);
+}
+
+__noinline int lb_ipv6_udp(struct xdp_md *ctx)
+{
+	return pipeline(ctx, false, LB_CLASS_UDP);
+}
+
+__noinline int lb_ipv6_icmp(struct xdp_md *ctx)
+{
+	return pipeline(ctx, false, LB_CLASS_ICMP);
+}
+
+__noinline int lb_ipv6_rare(struct xdp_md *ctx)
+{
+	return pipeline(ctx, false, LB_CLASS_RARE);
+}
+
+LB_INLINE int lb_ipv4(struct xdp_md *ctx, enum packet_class class)
+{
+	int code = LB_TO_RARE;
+
+	if (class == LB_CLASS_TCP)
+		code = lb_ipv4_tcp(ctx);
+	else if (class == LB_CLASS_UDP)
+		code = lb_ipv4_udp(ctx);
+	else if (class == LB_CLASS_ICMP)
+		code = lb_ipv4_icmp(ctx);
+	return code == LB_TO_RARE ? lb_ipv4_rare(ctx) : code;
+}
+
+LB_INLINE int lb_ipv6(struct xdp_md *ctx, enum packet_class class)
+{
+	int code = LB_TO_RARE;
+
+	if (class == LB_CLASS_TCP)
+		code = lb_ipv6_tcp(ctx);
+	else if (class == LB_CLASS_UDP)
+		code = lb_ipv6_udp(ctx);
+	else if (class == LB_CLASS_ICMP)
+		code = lb_ipv6_icmp(ctx);
+	return code == LB_TO_RARE ? lb_ipv6_rare(ctx) : code;
 }
 
 SEC("xdp")
 int lb_ingress(struct xdp_md *ctx)
 {
-	struct packet pkt = {};
+	struct cursor cursor = cursor_at_frame(ctx);
+	struct packet pkt = {.length = frame_length(ctx)};
 	struct decision d = {};
-	struct lb_vip *vip;
 
-	if (!parse(ctx, &pkt))
-		return finish(&pkt, &d, LB_PASS);
-	vip = vip_find(&pkt);
-	if (!vip)
-		return finish(&pkt, &d, LB_PASS);
-	pkt.now = bpf_jiffies64();
-	if (vip->kind == LB_VIP_NAT)
-		return finish(&pkt, &d, nat_return(&pkt, &d));
-	d.service_id = vip->service;
-	d.vip_id = vip->vip;
-	return finish(&pkt, &d, serve(ctx, &pkt, &d));
+	switch (parse_link(&cursor, &pkt)) {
+	case bpf_htons(ETH_P_IP):
+		return lb_ipv4(ctx, classify_ipv4(&cursor));
+	case bpf_htons(ETH_P_IPV6):
+		return lb_ipv6(ctx, classify_ipv6(ctx, &cursor, link_length(pkt.vlan)));
+	default:
+		return finish(ctx, &pkt, &d, LB_PASS);
+	}
 }
 
 /* The data plane's clock, for the agent: jiffies into the caller's context. */

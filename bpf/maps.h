@@ -23,6 +23,11 @@ LB_CONSTANT __u16 lb_nat_port_low; /* NAT ports are low .. low + count - 1 */
 LB_CONSTANT __u16 lb_nat_port_count;
 LB_CONSTANT __u8 lb_tick_shift;        /* jiffies to ticks */
 LB_CONSTANT __u8 lb_coarse_tick_shift; /* jiffies to coarse ticks */
+LB_CONSTANT bool lb_frags;             /* loaded so that packets may be longer than a page */
+LB_CONSTANT __u32 lb_icmp_per_second;  /* ICMP errors that one CPU may send */
+
+/* Agent writes, in memory. */
+struct lb_switches lb_switches SEC(".data.switches") = {.all_ones = ~0U};
 
 /* Agent writes once when it makes the maps; read by the next agent to see if it may adopt. */
 struct {
@@ -39,6 +44,15 @@ struct {
 	__type(key, struct lb_vip_key);
 	__type(value, struct lb_vip);
 } vips SEC(".maps");
+
+/* (prefix, port, protocol) to service. Agent writes; lives as long as the VIP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_vip_prefix_key);
+	__type(value, struct lb_vip);
+} vip_prefixes SEC(".maps");
 
 /* Agent writes, in memory; `table` is stored last and alone. */
 struct {
@@ -83,11 +97,54 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
-	__type(key, struct lb_nat_key);
+	__type(key, struct lb_tuple);
 	__type(value, struct lb_nat_entry);
 } nat_flows SEC(".maps");
 
-/* Interfaces that packets may leave by, keyed by ifindex. Agent writes. */
+/* Active flows of each backend, for least-conn services: the data plane counts up and down, the
+ * agent puts right what evictions and idle ends leave wrong. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __s64);
+} backend_loads SEC(".maps");
+
+/* QUIC server IDs to indices into backends. Agent writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct lb_quic_key);
+	__type(value, __u32);
+} quic_servers SEC(".maps");
+
+/* Fragmented packets on their way. The data plane writes; old ones give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct lb_fragment_key);
+	__type(value, struct lb_fragment);
+} fragments SEC(".maps");
+
+/* How many ICMP errors this CPU has sent in which second. The data plane's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_icmp_budget);
+} icmp_budget SEC(".maps");
+
+/* Interface to the bond it is a member of. Agent writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u32);
+} bond_members SEC(".maps");
+
+/* Interfaces that packets may leave by, keyed by ifindex; for a bond, one of its active members.
+ * Agent writes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
 	__uint(max_entries, 64);

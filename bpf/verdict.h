@@ -7,7 +7,7 @@
 #include "packet.h"
 #include "verdicts.h"
 
-enum verdict_class { LB_CLASS_PASS, LB_CLASS_SEND, LB_CLASS_DROP };
+enum verdict_class { LB_CLASS_PASS, LB_CLASS_SEND, LB_CLASS_REPLY, LB_CLASS_DROP };
 
 LB_INLINE void count_traffic(struct lb_traffic *traffic, const struct packet *pkt)
 {
@@ -42,11 +42,21 @@ LB_INLINE enum verdict_class verdict_class(enum lb_verdict verdict)
 	}
 }
 
+/* The bond that the interface is a member of, else the interface itself. */
+LB_INLINE __u32 bond_of(__u32 ifindex)
+{
+	__u32 *bond = bpf_map_lookup_elem(&bond_members, &ifindex);
+
+	return bond ? *bond : ifindex;
+}
+
 /* Sends the packet off. Anything but XDP_TX and XDP_REDIRECT: the interface is no egress of ours.
  */
-LB_INLINE int send(const struct packet *pkt, const struct decision *d)
+LB_INLINE int send(struct xdp_md *ctx, const struct decision *d)
 {
-	if (d->egress == pkt->ingress_ifindex)
+	if (d->egress == ctx->ingress_ifindex)
+		return XDP_TX;
+	if (READ_ONCE(lb_switches.bonds) && bond_of(ctx->ingress_ifindex) == d->egress)
 		return XDP_TX;
 	return bpf_redirect_map(&egress, d->egress, XDP_DROP);
 }
@@ -65,13 +75,16 @@ LB_INLINE void count(const struct packet *pkt, const struct decision *d, enum lb
 }
 
 /* Counts the packet and ends its way. */
-LB_INLINE int finish(const struct packet *pkt, const struct decision *d, enum lb_verdict verdict)
+LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct decision *d,
+		     enum lb_verdict verdict)
 {
 	enum verdict_class class = verdict_class(verdict);
 	int code = class == LB_CLASS_PASS ? XDP_PASS : XDP_DROP;
 
+	if (class == LB_CLASS_REPLY)
+		code = XDP_TX;
 	if (class == LB_CLASS_SEND) {
-		code = send(pkt, d);
+		code = send(ctx, d);
 		if (code == XDP_DROP)
 			verdict = LB_INTERNAL;
 	}

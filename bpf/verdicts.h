@@ -10,16 +10,27 @@
  *
  * class PASS   the packet goes on to the host's stack, byte-identical
  *       SEND   the packet leaves, by XDP_TX or XDP_REDIRECT as the egress interface demands
+ *       REPLY  an answer made from the packet leaves by where it came in
  *       DROP   the packet is dropped and counted in lb_drops_total{reason="label"}
  */
 #define LB_VERDICTS(X)                                                                             \
 	X(PASS, "pass", PASS, "not for a VIP")                                                     \
 	X(FORWARD, "forward", SEND, "sent to a backend")                                           \
 	X(RETURN, "return", SEND, "a backend's reply, translated back and sent to the client")     \
+	X(ECHO_REPLIED, "echo", REPLY, "an echo request to a VIP, answered")                       \
+	X(TOO_BIG_TOLD, "too_big_told", REPLY,                                                     \
+	  "too long for the way to the backend; the sender was told how long a packet may be")     \
+	X(TTL_TOLD, "ttl_told", REPLY, "TTL or hop limit used up here; the sender was told")       \
+	X(PASS_DOWN, "pass_down", PASS,                                                            \
+	  "the service has no backend that is up and leaves its packets to the host then")         \
 	X(NO_BACKEND, "no_backend", DROP, "the service has no backend that is up")                 \
 	X(NO_NEIGHBOUR, "no_neighbour", DROP, "the next hop's link-layer address is unknown")      \
+	X(NO_FLOW, "no_flow", DROP, "an ICMP error about a flow of mode nat that is not known")    \
 	X(NAT_PORTS, "nat_ports", DROP, "every NAT port tried for this flow is in use")            \
 	X(TTL, "ttl", DROP, "TTL or hop limit would reach zero on the way to the backend")         \
+	X(TOO_BIG, "too_big", DROP,                                                                \
+	  "too long for the way to the backend, and the sender not told")                          \
+	X(HEADROOM, "headroom", DROP, "the driver leaves no room in front of the packet")          \
 	X(MALFORMED, "malformed", DROP, "headers contradict each other or the packet's length")    \
 	X(TCP_FLAGS, "tcp_flags", DROP, "no TCP speaks so: no flags at all, SYN+FIN or SYN+RST")   \
 	X(LAND, "land", DROP, "source and destination address are the same VIP")                   \

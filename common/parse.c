@@ -256,12 +256,15 @@ int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret
 	return r;
 }
 
+#define VIP_PREFIX_MIN 8 /* shorter ones are mistakes */
+
 static const struct vip_scheme {
 	const char *prefix;
 	uint8_t protocol;
 } vip_schemes[] = {
 	{"tcp://", IPPROTO_TCP},
 	{"udp://", IPPROTO_UDP},
+	{"sctp://", IPPROTO_SCTP},
 };
 
 static const struct vip_scheme *find_scheme(const char *text)
@@ -292,6 +295,48 @@ static int parse_vip_port(const struct endpoint_parts *parts, struct vip *vip, s
 	return parse_port(parts->port, &vip->endpoint.port, err);
 }
 
+/* What is left of a prefix's address behind its bits must be zero. */
+static bool host_bits_zero(const struct address *address, unsigned int host_bits)
+{
+	const uint8_t *byte = address->ip.s6_addr + sizeof(address->ip) - 1;
+
+	for (; host_bits >= 8; host_bits -= 8)
+		if (*byte--)
+			return false;
+	return (*byte & ((1U << host_bits) - 1)) == 0;
+}
+
+/* Cuts "/N" off the address part. */
+static int parse_vip_prefix(struct endpoint_parts *parts, struct vip *vip, struct error *err)
+{
+	const char *slash = memchr(parts->address, '/', parts->address_length);
+	struct endpoint_parts bare = *parts;
+	unsigned int bits;
+	uint64_t length;
+	char text[8];
+	int r;
+
+	if (!slash)
+		return parse_part_address(parts, &vip->endpoint.address, err);
+	bare.address_length = (size_t)(slash - parts->address);
+	r = parse_part_address(&bare, &vip->endpoint.address, err);
+	if (r < 0)
+		return r;
+	bits = address_is_ipv4(&vip->endpoint.address) ? 32 : 128;
+	snprintf(text, sizeof(text), "%.*s", (int)(parts->address_length - bare.address_length - 1),
+		 slash + 1);
+	if (parse_number(text, VIP_PREFIX_MIN, bits, &length, err) < 0) {
+		error_set(err, EINVAL, "%.*s: not a prefix of %d to %u bits",
+			  (int)parts->address_length, parts->address, VIP_PREFIX_MIN, bits);
+		return error_hint(err, -EINVAL, "write 198.18.0.0/24 or [2001:db8::/64]");
+	}
+	if (!host_bits_zero(&vip->endpoint.address, bits - (unsigned int)length))
+		return error_set(err, EINVAL, "%.*s: address bits are set behind the prefix",
+				 (int)parts->address_length, parts->address);
+	vip->host_bits = (uint8_t)(bits - length);
+	return 0;
+}
+
 int parse_vip(const char *text, struct vip *ret_vip, struct error *err)
 {
 	const struct vip_scheme *scheme = find_scheme(text);
@@ -301,14 +346,14 @@ int parse_vip(const char *text, struct vip *ret_vip, struct error *err)
 	int r;
 
 	if (!scheme) {
-		error_set(err, EINVAL, "%s: neither tcp:// nor udp://", echo(text, shown));
+		error_set(err, EINVAL, "%s: none of tcp://, udp://, sctp://", echo(text, shown));
 		return error_hint(err, -EINVAL,
 				  "write tcp://198.18.0.10:80 or udp://[2001:db8::10]:53");
 	}
 	vip.protocol = scheme->protocol;
 	r = split_endpoint(text + strlen(scheme->prefix), &parts, err);
 	if (r == 0)
-		r = parse_part_address(&parts, &vip.endpoint.address, err);
+		r = parse_vip_prefix(&parts, &vip, err);
 	if (r == 0)
 		r = address_check_usable(&vip.endpoint.address, err);
 	if (r == 0)
@@ -360,14 +405,20 @@ const char *format_endpoint(const struct endpoint *endpoint, char buffer[ENDPOIN
 
 const char *format_vip(const struct vip *vip, char buffer[VIP_TEXT_MAX])
 {
-	const char *prefix = vip->protocol == IPPROTO_UDP ? "udp://" : "tcp://";
-	char text[ENDPOINT_TEXT_MAX];
+	const struct address *address = &vip->endpoint.address;
+	bool is_ipv4 = address_is_ipv4(address);
+	char text[ADDRESS_TEXT_MAX], length[8] = "", port[8] = "*";
+	const char *scheme = "tcp://";
 
+	for (size_t i = 0; i < ARRAY_SIZE(vip_schemes); i++)
+		if (vip_schemes[i].protocol == vip->protocol)
+			scheme = vip_schemes[i].prefix;
+	if (vip->host_bits)
+		snprintf(length, sizeof(length), "/%d", (is_ipv4 ? 32 : 128) - vip->host_bits);
 	if (vip->endpoint.port)
-		format_endpoint(&vip->endpoint, text);
-	else
-		join_port(&vip->endpoint.address, "*", text);
-	snprintf(buffer, VIP_TEXT_MAX, "%s%s", prefix, text);
+		snprintf(port, sizeof(port), "%" PRIu16, vip->endpoint.port);
+	snprintf(buffer, VIP_TEXT_MAX, is_ipv4 ? "%s%s%s:%s" : "%s[%s%s]:%s", scheme,
+		 format_address(address, text), length, port);
 	return buffer;
 }
 
@@ -388,7 +439,8 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 
 bool vip_equal(const struct vip *a, const struct vip *b)
 {
-	return a->protocol == b->protocol && endpoint_equal(&a->endpoint, &b->endpoint);
+	return a->protocol == b->protocol && a->host_bits == b->host_bits &&
+	       endpoint_equal(&a->endpoint, &b->endpoint);
 }
 
 struct in_addr address_ipv4(const struct address *address)

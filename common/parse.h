@@ -26,12 +26,13 @@ struct endpoint {
 
 struct vip {
 	struct endpoint endpoint; /* port 0: every port */
-	uint8_t protocol;         /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t protocol;         /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
+	uint8_t host_bits;        /* 0: one address; else of a prefix, those that are not its */
 };
 
 #define ADDRESS_TEXT_MAX  46
 #define ENDPOINT_TEXT_MAX 56
-#define VIP_TEXT_MAX      64
+#define VIP_TEXT_MAX      72
 #define DURATION_TEXT_MAX 24
 
 /* Decimal digits only, min to max. */
@@ -49,7 +50,8 @@ int parse_address(const char *text, struct address *ret_address, struct error *e
 int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret_endpoint,
 		   struct error *err);
 
-/* "tcp://ADDR:PORT", "udp://[ADDR6]:PORT"; PORT may be *. ADDR must be usable, see below. */
+/* "tcp://ADDR:PORT", "udp://[ADDR6]:PORT", "sctp://..."; PORT may be *, ADDR a prefix such as
+ * 198.18.0.0/24 or [2001:db8::/64]. ADDR must be usable, see below. */
 int parse_vip(const char *text, struct vip *ret_vip, struct error *err);
 
 const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX]);

@@ -219,7 +219,7 @@ int target_size(struct target_size *ret_size, struct error *err)
 
 static int empty_nat(struct error *err)
 {
-	static struct lb_nat_key keys[NAT_BATCH];
+	static struct lb_tuple keys[NAT_BATCH];
 	static struct lb_nat_entry values[NAT_BATCH];
 	int fd = bpf_map__fd(skeleton->maps.nat_flows), r;
 	uint32_t position, count;

@@ -157,6 +157,7 @@ static const struct {
 } verdicts[] = {
 #define VERDICT_CODE_PASS           XDP_PASS
 #define VERDICT_CODE_SEND           XDP_TX
+#define VERDICT_CODE_REPLY          XDP_TX
 #define VERDICT_CODE_DROP           XDP_DROP
 #define X(name, label, class, text) [LB_##name] = {label, VERDICT_CODE_##class},
 	LB_VERDICTS(X)

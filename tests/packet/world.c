@@ -86,7 +86,7 @@ int world_put_backend(const struct engine *engine, size_t index, const struct ca
 {
 	struct lb_backend value = {
 		.addr = lb_addr_of(&backend->endpoint.address),
-		.nat_addr = lb_addr_of(&backend->nat_address),
+		.local_addr = lb_addr_of(&backend->nat_address),
 		.port = htons(backend->endpoint.port),
 		.service = id_of(backend->service),
 		.hop.ifindex = backend->device,
@@ -167,7 +167,7 @@ static uint64_t aged(uint64_t word, uint64_t ms)
 
 static int age_nat(const struct engine *engine, uint64_t ms)
 {
-	struct lb_nat_key key, next;
+	struct lb_tuple key, next;
 	struct lb_nat_entry entry;
 	int r = engine->next_key("nat_flows", NULL, &next);
 
@@ -236,7 +236,7 @@ void world_nat(const struct engine *engine, const struct test_case *test,
 	       char ret_entries[CASE_ENTRIES_MAX])
 {
 	static const char *const states[] = {"free", "claimed", "live", "closed"};
-	struct lb_nat_key key, next;
+	struct lb_tuple key, next;
 	struct lb_nat_entry entry;
 	int r = engine->next_key("nat_flows", NULL, &next);
 

@@ -500,18 +500,18 @@ static void test_nat_addresses(void **state)
 	struct lb_addr addr = make_addr("198.18.2.1");
 
 	add_service(fixture, WEB, 3); /* the third one's is not known */
-	fixture->facts[1].nat_addr = addr;
-	fixture->facts[2].nat_addr = addr;
+	fixture->facts[1].local_addr = addr;
+	fixture->facts[2].local_addr = addr;
 	sync_ok(fixture);
 	assert_int_equal(fixture->fake->vip_count, 2);
 	assert_nat(fixture, "198.18.2.1", true);
-	assert_memory_equal(&fixture->fake->dp.backends[2].nat_addr, &addr, sizeof(addr));
+	assert_memory_equal(&fixture->fake->dp.backends[2].local_addr, &addr, sizeof(addr));
 
-	fixture->facts[2].nat_addr = make_addr("198.18.2.2");
+	fixture->facts[2].local_addr = make_addr("198.18.2.2");
 	sync_ok(fixture);
 	assert_nat(fixture, "198.18.2.1", true);
 	assert_nat(fixture, "198.18.2.2", true);
-	fixture->facts[1].nat_addr = fixture->facts[2].nat_addr;
+	fixture->facts[1].local_addr = fixture->facts[2].local_addr;
 	sync_ok(fixture);
 	assert_nat(fixture, "198.18.2.1", false);
 	assert_nat(fixture, "198.18.2.2", true);
@@ -613,12 +613,12 @@ static void test_retry_after_failure(void **state)
 	struct error err = {0};
 
 	add_service(fixture, WEB, 2);
-	fixture->facts[1].nat_addr = make_addr("198.18.2.1");
+	fixture->facts[1].local_addr = make_addr("198.18.2.1");
 	fixture->fake->vip_put_error = E2BIG;
 	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -E2BIG);
 	assert_string_equal(err.message, "VIP cannot be entered");
 	assert_int_equal(table_of(fixture, WEB), 0);
-	fixture->facts[1].nat_addr = (struct lb_addr){0};
+	fixture->facts[1].local_addr = (struct lb_addr){0};
 	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -E2BIG);
 	assert_int_equal(fixture->fake->vip_count, 0);
 	fixture->fake->vip_put_error = 0;
