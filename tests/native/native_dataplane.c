@@ -10,6 +10,7 @@
 #pragma GCC diagnostic error "-Wmissing-prototypes"
 #pragma GCC diagnostic error "-Wpointer-arith"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ void native_set_constants(const struct native_constants *constants)
 	lb_nat_port_count = constants->nat_port_count;
 	lb_tick_shift = constants->tick_shift;
 	lb_coarse_tick_shift = constants->coarse_tick_shift;
+	lb_icmp_per_second = constants->icmp_per_second;
 }
 
 struct native_map *native_map_named(const char *name)
@@ -87,12 +89,18 @@ struct native_map *native_map_named(const char *name)
 		return NATIVE_MAP(&(map));
 	X(meta)
 	X(vips)
+	X(vip_prefixes)
 	X(services)
 	X(backends)
 	X(slots)
 	X(flows)
 	X(nat_flows)
 	X(nat_scratch)
+	X(backend_loads)
+	X(quic_servers)
+	X(fragments)
+	X(icmp_budget)
+	X(bond_members)
 	X(egress)
 	X(verdict_stats)
 	X(vip_stats)
@@ -100,6 +108,11 @@ struct native_map *native_map_named(const char *name)
 	X(flow_stats)
 #undef X
 	return NULL;
+}
+
+struct lb_switches *native_switches(void)
+{
+	return &lb_switches;
 }
 
 /*
@@ -125,19 +138,46 @@ static char *frame_room(void)
 	return end;
 }
 
-void native_run(void *frame, size_t size, uint32_t ifindex, struct native_result *ret_result)
+long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta)
 {
-	char *data = frame_room() - size;
+	const char *room = frame_room() - NATIVE_FRAME_MAX;
+	char *data = (char *)(uintptr_t)ctx->data + delta;
+
+	if (data < room || data + sizeof(struct ethhdr) > (char *)(uintptr_t)ctx->data_end)
+		return -EINVAL;
+	ctx->data = (uintptr_t)data;
+	ctx->data_meta = ctx->data;
+	return 0;
+}
+
+/* The room ends where the frame does: it can be made shorter only. */
+long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta)
+{
+	if (delta > 0 || ctx->data + sizeof(struct ethhdr) > ctx->data_end + delta)
+		return -EINVAL;
+	ctx->data_end += delta;
+	return 0;
+}
+
+__u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
+{
+	return ctx->data_end - ctx->data;
+}
+
+void native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result *ret_result)
+{
+	char *data = frame_room() - *size;
 	struct xdp_md ctx = {
 		.data = (uintptr_t)data,
-		.data_end = (uintptr_t)data + size,
+		.data_end = (uintptr_t)data + *size,
 		.data_meta = (uintptr_t)data,
 		.ingress_ifindex = ifindex,
 	};
 
-	memcpy(data, frame, size);
+	memcpy(data, frame, *size);
 	redirect_to = 0;
 	ret_result->code = lb_ingress(&ctx);
 	ret_result->redirect_to = redirect_to;
-	memcpy(frame, data, size);
+	*size = ctx.data_end - ctx.data;
+	memcpy(frame, (char *)(uintptr_t)ctx.data, *size);
 }

@@ -14,6 +14,7 @@
 #include "native_map.h"
 
 #define NATIVE_FRAME_MAX 65536
+#define NATIVE_HEADROOM  256 /* XDP_PACKET_HEADROOM */
 
 /* What the agent sets before it loads the program; see bpf/maps.h. */
 struct native_constants {
@@ -25,6 +26,7 @@ struct native_constants {
 	uint16_t nat_port_count;
 	uint8_t tick_shift;
 	uint8_t coarse_tick_shift;
+	uint32_t icmp_per_second;
 };
 
 /* Takes effect with the next run. Maps are left alone. */
@@ -50,7 +52,13 @@ struct native_result {
 	uint32_t redirect_to; /* interface, if code is XDP_REDIRECT */
 };
 
-/* Runs lb_ingress on a frame of size bytes, at most NATIVE_FRAME_MAX, which changes in place. */
-void native_run(void *frame, size_t size, uint32_t ifindex, struct native_result *ret_result);
+/*
+ * Runs lb_ingress on a frame of *size bytes, which changes in place. The frame may grow: there must
+ * be room for NATIVE_FRAME_MAX bytes, of which it has NATIVE_HEADROOM less.
+ */
+void native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result *ret_result);
+
+/* The data plane's switches; see bpf/abi.h. */
+struct lb_switches *native_switches(void);
 
 #endif

@@ -12,7 +12,7 @@
 
 /* One entry of a hash; an array uses `value` alone. */
 struct entry {
-	void *key;
+	uint8_t *key;
 	void *value;
 	uint64_t used; /* when it was last looked up; 0: the entry is free */
 };
@@ -117,6 +117,33 @@ static void *array_lookup(const struct native_map *map, const void *key)
 	return (char *)map->entries[0].value + (size_t)index * map->shape.value_size;
 }
 
+static bool bits_equal(const uint8_t *a, const uint8_t *b, uint32_t bits)
+{
+	uint8_t mask = (uint8_t)(0xff00U >> bits % 8);
+
+	return memcmp(a, b, bits / 8) == 0 && ((a[bits / 8] ^ b[bits / 8]) & mask) == 0;
+}
+
+/* The longest of the prefixes that hold key; the first word of each is its length in bits. */
+static struct entry *prefix_find(const struct native_map *map, const void *key)
+{
+	struct entry *best = NULL;
+	uint32_t i, length, best_length = 0;
+
+	for (i = 0; i < map->reach; i++) {
+		if (!map->entries[i].used)
+			continue;
+		memcpy(&length, map->entries[i].key, sizeof(length));
+		if ((best && length <= best_length) ||
+		    !bits_equal(map->entries[i].key + sizeof(length),
+				(const uint8_t *)key + sizeof(length), length))
+			continue;
+		best = &map->entries[i];
+		best_length = length;
+	}
+	return best;
+}
+
 static struct entry *hash_find(const struct native_map *map, const void *key)
 {
 	uint32_t i;
@@ -134,7 +161,8 @@ void *native_map_lookup(struct native_map *map, const void *key)
 
 	if (is_array(map))
 		return array_lookup(map, key);
-	entry = hash_find(map, key);
+	entry = map->shape.type == BPF_MAP_TYPE_LPM_TRIE ? prefix_find(map, key)
+							 : hash_find(map, key);
 	if (!entry)
 		return NULL;
 	entry->used = ++map->clock;

@@ -27,6 +27,7 @@ struct constants {
 	uint32_t table_size;
 	uint16_t nat_port_low;
 	uint16_t nat_port_count;
+	uint32_t icmp_per_second;
 };
 
 struct case_vip {
@@ -37,16 +38,29 @@ struct case_vip {
 struct case_service {
 	char name[CASE_WORD_MAX];
 	enum lb_mode mode;
+	enum lb_scheduler scheduler;
+	uint16_t flags; /* enum lb_service_flags */
+	uint16_t gue_port;
+	uint8_t quic_id_length;
 	struct case_vip vips[CASE_VIPS_MAX];
 	size_t vip_count;
 	uint64_t timeout_ms[LB_FLOW_STATES];
+	uint64_t timeout_udp_ms;
 };
 
 struct case_backend {
 	char name[CASE_WORD_MAX];
 	size_t service; /* index into the case's services */
 	struct endpoint endpoint;
-	struct address nat_address;
+	struct address local_address;
+	bool nat;                    /* replies come to local_address, on every port */
+	uint8_t spread_bits;
+	uint16_t weight;
+	uint16_t mtu;
+	uint32_t vlan; /* as in struct lb_hop */
+	int64_t load;
+	uint8_t quic_id[LB_QUIC_ID_MAX];
+	bool has_quic_id;
 	uint8_t dst_mac[6];
 	uint8_t src_mac[6];
 	enum case_device device;

@@ -12,6 +12,10 @@ uint32_t engine_map_entries(const char *map, const struct constants *constants)
 		uint32_t entries;
 	} sizes[] = {
 		{"vips", 64},
+		{"vip_prefixes", 64},
+		{"backend_loads", CASE_BACKENDS_MAX + 1},
+		{"quic_servers", 64},
+		{"fragments", 1024},
 		{"services", CASE_SERVICES_MAX + 1},
 		{"backends", CASE_BACKENDS_MAX + 1},
 		{"slots", BLOCKS * LINES_OF(constants->table_size)},

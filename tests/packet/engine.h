@@ -31,6 +31,8 @@ struct engine {
 	/* One packet through lb_ingress. Only the interface redirect_to may be redirected to. */
 	int (*run)(const struct frame *in, enum case_device device, enum case_device redirect_to,
 		   struct outcome *ret_outcome, struct error *err);
+	/* The agent's switches, in memory. */
+	struct lb_switches *(*switches)(void);
 	/* Comment lines about the program. */
 	void (*describe)(FILE *out);
 	void (*close)(void);

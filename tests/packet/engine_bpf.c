@@ -110,6 +110,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_nat_port_count = constants->nat_port_count;
 	rodata->lb_tick_shift = 0;
 	rodata->lb_coarse_tick_shift = COARSE_TICK_SHIFT;
+	rodata->lb_icmp_per_second = constants->icmp_per_second;
 }
 
 static int load(const struct constants *constants, struct ingress **ret_skeleton, struct error *err)
@@ -292,6 +293,11 @@ static int run(const struct frame *in, enum case_device device, enum case_device
 	return 0;
 }
 
+static struct lb_switches *switches(void)
+{
+	return &current->data_switches->lb_switches;
+}
+
 static void describe(FILE *out)
 {
 	struct bpf_prog_info info = {0};
@@ -319,6 +325,7 @@ const struct engine engine_bpf = {
 	.put = put,
 	.next_key = next_key,
 	.run = run,
+	.switches = switches,
 	.describe = describe,
 	.close = close_all,
 };

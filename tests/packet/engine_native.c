@@ -10,7 +10,8 @@
 
 static const char *const resized[] = {
 	"vips",   "services",  "backends",      "slots",      "flows",         "nat_flows",
-	"egress", "vip_stats", "backend_stats", "flow_stats", "verdict_stats",
+	"egress", "vip_stats", "backend_stats", "flow_stats", "verdict_stats", "vip_prefixes",
+	"backend_loads", "quic_servers", "fragments",
 };
 
 static void set_route(void)
@@ -34,6 +35,7 @@ static int reset(const struct constants *constants, struct error *err)
 		.nat_port_low = constants->nat_port_low,
 		.nat_port_count = constants->nat_port_count,
 		.coarse_tick_shift = COARSE_TICK_SHIFT,
+		.icmp_per_second = constants->icmp_per_second,
 	};
 	struct native_map *map;
 	uint32_t entries;
@@ -89,11 +91,16 @@ static int run(const struct frame *in, enum case_device device, enum case_device
 	if (target)
 		put("egress", &target, &target);
 	ret_outcome->frame = *in;
-	native_run(ret_outcome->frame.bytes, in->size, device, &result);
+	native_run(ret_outcome->frame.bytes, &ret_outcome->frame.size, device, &result);
 	ret_outcome->code = result.code;
 	if (target)
 		native_map_delete(native_map_named("egress"), &target);
 	return 0;
+}
+
+static struct lb_switches *switches(void)
+{
+	return native_switches();
 }
 
 static void describe(FILE *out)
@@ -108,6 +115,7 @@ const struct engine engine_native = {
 	.put = put,
 	.next_key = next_key,
 	.run = run,
+	.switches = switches,
 	.describe = describe,
 	.close = native_maps_free,
 };

@@ -8,6 +8,7 @@
  * reads from them is in their types: the shape of a map is taken from there too.
  */
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "native_map.h"
@@ -58,6 +59,9 @@ struct bpf_fib_lookup;
 
 __u64 bpf_jiffies64(void);
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags);
+long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
+long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
+__u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
 int native_redirect_map(struct native_map *map, __u32 ifindex, __u64 flags);
 
 #endif
