@@ -70,14 +70,16 @@ struct icmp_error {
 	__u8 code;
 };
 
-/* Adds up length bytes, a multiple of 4, from at on. */
+/* Adds up length bytes, a multiple of 4 and at most a header and its quote, from at on. */
 LB_INLINE __u64 csum_words(const void *at, const void *end, __u32 length)
 {
 	const __u32 *word = at;
 	__u64 sum = 0;
 	__u32 i;
 
-	for (i = 0; i < ICMP6_QUOTE_MAX / 4; i++, word++) {
+	for (i = 0; i < ICMP6_QUOTE_MAX / 4 + 2; i++, word++) {
+		asm volatile(""
+			     : "+r"(word)); /* else clang checks one pointer and reads by another */
 		if (i * 4 >= length || (const void *)(word + 1) > end)
 			break;
 		sum += *word;
@@ -162,6 +164,7 @@ LB_INLINE int icmp_error_ipv6(struct xdp_md *ctx, const struct icmp_error *error
 	struct icmp_header *icmp;
 	__u64 sum;
 	void *end;
+	int i;
 
 	ip = icmp_open(ctx, error, quote, sizeof(*ip) + sizeof(*icmp));
 	end = (void *)(long)ctx->data_end;
@@ -179,7 +182,8 @@ LB_INLINE int icmp_error_ipv6(struct xdp_md *ctx, const struct icmp_error *error
 	ip->daddr = quoted->saddr;
 	icmp_write(icmp, error);
 	sum = bpf_htons(payload) + bpf_htons(IPPROTO_ICMPV6); /* RFC 8200, 8.1 */
-	sum += csum_words(&ip->saddr, end, 2 * sizeof(ip->saddr));
+	for (i = 0; i < 4; i++)
+		sum += (__u64)ip->saddr.in6_u.u6_addr32[i] + ip->daddr.in6_u.u6_addr32[i];
 	icmp->check = ~csum_fold(sum + csum_words(icmp, end, payload));
 	return 0;
 }

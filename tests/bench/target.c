@@ -126,10 +126,11 @@ static int add_backend(size_t service, uint32_t number, struct error *err)
 	snprintf(text, sizeof(text), services[service].backend, number + 1);
 	r = parse_endpoint(text, 0, &backend.endpoint, err);
 	if (r == 0 && services[service].nat)
-		r = parse_address(services[service].nat, &backend.nat_address, err);
+		r = parse_address(services[service].nat, &backend.local_address, err);
 	if (r < 0)
 		return r;
-	r = world_put_backend(&filler, service * TARGET_BACKENDS + number, &backend);
+	backend.nat = services[service].nat;
+	r = world_put_backend(&filler, NULL, service * TARGET_BACKENDS + number, &backend);
 	return r < 0 ? error_set(err, -r, "backend %s: %s", text, strerror(-r)) : 0;
 }
 

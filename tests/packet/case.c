@@ -212,15 +212,36 @@ static int parse_verdict(const char *at, struct context *context, struct error *
 	return packet->code == XDP_TX ? parse_leave(at, packet, err) : 0;
 }
 
-/* out same | LAYERS */
+/* LAYERS | LAYERS: all that stands before the IP header, and what changes from there on */
+static int parse_wrapped(const char *at, const char *bar, struct step_packet *packet,
+			 struct error *err)
+{
+	char *front = strndup(at, (size_t)(bar - at));
+	int r;
+
+	if (!front)
+		return error_set(err, ENOMEM, "out of memory");
+	packet->out = OUT_WRAPPED;
+	r = layers_parse(front, &packet->front, err);
+	free(front);
+	return r < 0 ? r : layers_parse(bar + 1, &packet->change, err);
+}
+
+/* out same, out LAYERS, out LAYERS | LAYERS, out new LAYERS */
 static int parse_out(const char *at, struct context *context, struct error *err)
 {
 	struct step_packet *packet = context->packet;
 
 	if (!packet || !packet->has_verdict)
 		return error_set(err, EINVAL, "'out' stands behind its packet's verdict");
-	packet->out = strcmp(at, "same") == 0 ? OUT_SAME : OUT_LAYERS;
-	return packet->out == OUT_SAME ? 0 : layers_parse(at, &packet->change, err);
+	if (strcmp(at, "same") == 0) {
+		packet->out = OUT_SAME;
+		return 0;
+	}
+	if (strchr(at, '|'))
+		return parse_wrapped(at, strchr(at, '|'), packet, err);
+	packet->out = strncmp(at, "new ", 4) == 0 ? OUT_NEW : OUT_CHANGED;
+	return layers_parse(packet->out == OUT_NEW ? at + 4 : at, &packet->change, err);
 }
 
 /* set BACKEND key=value... */

@@ -53,7 +53,7 @@ struct case_backend {
 	size_t service; /* index into the case's services */
 	struct endpoint endpoint;
 	struct address local_address;
-	bool nat;                    /* replies come to local_address, on every port */
+	bool nat; /* replies come to local_address, on every port */
 	uint8_t spread_bits;
 	uint16_t weight;
 	uint16_t mtu;
@@ -79,7 +79,7 @@ enum step_kind {
 	STEP_COUNT,
 };
 
-enum out_kind { OUT_NOTHING, OUT_SAME, OUT_LAYERS };
+enum out_kind { OUT_NOTHING, OUT_SAME, OUT_CHANGED, OUT_WRAPPED, OUT_NEW };
 
 struct step_packet {
 	enum case_device device;
@@ -89,7 +89,8 @@ struct step_packet {
 	int code; /* XDP_* */
 	enum case_device redirect_to;
 	enum out_kind out;
-	struct layers change;
+	struct layers front;  /* OUT_WRAPPED: what stands before the IP header */
+	struct layers change; /* OUT_NEW: the whole packet */
 };
 
 struct step_table {

@@ -209,9 +209,11 @@ static int reset(const struct constants *constants, struct error *err)
 {
 	int r = select_program(constants, err);
 
-	if (r == 0)
-		clear_maps(current);
-	return r;
+	if (r < 0)
+		return r;
+	clear_maps(current);
+	current->data_switches->lb_switches = (struct lb_switches){.all_ones = ~0U};
+	return 0;
 }
 
 static struct bpf_map *map_named(const char *name)

@@ -9,9 +9,9 @@
 #include "native_dataplane.h"
 
 static const char *const resized[] = {
-	"vips",   "services",  "backends",      "slots",      "flows",         "nat_flows",
-	"egress", "vip_stats", "backend_stats", "flow_stats", "verdict_stats", "vip_prefixes",
-	"backend_loads", "quic_servers", "fragments",
+	"vips",          "services",     "backends",      "slots",         "flows",
+	"nat_flows",     "egress",       "vip_stats",     "backend_stats", "flow_stats",
+	"verdict_stats", "vip_prefixes", "backend_loads", "quic_servers",  "fragments",
 };
 
 static void set_route(void)
@@ -45,6 +45,7 @@ static int reset(const struct constants *constants, struct error *err)
 	engine_hash_keys(native.hash_key, LB_HASH_KEYS);
 	native_set_constants(&native);
 	native_set_jiffies(0x123456789);
+	*native_switches() = (struct lb_switches){.all_ones = ~0U};
 	native_maps_free();
 	for (i = 0; i < sizeof(resized) / sizeof(resized[0]); i++) {
 		entries = engine_map_entries(resized[i], constants);

@@ -171,6 +171,9 @@ static void fill_layer(const struct layers *layers, size_t i, const struct layou
 	case LAYER_FRAGMENT:
 		fill_protocol(layer, header, next);
 		break;
+	case LAYER_GUE:
+		fill(layer, header, "proto", next ? ip_protocol_of_kind(next->kind) : 0);
+		break;
 	case LAYER_TCP:
 	case LAYER_UDP:
 	case LAYER_ICMP:
@@ -211,7 +214,9 @@ static int bind_field(const struct frame *frame, size_t start, const struct laye
 	if (start + protocols[layer->kind].size > frame->size)
 		return error_set(err, EINVAL, "the packet is too short for $%s", name);
 	value = field_get(frame->bytes + start, &protocols[layer->kind].fields[index]);
-	if (value < low || value > high)
+	/* A tunnel's source may be anything; a port that a case names is one of the NAT ports. */
+	if (layer->kind != LAYER_IP4 && layer->kind != LAYER_IP6 && name[0] != '_' &&
+	    (value < low || value > high))
 		return error_set(err, ERANGE, "$%s is %llu, outside of %llu to %llu", name,
 				 (unsigned long long)value, (unsigned long long)low,
 				 (unsigned long long)high);
@@ -288,7 +293,9 @@ int frame_verify(const struct frame *frame, struct error *err)
 		case LAYER_UDP:
 		case LAYER_ICMP:
 		case LAYER_ICMP6:
-			return ip.kind == LAYER_DATA ? 0 : verify_l4(&step, &ip, frame, err);
+			if (ip.kind != LAYER_DATA)
+				r = verify_l4(&step, &ip, frame, err);
+			break;
 		default:
 			break;
 		}

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lexer.h"
@@ -220,8 +221,8 @@ static int parse_layer(const char **at, struct layers *layers, const char *name,
 	return check_size(layer, err);
 }
 
-/* cut(N) */
-static int parse_cut(const char **at, struct layers *layers, struct error *err)
+/* cut(N), quote(N) */
+static int parse_size(const char **at, const char *name, size_t *ret_size, struct error *err)
 {
 	struct pair pair;
 	uint64_t size = 0;
@@ -233,8 +234,8 @@ static int parse_cut(const char **at, struct layers *layers, struct error *err)
 	if (r < 0)
 		return r;
 	if (!lexer_accept(at, ')'))
-		return error_set(err, EINVAL, "')' is missing behind cut(%s", pair.value);
-	layers->cut = size;
+		return error_set(err, EINVAL, "')' is missing behind %s(%s", name, pair.value);
+	*ret_size = size;
 	return 0;
 }
 
@@ -250,8 +251,12 @@ int layers_parse(const char *text, struct layers *ret_layers, struct error *err)
 			return r;
 		if (!lexer_accept(&text, '('))
 			return error_set(err, EINVAL, "'(' is missing behind '%s'", name);
-		r = strcmp(name, "cut") == 0 ? parse_cut(&text, ret_layers, err)
-					     : parse_layer(&text, ret_layers, name, err);
+		if (strcmp(name, "cut") == 0)
+			r = parse_size(&text, name, &ret_layers->cut, err);
+		else if (strcmp(name, "quote") == 0)
+			r = parse_size(&text, name, &ret_layers->quote, err);
+		else
+			r = parse_layer(&text, ret_layers, name, err);
 		if (r < 0)
 			return r;
 	}
@@ -319,6 +324,62 @@ int layers_change(struct layers *layers, const struct layers *change, struct err
 		if (r < 0)
 			return r;
 	}
+	return 0;
+}
+
+static int copy_layer(struct layers *layers, const struct layers *from, size_t index,
+		      struct error *err)
+{
+	struct layer *layer = &layers->layer[layers->count];
+	size_t start = from->layer[index].tail_start;
+	int r;
+
+	if (layers->count == LAYERS_MAX)
+		return error_set(err, EINVAL, "more than %d layers", LAYERS_MAX);
+	*layer = from->layer[index];
+	r = reserve_tail(layers, layer, layer->tail_size, err);
+	if (r < 0)
+		return r;
+	memcpy(layers->bytes + layer->tail_start, from->bytes + start, layer->tail_size);
+	layers->count++;
+	return 0;
+}
+
+int layers_wrap(struct layers *layers, const struct layers *front, struct error *err)
+{
+	struct layers *whole = calloc(1, sizeof(*whole));
+	size_t i, inner = 0;
+	int r = 0;
+
+	if (!whole)
+		return error_set(err, ENOMEM, "out of memory");
+	whole->cut = layers->cut;
+	while (inner < layers->count && layers->layer[inner].kind != LAYER_IP4 &&
+	       layers->layer[inner].kind != LAYER_IP6)
+		inner++;
+	for (i = 0; r == 0 && i < front->count; i++)
+		r = copy_layer(whole, front, i, err);
+	for (i = inner; r == 0 && i < layers->count; i++)
+		r = copy_layer(whole, layers, i, err);
+	if (r == 0)
+		*layers = *whole;
+	free(whole);
+	return r;
+}
+
+int layers_append(struct layers *layers, const uint8_t *bytes, size_t size, struct error *err)
+{
+	struct layer *layer = &layers->layer[layers->count];
+	int r;
+
+	if (layers->count == LAYERS_MAX)
+		return error_set(err, EINVAL, "more than %d layers", LAYERS_MAX);
+	layer_init(layer, LAYER_DATA);
+	r = reserve_tail(layers, layer, size, err);
+	if (r < 0)
+		return r;
+	memcpy(layers->bytes + layer->tail_start, bytes, size);
+	layers->count++;
 	return 0;
 }
 

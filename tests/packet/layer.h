@@ -29,7 +29,8 @@ struct layer {
 struct layers {
 	struct layer layer[LAYERS_MAX];
 	size_t count;
-	size_t cut; /* the frame ends here whatever its headers say; 0: nowhere */
+	size_t cut;   /* the frame ends here whatever its headers say; 0: nowhere */
+	size_t quote; /* so many bytes of the packet that came in stand behind the layers */
 	uint8_t bytes[FRAME_MAX];
 	size_t bytes_used;
 };
@@ -51,6 +52,13 @@ int layers_parse(const char *text, struct layers *ret_layers, struct error *err)
  * of one meets the second of the other. -EINVAL: there is no such layer.
  */
 int layers_change(struct layers *layers, const struct layers *change, struct error *err);
+
+/* Puts *front's layers in place of all that stand before the first IP header. -EINVAL: too many
+ * layers or bytes. */
+int layers_wrap(struct layers *layers, const struct layers *front, struct error *err);
+
+/* Adds a layer data of these bytes. -EINVAL: too many layers or bytes. */
+int layers_append(struct layers *layers, const uint8_t *bytes, size_t size, struct error *err);
 
 /* Puts values in for variables. -ENOENT: one has no value yet, err says which. */
 int layers_resolve(struct layers *layers, const struct variables *variables, struct error *err);

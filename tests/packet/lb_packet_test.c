@@ -81,9 +81,39 @@ static enum lb_verdict counted_verdict(const struct engine *engine,
 	return total == 1 ? verdict : LB_VERDICT_COUNT;
 }
 
+/* The bytes of the packet that came in which an ICMP error quotes. */
+static int append_quote(struct layers *layers, const struct layers *in, const struct frame *sent,
+			struct error *err)
+{
+	size_t start = protocols[LAYER_ETH].size, i;
+
+	for (i = 0; i < in->count; i++)
+		if (in->layer[i].kind == LAYER_VLAN)
+			start += protocols[LAYER_VLAN].size;
+	if (start + layers->quote > sent->size)
+		return error_set(err, EINVAL, "quote(%zu) is more than there is", layers->quote);
+	return layers_append(layers, sent->bytes + start, layers->quote, err);
+}
+
+static int wanted_layers(const struct step_packet *packet, const struct layers *in,
+			 const struct frame *sent, struct layers *ret_layers, struct error *err)
+{
+	int r = 0;
+
+	*ret_layers = packet->out == OUT_NEW ? packet->change : *in;
+	if (packet->out != OUT_NEW)
+		r = layers_change(ret_layers, &packet->change, err);
+	if (r == 0 && packet->out == OUT_WRAPPED)
+		r = layers_wrap(ret_layers, &packet->front, err);
+	if (r == 0 && ret_layers->quote)
+		r = append_quote(ret_layers, in, sent, err);
+	return r;
+}
+
 /* What the case says must come out; binds its variables to what did. */
 static int wanted_frame(struct run *run, const struct step_packet *packet, const struct layers *in,
-			const struct frame *got, struct frame *ret_wanted, struct error *err)
+			const struct frame *sent, const struct frame *got, struct frame *ret_wanted,
+			struct error *err)
 {
 	const struct constants *constants = &run->test->constants;
 	struct layers *layers = malloc(sizeof(*layers));
@@ -91,8 +121,7 @@ static int wanted_frame(struct run *run, const struct step_packet *packet, const
 
 	if (!layers)
 		return error_set(err, ENOMEM, "out of memory");
-	*layers = *in;
-	r = layers_change(layers, &packet->change, err);
+	r = wanted_layers(packet, in, sent, layers, err);
 	if (r == 0)
 		r = frame_bind(got, layers, constants->nat_port_low,
 			       constants->nat_port_low + constants->nat_port_count - 1,
@@ -117,7 +146,7 @@ static bool check_out(struct run *run, const struct step *step, const struct lay
 	if (packet->out == OUT_SAME)
 		return frame_equal(sent, got) ||
 		       fail_frames(run, step->line, "the packet changed", sent, got);
-	if (wanted_frame(run, packet, in, got, &wanted, &err) < 0) {
+	if (wanted_frame(run, packet, in, sent, got, &wanted, &err) < 0) {
 		fail(run, step->line, "%s", err.message);
 		return fail_frames(run, step->line, "the packets that came in and out", sent, got);
 	}
@@ -217,7 +246,7 @@ static bool run_step(struct run *run, size_t index)
 	case STEP_COUNT:
 		return check_counts(run, step);
 	case STEP_SET:
-		r = world_put_backend(run->engine, step->set.index, &step->set.backend);
+		r = world_put_backend(run->engine, run->test, step->set.index, &step->set.backend);
 		break;
 	case STEP_TABLE:
 		r = world_put_table(run->engine, run->test, &step->table);

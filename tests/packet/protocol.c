@@ -91,6 +91,20 @@ const struct protocol protocols[LAYER_KINDS] = {
 		{"code", 8, 8, FIELD_NUMBER, NULL},
 		{"check", 16, 16, FIELD_HEX, NULL},
 		{"rest", 32, 32, FIELD_HEX, NULL}}},
+	[LAYER_SCTP] = {"sctp", 16, NULL, 0, {
+		{"src", 0, 16, FIELD_NUMBER, "40000"},
+		{"dst", 16, 16, FIELD_NUMBER, "80"},
+		{"tag", 32, 32, FIELD_HEX, "0x11223344"},
+		{"crc", 64, 32, FIELD_HEX, "0x55667788"},
+		{"chunk", 96, 8, FIELD_NUMBER, NULL},
+		{"flags", 104, 8, FIELD_HEX, NULL},
+		{"len", 112, 16, FIELD_NUMBER, "4"}}},
+	[LAYER_GUE] = {"gue", 4, NULL, 0, {
+		{"variant", 0, 2, FIELD_NUMBER, NULL},
+		{"control", 2, 1, FIELD_NUMBER, NULL},
+		{"hlen", 3, 5, FIELD_NUMBER, NULL},
+		{"proto", 8, 8, FIELD_NUMBER, NULL},
+		{"flags", 16, 16, FIELD_HEX, NULL}}},
 	[LAYER_DATA] = {"data", 0, "bytes", 0, {{0}}},
 	[LAYER_PAD] = {"pad", 0, "bytes", 0, {{0}}},
 };
@@ -105,7 +119,7 @@ static const struct {
 	{LAYER_IP4, 0x0800, 4},   {LAYER_IP6, 0x86dd, 41},  {LAYER_HOPOPTS, -1, 0},
 	{LAYER_ROUTING, -1, 43},  {LAYER_DSTOPTS, -1, 60},  {LAYER_FRAGMENT, -1, 44},
 	{LAYER_TCP, -1, 6},       {LAYER_UDP, -1, 17},      {LAYER_ICMP, -1, 1},
-	{LAYER_ICMP6, -1, 58},
+	{LAYER_ICMP6, -1, 58},    {LAYER_SCTP, -1, 132},
 };
 
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))

@@ -25,6 +25,8 @@ enum layer_kind {
 	LAYER_UDP,
 	LAYER_ICMP,
 	LAYER_ICMP6,
+	LAYER_SCTP, /* its common header and the first chunk's */
+	LAYER_GUE,  /* variant 0 */
 	LAYER_DATA, /* bytes: a payload, or headers that have no name here */
 	LAYER_PAD,  /* bytes behind the IP packet, as short Ethernet frames have them */
 	LAYER_KINDS,
@@ -79,6 +81,8 @@ enum layer_kind kind_of_ip_protocol(uint8_t number);
 /* The inverse; -1: has no such number. */
 int ethertype_of_kind(enum layer_kind kind);
 int ip_protocol_of_kind(enum layer_kind kind);
+
+#define GUE_PORT 6080 /* in the cases; IANA's */
 
 bool is_ipv6_extension(enum layer_kind kind);
 

@@ -2,6 +2,7 @@
 #include "setup.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lexer.h"
@@ -13,6 +14,7 @@ void setup_defaults(struct test_case *test)
 		.table_size = 61,
 		.nat_port_low = 30000,
 		.nat_port_count = 1000,
+		.icmp_per_second = 1000,
 	};
 }
 
@@ -44,7 +46,7 @@ int find_backend(const struct test_case *test, const char *name, size_t *ret_ind
 	return error_set(err, EINVAL, "there is no backend '%s'", name);
 }
 
-/* option buckets=N table=N nat_ports=LOW+COUNT */
+/* option buckets=N table=N nat_ports=LOW+COUNT icmp=N */
 static int parse_option(const struct pair *pair, struct constants *constants, struct error *err)
 {
 	char low[8];
@@ -70,6 +72,8 @@ static int parse_option(const struct pair *pair, struct constants *constants, st
 		constants->buckets = value;
 	else if (strcmp(pair->key, "table") == 0)
 		constants->table_size = value;
+	else if (strcmp(pair->key, "icmp") == 0)
+		constants->icmp_per_second = value;
 	else
 		return error_set(err, EINVAL, "%s=%s: not an option", pair->key, pair->value);
 	return 0;
@@ -88,15 +92,67 @@ static int parse_options(const char *at, struct constants *constants, struct err
 	return r;
 }
 
-static int parse_mode(const char *text, enum lb_mode *ret_mode, struct error *err)
+/* The index of text among the names. */
+static int parse_word(const char *text, const char *const *names, size_t count, size_t *ret_index,
+		      struct error *err)
 {
-	if (strcmp(text, "l2") == 0)
-		*ret_mode = LB_MODE_L2;
-	else if (strcmp(text, "nat") == 0)
-		*ret_mode = LB_MODE_NAT;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!names[i] || strcmp(names[i], text) != 0)
+			continue;
+		*ret_index = i;
+		return 0;
+	}
+	return error_set(err, EINVAL, "'%s': not one of the words that may stand here", text);
+}
+
+static int parse_mode(const char *text, struct case_service *service, struct error *err)
+{
+	static const char *const modes[] = {
+		[LB_MODE_NAT] = "nat", [LB_MODE_L2] = "l2",           [LB_MODE_IPIP] = "ipip",
+		[LB_MODE_GUE] = "gue", [LB_MODE_GUE_DIRECT] = "gue1",
+	};
+	size_t mode = 0;
+	int r = parse_word(text, modes, sizeof(modes) / sizeof(modes[0]), &mode, err);
+
+	service->mode = mode;
+	return r;
+}
+
+static int parse_scheduler(const char *text, struct case_service *service, struct error *err)
+{
+	static const char *const schedulers[] = {
+		[LB_SCHEDULER_MAGLEV] = "maglev",
+		[LB_SCHEDULER_SOURCE] = "source",
+		[LB_SCHEDULER_DPORT] = "dport",
+		[LB_SCHEDULER_LEAST_CONN] = "least-conn",
+	};
+	size_t scheduler = 0;
+	int r = parse_word(text, schedulers, sizeof(schedulers) / sizeof(schedulers[0]), &scheduler,
+			   err);
+
+	service->scheduler = scheduler;
+	return r;
+}
+
+/* track=no, too_big=drop, down=pass: away from what is usual */
+static int parse_flag(const struct pair *pair, struct case_service *service, struct error *err)
+{
+	if (strcmp(pair->key, "track") == 0 && strcmp(pair->value, "no") == 0)
+		service->flags &= ~LB_SERVICE_TRACK;
+	else if (strcmp(pair->key, "too_big") == 0 && strcmp(pair->value, "drop") == 0)
+		service->flags &= ~LB_SERVICE_TELL_TOO_BIG;
+	else if (strcmp(pair->key, "down") == 0 && strcmp(pair->value, "pass") == 0)
+		service->flags |= LB_SERVICE_PASS_WHEN_DOWN;
 	else
-		return error_set(err, EINVAL, "'%s': not a mode", text);
+		return error_set(err, EINVAL, "%s=%s: not for a service", pair->key, pair->value);
 	return 0;
+}
+
+static int parse_small(const char *text, uint64_t max, uint64_t *ret_value, struct error *err)
+{
+	return parse_number(text, 0, max, ret_value, err);
 }
 
 static int add_vip(struct case_service *service, const char *text, struct error *err)
@@ -123,20 +179,33 @@ static int parse_service_pair(const struct pair *pair, struct case_service *serv
 		[LB_FLOW_ESTABLISHED] = "established",
 		[LB_FLOW_CLOSING] = "closing",
 	};
-	int state;
+	uint64_t number = 0;
+	int state, r;
 
 	if (strcmp(pair->key, "vip") == 0)
 		return add_vip(service, pair->value, err);
 	if (strcmp(pair->key, "mode") == 0)
-		return parse_mode(pair->value, &service->mode, err);
+		return parse_mode(pair->value, service, err);
+	if (strcmp(pair->key, "scheduler") == 0)
+		return parse_scheduler(pair->value, service, err);
+	if (strcmp(pair->key, "udp") == 0)
+		return parse_duration(pair->value, 1, UINT32_MAX, &service->timeout_udp_ms, err);
+	if (strcmp(pair->key, "port") == 0 || strcmp(pair->key, "quic") == 0) {
+		r = parse_small(pair->value, UINT16_MAX, &number, err);
+		if (pair->key[0] == 'q')
+			service->quic_id_length = number;
+		else
+			service->gue_port = number;
+		return r;
+	}
 	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
 		if (strcmp(pair->key, states[state]) == 0)
 			return parse_duration(pair->value, 1, UINT32_MAX,
 					      &service->timeout_ms[state], err);
-	return error_set(err, EINVAL, "a service has no '%s'", pair->key);
+	return parse_flag(pair, service, err);
 }
 
-/* service NAME mode=l2|nat vip=URI... [embryonic=, established=, closing= DURATION] */
+/* service NAME mode=MODE vip=URI... and what cases/README.md lists */
 static int parse_service(const char *at, struct test_case *test, struct error *err)
 {
 	struct case_service *service = &test->services[test->service_count];
@@ -146,6 +215,9 @@ static int parse_service(const char *at, struct test_case *test, struct error *e
 	if (test->service_count == CASE_SERVICES_MAX)
 		return error_set(err, EINVAL, "more than %d services", CASE_SERVICES_MAX);
 	service->mode = LB_MODE_L2;
+	service->flags = LB_SERVICE_TRACK | LB_SERVICE_TELL_TOO_BIG;
+	service->gue_port = 6080;
+	service->timeout_udp_ms = 60000;
 	service->timeout_ms[LB_FLOW_EMBRYONIC] = 10000;
 	service->timeout_ms[LB_FLOW_ESTABLISHED] = 300000;
 	service->timeout_ms[LB_FLOW_CLOSING] = 10000;
@@ -170,6 +242,60 @@ static int parse_state(const char *text, struct case_backend *backend, struct er
 	return 0;
 }
 
+/* ID or OUTER.ID, of type 802.1Q; ad:OUTER.ID has an outer tag of 802.1ad */
+static int parse_vlan(const char *text, uint32_t *ret_vlan, struct error *err)
+{
+	bool service_tag = strncmp(text, "ad:", 3) == 0;
+	const char *inner;
+	uint64_t id = 0, outer = 0;
+	char word[8];
+	int r = 0;
+
+	text += service_tag ? 3 : 0;
+	inner = strchr(text, '.');
+	if (inner) {
+		snprintf(word, sizeof(word), "%.*s", (int)(inner - text), text);
+		r = parse_number(word, 0, 4095, &outer, err);
+	}
+	if (r == 0)
+		r = parse_number(inner ? inner + 1 : text, 0, 4095, &id, err);
+	*ret_vlan = id | outer << LB_VLAN_OUTER_SHIFT | (inner ? 2U : 1U) << LB_VLAN_COUNT_SHIFT |
+		    (service_tag ? LB_VLAN_SERVICE_TAG : 0);
+	return r;
+}
+
+static int parse_quic_id(const char *text, uint8_t ret_id[LB_QUIC_ID_MAX], struct error *err)
+{
+	size_t i, length = strlen(text) / 2;
+	unsigned int byte;
+
+	for (i = 0; i < length && i < LB_QUIC_ID_MAX; i++) {
+		if (sscanf(text + 2 * i, "%2x", &byte) != 1)
+			return error_set(err, EINVAL, "'%s': not bytes in hex", text);
+		ret_id[i] = (uint8_t)byte;
+	}
+	return 0;
+}
+
+static int parse_backend_number(const struct pair *pair, struct case_backend *backend,
+				struct error *err)
+{
+	uint64_t number = 0;
+	int r = parse_small(pair->value, UINT32_MAX, &number, err);
+
+	if (strcmp(pair->key, "mtu") == 0)
+		backend->mtu = number;
+	else if (strcmp(pair->key, "spread") == 0)
+		backend->spread_bits = number;
+	else if (strcmp(pair->key, "weight") == 0)
+		backend->weight = number;
+	else if (strcmp(pair->key, "load") == 0)
+		backend->load = (int64_t)number;
+	else
+		return error_set(err, EINVAL, "%s=%s: not for a backend", pair->key, pair->value);
+	return r;
+}
+
 static int parse_backend_pair(const struct pair *pair, struct case_backend *backend,
 			      struct error *err)
 {
@@ -179,8 +305,16 @@ static int parse_backend_pair(const struct pair *pair, struct case_backend *back
 	}
 	if (strcmp(pair->key, "from") == 0)
 		return read_mac(pair->value, backend->src_mac, err);
-	if (strcmp(pair->key, "nat") == 0)
-		return parse_address(pair->value, &backend->nat_address, err);
+	if (strcmp(pair->key, "nat") == 0 || strcmp(pair->key, "local") == 0) {
+		backend->nat = pair->key[0] == 'n';
+		return parse_address(pair->value, &backend->local_address, err);
+	}
+	if (strcmp(pair->key, "vlan") == 0)
+		return parse_vlan(pair->value, &backend->vlan, err);
+	if (strcmp(pair->key, "quic") == 0) {
+		backend->has_quic_id = true;
+		return parse_quic_id(pair->value, backend->quic_id, err);
+	}
 	if (strcmp(pair->key, "state") == 0)
 		return parse_state(pair->value, backend, err);
 	if (strcmp(pair->key, "dev") == 0 && strcmp(pair->value, "right") == 0)
@@ -188,7 +322,7 @@ static int parse_backend_pair(const struct pair *pair, struct case_backend *back
 	else if (strcmp(pair->key, "dev") == 0 && strcmp(pair->value, "left") == 0)
 		backend->device = DEVICE_LEFT;
 	else
-		return error_set(err, EINVAL, "%s=%s: not for a backend", pair->key, pair->value);
+		return parse_backend_number(pair, backend, err);
 	return 0;
 }
 
@@ -205,7 +339,7 @@ int parse_backend_pairs(const char *at, struct case_backend *backend, struct err
 	return r;
 }
 
-/* backend SERVICE NAME ADDR[:PORT] [mac=] [from=] [dev=left|right] [nat=ADDR] [state=] */
+/* backend SERVICE NAME ADDR[:PORT] and what cases/README.md lists */
 static int parse_backend(const char *at, struct test_case *test, struct error *err)
 {
 	static const uint8_t own_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -217,6 +351,7 @@ static int parse_backend(const char *at, struct test_case *test, struct error *e
 	if (test->backend_count == CASE_BACKENDS_MAX)
 		return error_set(err, EINVAL, "more than %d backends", CASE_BACKENDS_MAX);
 	backend->device = DEVICE_LEFT;
+	backend->weight = 1;
 	backend->up = true;
 	backend->in_table = true;
 	memcpy(backend->src_mac, own_mac, sizeof(own_mac));

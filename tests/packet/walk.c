@@ -22,6 +22,14 @@ static size_t header_size(enum layer_kind kind, const uint8_t *header)
 	}
 }
 
+/* What a GUE datagram's first byte says: a header, or an IP packet without one. */
+static enum layer_kind gue_kind(uint8_t first)
+{
+	if (first >> 4 == 4)
+		return LAYER_IP4;
+	return first >> 4 == 6 ? LAYER_IP6 : LAYER_GUE;
+}
+
 static enum layer_kind next_kind(enum layer_kind kind, const uint8_t *header)
 {
 	switch (kind) {
@@ -36,6 +44,11 @@ static enum layer_kind next_kind(enum layer_kind kind, const uint8_t *header)
 		if (header_get(kind, header, "offset"))
 			return LAYER_DATA;
 		return kind_of_ip_protocol(header_get(kind, header, "next"));
+	case LAYER_UDP:
+		return header_get(kind, header, "dst") == GUE_PORT ? gue_kind(header[8])
+								   : LAYER_DATA;
+	case LAYER_GUE:
+		return kind_of_ip_protocol(header_get(kind, header, "proto"));
 	case LAYER_IP6:
 	case LAYER_HOPOPTS:
 	case LAYER_ROUTING:

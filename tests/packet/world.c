@@ -38,30 +38,66 @@ static uint16_t in_ticks(uint64_t ms, enum lb_flow_state state)
 
 static int put_vip(const struct engine *engine, const struct vip *vip, const struct lb_vip *value)
 {
-	struct lb_vip_key key = {
-		.addr = lb_addr_of(&vip->endpoint.address),
-		.port = htons(vip->endpoint.port),
-		.l4_proto = vip->protocol,
+	struct lb_vip_prefix_key prefix = {
+		.prefix_length = LB_VIP_PREFIX_BASE + 128 - vip->host_bits,
+		.vip =
+			{
+				.addr = lb_addr_of(&vip->endpoint.address),
+				.port = htons(vip->endpoint.port),
+				.l4_proto = vip->protocol,
+			},
 	};
 
-	return engine->put("vips", &key, value);
+	if (!vip->host_bits)
+		return engine->put("vips", &prefix.vip, value);
+	engine->switches()->vip_prefixes = 1;
+	return engine->put("vip_prefixes", &prefix, value);
+}
+
+/* Echo requests to the VIP's address are answered. */
+static int put_echo(const struct engine *engine, const struct vip *vip)
+{
+	const struct lb_vip value = {.kind = LB_VIP_ECHO};
+	struct vip echo = *vip;
+
+	echo.endpoint.port = 0;
+	echo.protocol = address_is_ipv4(&vip->endpoint.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	return put_vip(engine, &echo, &value);
+}
+
+static struct lb_service service_value(const struct case_service *service, size_t index)
+{
+	struct lb_service value = {
+		.table = id_of(index),
+		.mode = service->mode,
+		.scheduler = service->scheduler,
+		.flags = service->flags,
+		.gue_port = htons(service->gue_port),
+		.quic_id_length = service->quic_id_length,
+		.timeout_udp = in_ticks(service->timeout_udp_ms, LB_FLOW_ESTABLISHED),
+	};
+	int state;
+
+	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
+		value.timeout[state] = in_ticks(service->timeout_ms[state], state);
+	return value;
 }
 
 static int put_service(const struct engine *engine, const struct test_case *test, size_t index)
 {
 	const struct case_service *service = &test->services[index];
-	struct lb_service value = {.table = id_of(index), .mode = service->mode};
+	struct lb_service value = service_value(service, index);
 	struct lb_vip vip = {.kind = LB_VIP_SERVICE, .service = id_of(index)};
 	uint32_t key = id_of(index);
-	int state, r;
 	size_t i;
+	int r;
 
-	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
-		value.timeout[state] = in_ticks(service->timeout_ms[state], state);
 	r = engine->put("services", &key, &value);
 	for (i = 0; r == 0 && i < service->vip_count; i++) {
 		vip.vip = vip_id(index, i);
 		r = put_vip(engine, &service->vips[i].vip, &vip);
+		if (r == 0)
+			r = put_echo(engine, &service->vips[i].vip);
 	}
 	return r;
 }
@@ -82,26 +118,46 @@ static int put_nat_address(const struct engine *engine, const struct address *ad
 	return r;
 }
 
-int world_put_backend(const struct engine *engine, size_t index, const struct case_backend *backend)
+static int put_quic_id(const struct engine *engine, const struct test_case *test, uint32_t id,
+		       const struct case_backend *backend)
+{
+	struct lb_quic_key key = {
+		.service = id_of(backend->service),
+		.length = test->services[backend->service].quic_id_length,
+	};
+
+	memcpy(key.id, backend->quic_id, sizeof(key.id));
+	return engine->put("quic_servers", &key, &id);
+}
+
+int world_put_backend(const struct engine *engine, const struct test_case *test, size_t index,
+		      const struct case_backend *backend)
 {
 	struct lb_backend value = {
 		.addr = lb_addr_of(&backend->endpoint.address),
-		.local_addr = lb_addr_of(&backend->nat_address),
+		.local_addr = lb_addr_of(&backend->local_address),
 		.port = htons(backend->endpoint.port),
 		.service = id_of(backend->service),
-		.hop.ifindex = backend->device,
+		.weight = backend->weight,
+		.is_ipv6 = !address_is_ipv4(&backend->endpoint.address),
+		.spread_bits = backend->spread_bits,
+		.hop = {.ifindex = backend->device, .mtu = backend->mtu, .vlan = backend->vlan},
 	};
-	static const struct address none;
 	uint32_t key = id_of(index);
-	int r = 0;
+	int r;
 
 	memcpy(value.hop.dst_mac, backend->dst_mac, sizeof(value.hop.dst_mac));
 	memcpy(value.hop.src_mac, backend->src_mac, sizeof(value.hop.src_mac));
 	value.hop.flags =
 		(backend->up ? LB_BACKEND_UP : 0) | (backend->resolved ? LB_BACKEND_RESOLVED : 0);
-	if (!address_equal(&backend->nat_address, &none))
-		r = put_nat_address(engine, &backend->nat_address);
-	return r < 0 ? r : engine->put("backends", &key, &value);
+	r = engine->put("backends", &key, &value);
+	if (r == 0)
+		r = engine->put("backend_loads", &key, &backend->load);
+	if (r == 0 && backend->nat)
+		r = put_nat_address(engine, &backend->local_address);
+	if (r == 0 && backend->has_quic_id)
+		r = put_quic_id(engine, test, key, backend);
+	return r;
 }
 
 int world_put_table(const struct engine *engine, const struct test_case *test,
@@ -145,7 +201,7 @@ int world_setup(const struct engine *engine, const struct test_case *test, struc
 	for (i = 0; r == 0 && i < test->service_count; i++)
 		r = put_service(engine, test, i);
 	for (i = 0; r == 0 && i < test->backend_count; i++)
-		r = world_put_backend(engine, i, &test->backends[i]);
+		r = world_put_backend(engine, test, i, &test->backends[i]);
 	for (i = 0; r == 0 && i < test->service_count; i++)
 		r = put_first_table(engine, test, i);
 	if (r < 0)
@@ -182,6 +238,23 @@ static int age_nat(const struct engine *engine, uint64_t ms)
 	return 0;
 }
 
+static int age_fragments(const struct engine *engine, uint64_t ms)
+{
+	struct lb_fragment_key key, next;
+	struct lb_fragment fragment;
+	int r = engine->next_key("fragments", NULL, &next);
+
+	while (r == 0) {
+		key = next;
+		r = engine->next_key("fragments", &key, &next);
+		if (engine->get("fragments", &key, &fragment) < 0)
+			continue;
+		fragment.coarse_tick -= (uint32_t)(ms / COARSE_TICK_MS);
+		engine->put("fragments", &key, &fragment);
+	}
+	return 0;
+}
+
 int world_age(const struct engine *engine, const struct test_case *test, uint64_t ms)
 {
 	struct lb_flow_bucket bucket;
@@ -196,7 +269,9 @@ int world_age(const struct engine *engine, const struct test_case *test, uint64_
 		if (r == 0)
 			r = engine->put("flows", &i, &bucket);
 	}
-	return r < 0 ? r : age_nat(engine, ms);
+	if (r == 0)
+		r = age_nat(engine, ms);
+	return r < 0 ? r : age_fragments(engine, ms);
 }
 
 static void add_entry(const struct test_case *test, uint32_t backend, const char *state,

@@ -8,7 +8,7 @@
 /* Into fresh maps. Tables are filled by turns with the backends that are in them. */
 int world_setup(const struct engine *engine, const struct test_case *test, struct error *err);
 
-int world_put_backend(const struct engine *engine, size_t index,
+int world_put_backend(const struct engine *engine, const struct test_case *test, size_t index,
 		      const struct case_backend *backend);
 int world_put_table(const struct engine *engine, const struct test_case *test,
 		    const struct step_table *table);
