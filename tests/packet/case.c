@@ -154,14 +154,19 @@ static int parse_in(const char *at, struct context *context, struct step *step, 
 static const struct {
 	const char *label;
 	int code;
+	bool sends; /* by TX or by redirect: the case says how */
 } verdicts[] = {
-#define VERDICT_CODE_PASS           XDP_PASS
-#define VERDICT_CODE_SEND           XDP_TX
-#define VERDICT_CODE_REPLY          XDP_TX
-#define VERDICT_CODE_DROP           XDP_DROP
-#define X(name, label, class, text) [LB_##name] = {label, VERDICT_CODE_##class},
+#define PASS                        XDP_PASS, false
+#define SEND                        XDP_TX, true
+#define REPLY                       XDP_TX, false
+#define DROP                        XDP_DROP, false
+#define X(name, label, class, text) [LB_##name] = {label, class},
 	LB_VERDICTS(X)
 #undef X
+#undef PASS
+#undef SEND
+#undef REPLY
+#undef DROP
 };
 
 const char *verdict_name(enum lb_verdict verdict)
@@ -209,7 +214,7 @@ static int parse_verdict(const char *at, struct context *context, struct error *
 	packet->verdict = verdict;
 	packet->code = verdicts[verdict].code;
 	packet->out = packet->code == XDP_PASS ? OUT_SAME : OUT_NOTHING;
-	return packet->code == XDP_TX ? parse_leave(at, packet, err) : 0;
+	return verdicts[verdict].sends ? parse_leave(at, packet, err) : 0;
 }
 
 /* LAYERS | LAYERS: all that stands before the IP header, and what changes from there on */
