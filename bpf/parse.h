@@ -188,6 +188,7 @@ __noinline int ipv6_extensions(struct xdp_md *ctx, __u32 offset, struct network 
 
 	if (!net)
 		return -1;
+#pragma unroll /* Linux 6.1 refuses the loop as clang lays it out */
 	for (i = 0; i < MAX_IPV6_EXTENSIONS; i++) {
 		if (!is_ipv6_extension(net->l4_proto) || net->kind == LB_FOLLOWING_FRAGMENT)
 			return 0;
