@@ -350,7 +350,7 @@ lab_listening() {
 
 # lab_backend_start N [hello|nginx|nsd] [FLAG...]: serves port 80 (nsd: 53) on every address of bN.
 lab_backend_start() {
-	local name=b$1 kind=${2:-hello} port=80
+	local name=b$1 label=b$1 kind=${2:-hello} port=80
 	shift $(($# < 2 ? $# : 2))
 	case $kind in
 	hello)
@@ -361,10 +361,10 @@ lab_backend_start() {
 		lab_spawn "$name" "$name" nginx -e "$LAB_DIR/$name.error.log" -c "$LAB_DIR/$name.conf" "$@"
 		;;
 	nsd)
-		port=53
-		lab_nsd_conf "$name" >"$LAB_DIR/$name.conf"
+		port=53 label=$name.nsd
+		lab_nsd_conf "$name" >"$LAB_DIR/$label.conf"
 		lab_zone "$name" >"$LAB_DIR/$name.zone"
-		lab_spawn "$name" "$name" nsd -d -c "$LAB_DIR/$name.conf" "$@"
+		lab_spawn "$name" "$label" nsd -d -c "$LAB_DIR/$label.conf" "$@"
 		;;
 	*)
 		lab_fail "$kind: not a kind of backend (hello, nginx, nsd)"
@@ -373,7 +373,7 @@ lab_backend_start() {
 	esac
 	wait_until 10 lab_listening "$name" "$port" && return
 	lab_fail "$kind in $name does not listen on port $port:"
-	cat "$LAB_DIR/$name.log" >&2
+	cat "$LAB_DIR/$label.log" >&2
 	return 1
 }
 

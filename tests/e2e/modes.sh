@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every mode, in every mix of families that it knows, with real servers and clients: HTTP by TCP,
+# DNS by UDP, transfers of full-size packets where encapsulation takes its share of the path's MTU,
+# ping and traceroute.
+. "$(dirname "$0")/../lab/lab.sh"
+. "$(dirname "$0")/../lab/check.sh"
+
+LAB_BACKENDS=2
+lab_up || exit 1
+printf 'www.example.test A\nwho.example.test TXT\n' >"$LAB_DIR/queries"
+head -c 3000000 /dev/urandom >"$LAB_DIR/large"
+for i in 1 2; do
+	lab_backend_start "$i" nginx || exit 1
+done
+lab_agent_start || exit 1
+
+# prepare MODE: the backends' side
+prepare() {
+	local i flags=()
+	case $1 in
+	nat) return ;;
+	gue*) flags=(--mode gue) ;;
+	*) flags=(--mode "$1") ;;
+	esac
+	for i in 1 2; do
+		lab_node "$i" up --interface eth0 --vip "$LAB_VIP4" --vip "$LAB_VIP6" \
+			"${flags[@]}" >/dev/null || return
+	done
+}
+
+unprepare() {
+	local i
+	[ "$1" != nat ] || return 0
+	for i in 1 2; do
+		lab_node "$i" down >/dev/null || return
+	done
+}
+
+# service NAME VIP MODE OUTER: two backends, with addresses of family OUTER
+service() {
+	local name=$1 vip=$2 mode=$3 outer=$4 i address flags=(--mode "${3%[01]}")
+	case $mode in
+	gue?) flags+=(--gue-variant "${mode#gue}") ;;
+	esac
+	lbctl add service "$name" --vip "$vip" "${flags[@]}" >/dev/null || return
+	for i in 1 2; do
+		address=198.18.1.1$i
+		[ "$outer" = 4 ] || address=[2001:db8::1:1$i]
+		lbctl add backend "$name" "$address" >/dev/null || return
+	done
+	lab_wait_up "$name"
+}
+
+# forget_mtu FAMILY: what the client has learnt about paths
+forget_mtu() {
+	lab_exec client ip "-$1" route flush cache
+}
+
+replies() {
+	lab_exec lb curl -sS http://127.0.0.1:9480/metrics |
+		awk -v kind="$1" 'index($0, "lb_replies_total{kind=\"" kind "\"}") == 1 {print $2}'
+}
+
+# try MODE INNER OUTER
+try() {
+	local mode=$1 inner=$2 outer=$3 name="$1, IPv$2 in IPv$3" vip=$LAB_VIP4 url=$LAB_URL4 host
+	local out=$LAB_DIR/out before
+	[ "$inner" = 4 ] || { vip=[$LAB_VIP6] url=$LAB_URL6; }
+	case $mode in nat | l2) name="$mode, IPv$inner" ;; esac
+	host=${vip//[\[\]]/}
+
+	service web "tcp://$vip:80" "$mode" "$outer" || bail "$name: the service comes up"
+	lab_wrk -t1 -c10 -d20s -H "$LAB_FRESH" "$url/" -- 300 >"$out"
+	check_equal "$name: 300 requests, a connection each, none failed" 0 "$(lab_errors "$out")"
+	check_equal "$name: both backends served" 2 "$(grep -c '^served ' "$out")"
+
+	forget_mtu "$inner"
+	check_equal "$name: a download of 3 MB is whole" "$(sha1sum <"$LAB_DIR/large")" \
+		"$(lab_curl --max-time 20 "$url/large" | sha1sum)"
+	before=$(replies too_big_told)
+	check_equal "$name: an upload of 3 MB is taken" 405 "$(lab_curl --max-time 20 \
+		-o /dev/null -w '%{http_code}' --data-binary "@$LAB_DIR/large" -H 'Expect:' "$url/")"
+	case $mode in
+	nat | l2) ;;
+	*)
+		check "$name: full-size packets met a packet-too-big" \
+			[ "$(replies too_big_told)" -gt "$before" ]
+		;;
+	esac
+
+	before=$(replies echo)
+	check "$name: the VIP answers ping" lab_exec client ping -n -c 3 -i 0.05 -W 2 "$host"
+	check_equal "$name: the data plane answered it" $((before + 3)) "$(replies echo)"
+	lab_exec client traceroute "-$inner" -T -p 80 -n -q 1 -w 2 -m 4 "$host" >"$out" 2>&1
+	check_equal "$name: traceroute ends at the VIP, the balancer a hop before it unless l2" \
+		"$([ "$mode" = l2 ] && echo 1 || echo 2)" "$(grep -c " $host " "$out")"
+	lbctl rm service web >/dev/null
+
+	service dns "udp://$vip:53" "$mode" "$outer" || bail "$name: the DNS service comes up"
+	lab_exec client dnsperf -s "$host" -d "$LAB_DIR/queries" -l 1 -c 20 -Q 2000 >"$out" 2>&1
+	check_matches "$name: no DNS query is lost" 'Queries lost: +0 ' "$(cat "$out")"
+	check_matches "$name: every answer is NOERROR" 'NOERROR [0-9]+ \(100.00%\)' "$(cat "$out")"
+	lbctl rm service dns >/dev/null
+}
+
+for mode in nat l2 ipip gue0 gue1; do
+	prepare "$mode" || bail "$mode: lbnode prepares the backends"
+	for i in 1 2; do
+		lab_backend_start "$i" nsd || exit 1
+	done
+	for inner in 4 6; do
+		try "$mode" "$inner" "$inner"
+		case $mode in nat | l2) continue ;; esac
+		try "$mode" "$inner" $((10 - inner))
+	done
+	for i in 1 2; do
+		lab_end "b$i.nsd" KILL
+	done
+	unprepare "$mode" || bail "$mode: lbnode takes back what it did"
+done
+checks_done
