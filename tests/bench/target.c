@@ -72,6 +72,7 @@ static void set_sizes(void)
 	bpf_map__set_max_entries(skeleton->maps.nat_flows, TARGET_NAT_FLOWS);
 	bpf_map__set_max_entries(skeleton->maps.backends, SERVICES * TARGET_BACKENDS + 1);
 	bpf_map__set_max_entries(skeleton->maps.backend_stats, SERVICES * TARGET_BACKENDS + 1);
+	bpf_map__set_max_entries(skeleton->maps.backend_loads, SERVICES * TARGET_BACKENDS + 1);
 }
 
 static int load(struct error *err)
