@@ -62,6 +62,22 @@ __noinline int fragment_enter(const struct lb_tuple *tuple, __u32 id, __u32 l4_p
 	return bpf_map_update_elem(&fragments, &key, &note, BPF_ANY);
 }
 
+__noinline int fragment_remove(const struct lb_tuple *tuple, __u32 id, __u32 l4_proto)
+{
+	struct lb_fragment_key key = {};
+
+	if (!tuple)
+		return -1;
+	fragment_key_init(&key, tuple, id, l4_proto);
+	return bpf_map_delete_elem(&fragments, &key);
+}
+
+/* A first fragment is the host's: so are those that follow, though a packet of ours had its ID. */
+LB_INLINE void fragment_forget(const struct packet *pkt)
+{
+	fragment_remove(pkt->tuple, pkt->fragment_id, pkt->fragment_proto);
+}
+
 /* Gives a following fragment the ports and the backend of its first. False: there is no note. */
 LB_INLINE bool fragment_recall(struct packet *pkt, struct decision *d)
 {

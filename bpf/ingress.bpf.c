@@ -77,6 +77,7 @@ LB_INLINE int pipeline(struct xdp_md *ctx, bool is_ipv4, enum packet_class class
 	struct packet pkt = {.tuple = &tuple};
 	struct decision d = {};
 	enum parsed parsed = parse(ctx, &pkt, is_ipv4, class);
+	enum lb_verdict verdict;
 
 	if (parsed == PARSED_RARE)
 		return LB_TO_RARE;
@@ -85,7 +86,10 @@ LB_INLINE int pipeline(struct xdp_md *ctx, bool is_ipv4, enum packet_class class
 	pkt.now = bpf_jiffies64();
 	if (is_kind(&pkt, LB_FOLLOWING_FRAGMENT) && !fragment_recall(&pkt, &d))
 		return finish(ctx, &pkt, &d, LB_PASS);
-	return finish(ctx, &pkt, &d, address(ctx, &pkt, &d));
+	verdict = address(ctx, &pkt, &d);
+	if (verdict == LB_PASS && is_kind(&pkt, LB_FIRST_FRAGMENT))
+		fragment_forget(&pkt);
+	return finish(ctx, &pkt, &d, verdict);
 }
 
 __noinline int lb_ipv4_tcp(struct xdp_md *ctx)

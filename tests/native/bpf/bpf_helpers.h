@@ -48,6 +48,11 @@
 		const __typeof__(*(map)->value) *native_value = (value_);                          \
 		native_map_update(NATIVE_MAP(map), native_key, native_value, (flags));             \
 	})
+#define bpf_map_delete_elem(map, key_)                                                             \
+	({                                                                                         \
+		const __typeof__(*(map)->key) *native_key = (key_);                                \
+		native_map_delete(NATIVE_MAP(map), native_key);                                    \
+	})
 #define bpf_redirect_map(map, key_, flags)                                                         \
 	({                                                                                         \
 		__typeof__(*(map)->key) native_key = (key_);                                       \
