@@ -313,7 +313,7 @@ static void map_path(const struct dataplane_bpf *dp, const struct bpf_map *map, 
 /* Constants live in a map of libbpf's own; scratch is nobody's between two packets. */
 static bool map_is_pinned(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map) && strcmp(bpf_map__name(map), "nat_scratch") != 0;
+	return !bpf_map__is_internal(map) && !strstr(bpf_map__name(map), "_scratch");
 }
 
 /* The fd of a former agent's map of the same name and layout, or -1. */

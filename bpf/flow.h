@@ -129,8 +129,7 @@ LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *see
  * How gladly a word is given up, lower first: empty, closing, embryonic, established; among
  * equals the older first.
  */
-#define FLOW_WORTH_SHIFT       16
-#define FLOW_WORTH_ESTABLISHED (3ULL << FLOW_WORTH_SHIFT)
+#define FLOW_WORTH_SHIFT 16
 LB_INLINE __u64 flow_worth(__u64 word, __u64 now)
 {
 	const __u32 rank = 0 << 2 * LB_FLOW_EMPTY | 1 << 2 * LB_FLOW_CLOSING |
@@ -160,26 +159,24 @@ enum flow_insert_flags {
 /* Enters a new flow in place of the word that is worth least. */
 __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 flags, __u64 now)
 {
-	__u64 word, worth, least = ~0ULL >> 1, seen = 0;
+	__u64 worth, less, seen, least = ~0ULL >> 1;
 	__u32 way, at = 0;
 
 	if (!bucket)
 		return 0;
-#pragma unroll
+#pragma clang loop unroll(disable) /* the stack would not hold it */
 	for (way = 0; way < LB_FLOW_WAYS; way++) {
-		__u64 less;
-
-		word = READ_ONCE(bucket->word[way]);
-		worth = flow_worth(word, now);
+		worth = flow_worth(READ_ONCE(bucket->word[way]), now);
 		less = mask_of((worth - least) >> 63);
 		least ^= (least ^ worth) & less;
-		seen ^= (seen ^ word) & less;
 		at ^= (at ^ way) & less;
 	}
-	if (least >= FLOW_WORTH_ESTABLISHED && !(flags & FLOW_INSERT_BOLD))
+	at %= LB_FLOW_WAYS;
+	seen = READ_ONCE(bucket->word[at]);
+	if (flow_state(seen) == LB_FLOW_ESTABLISHED && !(flags & FLOW_INSERT_BOLD))
 		return 0;
 	count_eviction(seen);
-	flow_replace(&bucket->word[at % LB_FLOW_WAYS], seen, value, flags & FLOW_INSERT_LOADS);
+	flow_replace(&bucket->word[at], seen, value, flags & FLOW_INSERT_LOADS);
 	return 0;
 }
 
@@ -290,14 +287,14 @@ LB_INLINE bool flow_track(struct xdp_md *ctx, const struct packet *pkt, struct d
 	return true;
 }
 
-/* Chooses the packet's backend: its flow's, else the slot's. LB_PASS: chosen. */
+/* Chooses the packet's backend: its flow's, which d->hash names, else the slot's. LB_PASS: chosen.
+ */
 LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *pkt,
 				      struct decision *d)
 {
 	struct lb_flow_bucket *bucket;
 	bool found;
 
-	d->hash = flow_hash(pkt);
 	if (is_kind(pkt, LB_FOLLOWING_FRAGMENT)) {
 		d->backend = backend_alive(d->backend_id);
 		return d->backend ? LB_PASS : LB_NO_BACKEND;
@@ -313,6 +310,100 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 	if (found)
 		return LB_PASS;
 	return d->service->flags & LB_SERVICE_PASS_WHEN_DOWN ? LB_PASS_DOWN : LB_NO_BACKEND;
+}
+
+/* What flow_assign() is to know of a packet, and what it found, in plain memory. */
+struct flow_job {
+	__u64 now;
+	__u64 hash;
+	__u32 class;
+	__u32 kind;
+	__u32 l3_offset;
+	__u32 l4_offset;
+	__u16 service_id;
+	__u16 backend_id;
+	__u8 l4_proto;
+	__u8 tcp_flags;
+	__u8 new_flow;
+	__u8 syn_retransmit;
+	__u8 pad[4];
+};
+
+/* The stack is too small for it. One packet a CPU is in here at a time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_job);
+} flow_scratch SEC(".maps");
+
+LB_INLINE struct flow_job *flow_scratch_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&flow_scratch, &zero);
+}
+
+/* flow_assign() as a function of its own, for the packets that are rare: so the verifier takes it
+ * apart once for all of them. */
+__noinline int flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
+{
+	struct flow_job *job = flow_scratch_get();
+	enum lb_verdict verdict;
+	struct decision d = {};
+	struct packet pkt = {};
+	__u32 index;
+
+	if (!tuple || !job)
+		return LB_INTERNAL;
+	pkt.tuple = tuple;
+	pkt.now = job->now;
+	pkt.class = job->class;
+	pkt.kind = job->kind;
+	pkt.l3_offset = job->l3_offset;
+	pkt.l4_offset = job->l4_offset;
+	pkt.l4_proto = job->l4_proto;
+	pkt.tcp_flags = job->tcp_flags;
+	index = d.service_id = job->service_id;
+	d.backend_id = job->backend_id;
+	d.hash = job->hash;
+	d.service = bpf_map_lookup_elem(&services, &index);
+	if (!d.service)
+		return LB_INTERNAL;
+	verdict = flow_assign(ctx, &pkt, &d);
+	job->backend_id = d.backend_id;
+	job->new_flow = d.new_flow;
+	job->syn_retransmit = d.syn_retransmit;
+	return verdict;
+}
+
+/* Chooses the backend of a packet that is rare, or of an ICMP error. */
+LB_INLINE enum lb_verdict flow_assign_rare(struct xdp_md *ctx, const struct packet *pkt,
+					   struct decision *d)
+{
+	struct flow_job *job = flow_scratch_get();
+	enum lb_verdict verdict;
+
+	if (!job)
+		return LB_INTERNAL;
+	job->now = pkt->now;
+	job->class = pkt->class;
+	job->kind = pkt->kind;
+	job->l3_offset = pkt->l3_offset;
+	job->l4_offset = pkt->l4_offset;
+	job->service_id = d->service_id;
+	job->backend_id = d->backend_id;
+	job->l4_proto = pkt->l4_proto;
+	job->tcp_flags = pkt->tcp_flags;
+	job->hash = d->hash;
+	verdict = flow_assign_apart(ctx, pkt->tuple);
+	if (verdict != LB_PASS)
+		return verdict;
+	d->backend_id = job->backend_id;
+	d->new_flow = job->new_flow;
+	d->syn_retransmit = job->syn_retransmit;
+	d->backend = backend_alive(d->backend_id);
+	return d->backend ? LB_PASS : LB_NO_BACKEND;
 }
 
 #endif

@@ -26,15 +26,14 @@ LB_INLINE void fragment_key_init(struct lb_fragment_key *key, const struct lb_tu
 	key->l4_proto = l4_proto;
 }
 
-/* Looks the note up: 0 and its ports and protocol in tuple, its backend in *ret_backend; negative:
- * there is none. Functions of their own, for the sake of the callers' stack. */
-__noinline int fragment_find(struct lb_tuple *tuple, __u32 id, __u32 l4_proto, __u32 coarse_tick,
-			     __u16 *ret_backend)
+/* Looks the note up: its ports and protocol into tuple. Returns its backend; negative: there is
+ * none. Functions of their own, for the sake of the callers' stack. */
+__noinline int fragment_find(struct lb_tuple *tuple, __u32 id, __u32 l4_proto, __u32 coarse_tick)
 {
 	struct lb_fragment_key key = {};
 	struct lb_fragment *note;
 
-	if (!tuple || !ret_backend)
+	if (!tuple)
 		return -1;
 	fragment_key_init(&key, tuple, id, l4_proto);
 	note = bpf_map_lookup_elem(&fragments, &key);
@@ -43,8 +42,7 @@ __noinline int fragment_find(struct lb_tuple *tuple, __u32 id, __u32 l4_proto, _
 	tuple->src_port = note->src_port;
 	tuple->dst_port = note->dst_port;
 	tuple->l4_proto = note->l4_proto;
-	*ret_backend = note->backend;
-	return 0;
+	return note->backend;
 }
 
 __noinline int fragment_enter(const struct lb_tuple *tuple, __u32 id, __u32 l4_proto,
@@ -81,10 +79,10 @@ LB_INLINE void fragment_forget(const struct packet *pkt)
 /* Gives a following fragment the ports and the backend of its first. False: there is no note. */
 LB_INLINE bool fragment_recall(struct packet *pkt, struct decision *d)
 {
-	__u16 backend = 0;
+	int backend = fragment_find(pkt->tuple, pkt->fragment_id, pkt->fragment_proto,
+				    fragment_clock(pkt));
 
-	if (fragment_find(pkt->tuple, pkt->fragment_id, pkt->fragment_proto, fragment_clock(pkt),
-			  &backend))
+	if (backend < 0)
 		return false;
 	pkt->l4_proto = pkt->tuple->l4_proto;
 	d->backend_id = backend;

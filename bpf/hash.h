@@ -26,18 +26,23 @@ LB_INLINE __u64 hash_finish(__u64 h)
 	return h ^ (h >> 33);
 }
 
-LB_INLINE __u64 flow_hash(const struct packet *pkt)
+LB_INLINE __u64 flow_hash(const struct lb_tuple *tuple, bool is_ipv4)
 {
-	__u32 ports = (__u32)pkt->tuple->src_port << 16 | pkt->tuple->dst_port;
+	__u32 ports = (__u32)tuple->src_port << 16 | tuple->dst_port;
 	__u64 h;
 
-	h = nh_pair(pkt->tuple->src.word[3], ports, 0) +
-	    nh_pair(pkt->tuple->dst.word[3], pkt->l4_proto, 2);
-	if (!pkt->is_ipv4)
-		h += nh_pair(pkt->tuple->src.word[0], pkt->tuple->src.word[1], 4) +
-		     nh_pair(pkt->tuple->dst.word[0], pkt->tuple->dst.word[1], 6) +
-		     nh_pair(pkt->tuple->src.word[2], pkt->tuple->dst.word[2], 8);
+	h = nh_pair(tuple->src.word[3], ports, 0) + nh_pair(tuple->dst.word[3], tuple->l4_proto, 2);
+	if (!is_ipv4)
+		h += nh_pair(tuple->src.word[0], tuple->src.word[1], 4) +
+		     nh_pair(tuple->dst.word[0], tuple->dst.word[1], 6) +
+		     nh_pair(tuple->src.word[2], tuple->dst.word[2], 8);
 	return hash_finish(h);
+}
+
+/* The same as a function of its own, for the sake of the caller's stack. */
+__noinline __u64 flow_hash_apart(const struct lb_tuple *tuple, bool is_ipv4)
+{
+	return tuple ? flow_hash(tuple, is_ipv4) : 0;
 }
 
 /* Of the client's address alone, so that all its flows share a slot. */

@@ -21,6 +21,7 @@
 #include "flow.h"
 #include "forward.h"
 #include "guard.h"
+#include "hash.h"
 #include "icmp.h"
 #include "maps.h"
 #include "packet.h"
@@ -44,7 +45,9 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 	verdict = guard(pkt);
 	if (verdict != LB_PASS)
 		return verdict;
-	verdict = flow_assign(ctx, pkt, d);
+	d->hash = is_plain(pkt) ? flow_hash(pkt->tuple, pkt->is_ipv4)
+				: flow_hash_apart(pkt->tuple, pkt->is_ipv4);
+	verdict = is_plain(pkt) ? flow_assign(ctx, pkt, d) : flow_assign_rare(ctx, pkt, d);
 	if (verdict != LB_PASS)
 		return verdict;
 	verdict = forward(ctx, pkt, d);
@@ -56,9 +59,9 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 /* By whom the packet is meant to be dealt with. */
 LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct decision *d)
 {
-	struct lb_vip vip;
+	struct lb_vip vip = {};
 
-	if (!vip_find(pkt, &vip))
+	if (!(is_plain(pkt) ? vip_find(pkt->tuple, &vip) : vip_find_apart(pkt->tuple, &vip)))
 		return LB_PASS;
 	if (vip.kind == LB_VIP_NAT)
 		return nat_return(ctx, pkt, d);

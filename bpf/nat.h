@@ -477,22 +477,21 @@ LB_INLINE enum lb_verdict nat_forward(struct xdp_md *ctx, const struct packet *p
 				      const struct decision *d)
 {
 	struct nat_scratch *scratch = nat_scratch_get();
-	struct lb_tuple *reply;
+	struct lb_tuple *reply, *to;
 
 	if (!scratch)
 		return LB_INTERNAL;
+	to = &scratch->job.to;
 	if (!hop_limit_take(pkt))
 		return LB_TTL;
 	reply = &scratch->query.reply;
 	nat_query_init(ctx, &scratch->query, pkt, d);
 	if (!is_kind(pkt, LB_FOLLOWING_FRAGMENT) && nat_allocate())
 		return is_kind(pkt, LB_ICMP_ERROR) ? LB_NO_FLOW : LB_NAT_PORTS;
-	scratch->job.to = (struct lb_tuple){
-		.src = reply->dst,
-		.dst = reply->src,
-		.src_port = reply->dst_port,
-		.dst_port = reply->src_port,
-	};
+	to->src = reply->dst;
+	to->dst = reply->src;
+	to->src_port = reply->dst_port;
+	to->dst_port = reply->src_port;
 	return nat_rewrite(ctx, pkt, &scratch->job) ? LB_PASS : LB_INTERNAL;
 }
 
@@ -511,6 +510,7 @@ LB_INLINE enum lb_verdict nat_return(struct xdp_md *ctx, const struct packet *pk
 {
 	struct lb_nat_entry *entry = bpf_map_lookup_elem(&nat_flows, pkt->tuple);
 	struct nat_scratch *scratch = nat_scratch_get();
+	struct lb_tuple *to;
 	struct link link;
 	__u64 life;
 
@@ -519,12 +519,11 @@ LB_INLINE enum lb_verdict nat_return(struct xdp_md *ctx, const struct packet *pk
 	life = READ_ONCE(entry->life);
 	if (!nat_valid(life))
 		return LB_PASS;
-	scratch->job.to = (struct lb_tuple){
-		.src = entry->vip_addr,
-		.dst = entry->client_addr,
-		.src_port = entry->vip_port,
-		.dst_port = entry->client_port,
-	};
+	to = &scratch->job.to;
+	to->src = entry->vip_addr;
+	to->dst = entry->client_addr;
+	to->src_port = entry->vip_port;
+	to->dst_port = entry->client_port;
 	nat_link(entry, pkt, &link);
 	d->egress = entry->ifindex;
 	if ((READ_ONCE(entry->life) ^ life) & 0xffff0003ULL)

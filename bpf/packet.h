@@ -121,13 +121,17 @@ struct decision {
 	struct lb_backend *backend;
 };
 
+LB_INLINE bool is_plain(const struct packet *pkt)
+{
+	return pkt->class == LB_CLASS_TCP || pkt->class == LB_CLASS_UDP;
+}
+
 /* Spares each class the kinds that it cannot have. */
 LB_INLINE bool is_kind(const struct packet *pkt, enum packet_kind kind)
 {
-	bool plain = pkt->class == LB_CLASS_TCP || pkt->class == LB_CLASS_UDP;
 	bool icmp = kind == LB_ICMP_ERROR || kind == LB_ECHO;
 
-	if (plain)
+	if (is_plain(pkt))
 		return kind == LB_WHOLE;
 	return icmp == (pkt->class == LB_CLASS_ICMP) && pkt->kind == kind;
 }

@@ -31,12 +31,12 @@ __noinline int vip_find_prefix(const struct lb_vip_key *vip, struct lb_vip *ret_
 }
 
 /* Whom the packet is addressed to: first by exact port, then by any port. False: not to us. */
-LB_INLINE bool vip_find(const struct packet *pkt, struct lb_vip *ret_vip)
+LB_INLINE bool vip_find(const struct lb_tuple *tuple, struct lb_vip *ret_vip)
 {
 	struct lb_vip_key key = {
-		.addr = pkt->tuple->dst,
-		.port = pkt->tuple->dst_port,
-		.l4_proto = pkt->l4_proto,
+		.addr = tuple->dst,
+		.port = tuple->dst_port,
+		.l4_proto = tuple->l4_proto,
 	};
 	struct lb_vip *vip;
 
@@ -49,8 +49,14 @@ LB_INLINE bool vip_find(const struct packet *pkt, struct lb_vip *ret_vip)
 		*ret_vip = *vip;
 		return true;
 	}
-	key.port = pkt->tuple->dst_port;
+	key.port = tuple->dst_port;
 	return READ_ONCE(lb_switches.vip_prefixes) && !vip_find_prefix(&key, ret_vip);
+}
+
+/* The same as a function of its own, for the packets that are rare. */
+__noinline int vip_find_apart(const struct lb_tuple *tuple, struct lb_vip *ret_vip)
+{
+	return tuple && ret_vip && vip_find(tuple, ret_vip);
 }
 
 #endif
