@@ -3,9 +3,8 @@
 #define SLUICE_PACKET_H
 
 #include "abi.h"
+#include "cursor.h"
 #include "maps.h"
-
-#define LB_INLINE static __always_inline
 
 /* Keeps clang from merging the accesses that other CPUs or the agent may race with. */
 #define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))

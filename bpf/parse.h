@@ -2,21 +2,15 @@
 #ifndef SLUICE_PARSE_STAGE_H
 #define SLUICE_PARSE_STAGE_H
 
+#include "address.h"
+#include "cursor.h"
 #include "packet.h"
 
-#define MAX_VLAN_TAGS              2
 #define MAX_IPV6_EXTENSIONS        8 /* RFC 8200, 4.1 has seven, in an order that nobody is held to */
 #define MAX_IPV6_EXTENSIONS_LENGTH 1024
-#define IPV4_MORE_FRAGMENTS        0x2000
-#define IPV4_OFFSET_MASK           0x1fff
 #define IPV6_MORE_FRAGMENTS        0x0001
 #define IPV6_OFFSET_MASK           0xfff8
 #define VLAN_ID_BITS               12
-
-struct vlan_tag {
-	__be16 tci;
-	__be16 eth_proto;
-};
 
 struct ipv6_fragment {
 	__u8 nexthdr;
@@ -59,23 +53,6 @@ LB_INLINE __u32 link_length(__u32 vlan)
 	return sizeof(struct ethhdr) + vlan_count(vlan) * sizeof(struct vlan_tag);
 }
 
-/* The position that the next header is read at. */
-struct cursor {
-	void *at;
-	void *end;
-};
-
-/* The next `size` bytes, or NULL if the packet is shorter; moves on behind them. */
-LB_INLINE void *cursor_take(struct cursor *cursor, __u32 size)
-{
-	void *header = cursor->at;
-
-	if (header + size > cursor->end)
-		return NULL;
-	cursor->at = header + size;
-	return header;
-}
-
 /* Ethernet and up to two VLAN tags. Returns the ethertype behind them, 0 if there is none. */
 LB_INLINE __be16 parse_link(struct cursor *cursor, struct packet *pkt)
 {
@@ -105,19 +82,6 @@ LB_INLINE __be16 parse_link(struct cursor *cursor, struct packet *pkt)
 			    (tci & LB_VLAN_ID_MASK);
 	}
 	return eth_proto;
-}
-
-LB_INLINE void addr_from_ipv4(struct lb_addr *addr, __be32 ipv4)
-{
-	addr->word[0] = 0;
-	addr->word[1] = 0;
-	addr->word[2] = bpf_htonl(0xffff);
-	addr->word[3] = ipv4;
-}
-
-LB_INLINE void addr_from_ipv6(struct lb_addr *addr, const struct in6_addr *ipv6)
-{
-	__builtin_memcpy(addr, ipv6, sizeof(*addr));
 }
 
 /* What parse() has found so far of an IP header, in the frame or in an ICMP error's quote. */
@@ -207,13 +171,6 @@ __noinline int ipv6_extensions(struct xdp_md *ctx, __u32 offset, struct network 
 	return is_ipv6_extension(net->l4_proto) ? -1 : 0;
 }
 
-LB_INLINE bool is_mapped_ipv4(const struct in6_addr *addr)
-{
-	const __be32 *word = addr->in6_u.u6_addr32;
-
-	return !(word[0] | word[1] | (word[2] ^ bpf_htonl(0xffff)));
-}
-
 /* NULL: not IPv6, or cut short. Extension headers are stepped over only if asked for; the header
  * is at `offset` in the frame. */
 LB_INLINE struct ipv6hdr *parse_ipv6(struct xdp_md *ctx, struct cursor *cursor, __u32 offset,
@@ -223,7 +180,6 @@ LB_INLINE struct ipv6hdr *parse_ipv6(struct xdp_md *ctx, struct cursor *cursor, 
 
 	if (!ip || ip->version != 6)
 		return NULL;
-	/* The maps hold IPv4 addresses mapped; no IPv6 packet may pass for one. */
 	if (is_mapped_ipv4(&ip->daddr) || is_mapped_ipv4(&ip->saddr))
 		return NULL;
 	net->l4_proto = ip->nexthdr;
@@ -420,11 +376,6 @@ LB_INLINE bool parse_icmp(struct xdp_md *ctx, struct cursor *cursor, struct pack
 LB_INLINE bool is_icmp(const struct packet *pkt)
 {
 	return pkt->l4_proto == (pkt->is_ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-}
-
-LB_INLINE struct cursor cursor_at_frame(struct xdp_md *ctx)
-{
-	return (struct cursor){(void *)(long)ctx->data, (void *)(long)ctx->data_end};
 }
 
 LB_INLINE __u32 frame_length(struct xdp_md *ctx)

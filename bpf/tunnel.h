@@ -11,6 +11,7 @@
  * set. GUE's UDP checksum is zero: RFC 768, and for IPv6 RFC 6935 and RFC 6936.
  */
 #include "checksum.h"
+#include "gue.h"
 #include "link.h"
 #include "maps.h"
 #include "packet.h"
@@ -18,13 +19,6 @@
 #define OUTER_TTL    64
 #define IPV4_DF      0x4000
 #define GUE_PORT_MIN 0xc000 /* source ports: the dynamic ones (RFC 6335) */
-
-/* Variant 0: version and header length are zero, so are the flags. */
-struct gue_header {
-	__u8 version_length;
-	__u8 proto;
-	__be16 flags;
-};
 
 /* What encapsulating a packet takes besides its link header, in plain memory. */
 struct tunnel {
