@@ -158,6 +158,8 @@ $(call san_objects,$(wildcard tests/native/*.c) tests/unit/test_flow_table.c): \
 	NATIVE := -Itests/native -fno-strict-aliasing -fno-sanitize=alignment
 $(call san_objects,$(wildcard tests/packet/*.c)): NATIVE := -Itests/packet -Itests/native
 $(O)/san/tests/packet/engine_bpf.o: $(O)/gen/ingress.skel.h
+$(O)/san/tests/unit/test_decap.o: $(O)/gen/decap.skel.h
+$(O)/san/tests/unit/test_decap.o: NATIVE := -Itests/packet
 
 $(O)/san/%.o: %.c
 	$(call say,CC,$@)
@@ -187,6 +189,7 @@ TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c
                    tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
+TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 WRAP_config     := malloc calloc reallocarray
 WRAP_metrics    := calloc open_memstream
 WRAP_options    := fopen
