@@ -303,7 +303,7 @@ static bool host_bits_zero(const struct address *address, unsigned int host_bits
 	for (; host_bits >= 8; host_bits -= 8)
 		if (*byte--)
 			return false;
-	return (*byte & ((1U << host_bits) - 1)) == 0;
+	return host_bits == 0 || (*byte & ((1U << host_bits) - 1)) == 0;
 }
 
 /* Cuts "/N" off the address part. */
@@ -334,6 +334,32 @@ static int parse_vip_prefix(struct endpoint_parts *parts, struct vip *vip, struc
 		return error_set(err, EINVAL, "%.*s: address bits are set behind the prefix",
 				 (int)parts->address_length, parts->address);
 	vip->host_bits = (uint8_t)(bits - length);
+	return 0;
+}
+
+int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
+{
+	char address[ADDRESS_TEXT_MAX], shown[ECHO_MAX];
+	size_t length = strcspn(text, "/");
+	struct prefix prefix;
+	uint64_t bits;
+	int r;
+
+	snprintf(address, sizeof(address), "%.*s", (int)length, text);
+	if (length >= sizeof(address))
+		return error_set(err, EINVAL, "%s: not an IPv4 or IPv6 address", echo(text, shown));
+	r = parse_address(address, &prefix.address, err);
+	if (r < 0)
+		return r;
+	bits = address_bits(&prefix.address);
+	if (text[length] && parse_number(text + length + 1, 0, bits, &bits, err) < 0)
+		return error_set(err, EINVAL, "%s: not a prefix of 0 to %u bits", echo(text, shown),
+				 address_bits(&prefix.address));
+	prefix.length = (uint8_t)bits;
+	if (!host_bits_zero(&prefix.address, address_bits(&prefix.address) - prefix.length))
+		return error_set(err, EINVAL, "%s: address bits are set behind the prefix",
+				 echo(text, shown));
+	*ret_prefix = prefix;
 	return 0;
 }
 
@@ -383,6 +409,15 @@ const char *format_address(const struct address *address, char buffer[ADDRESS_TE
 }
 
 /* ADDR:PORT, with brackets where ADDR has colons of its own. */
+const char *format_prefix(const struct prefix *prefix, char buffer[PREFIX_TEXT_MAX])
+{
+	char text[ADDRESS_TEXT_MAX];
+
+	snprintf(buffer, PREFIX_TEXT_MAX, "%s/%u", format_address(&prefix->address, text),
+		 prefix->length);
+	return buffer;
+}
+
 static void join_port(const struct address *address, const char *port,
 		      char buffer[ENDPOINT_TEXT_MAX])
 {
@@ -432,6 +467,11 @@ bool address_equal(const struct address *a, const struct address *b)
 	return !memcmp(&a->ip, &b->ip, sizeof(a->ip));
 }
 
+bool prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->length == b->length && address_equal(&a->address, &b->address);
+}
+
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->port == b->port && address_equal(&a->address, &b->address);
@@ -441,6 +481,11 @@ bool vip_equal(const struct vip *a, const struct vip *b)
 {
 	return a->protocol == b->protocol && a->host_bits == b->host_bits &&
 	       endpoint_equal(&a->endpoint, &b->endpoint);
+}
+
+uint8_t address_bits(const struct address *address)
+{
+	return address_is_ipv4(address) ? 32 : 128;
 }
 
 struct in_addr address_ipv4(const struct address *address)

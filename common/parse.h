@@ -19,6 +19,12 @@ struct address {
 	struct in6_addr ip;
 };
 
+/* Addresses whose first `length` bits are those of address, 0 to 32 or to 128 by its family. */
+struct prefix {
+	struct address address; /* zero behind length */
+	uint8_t length;
+};
+
 struct endpoint {
 	struct address address;
 	uint16_t port; /* host order */
@@ -31,6 +37,7 @@ struct vip {
 };
 
 #define ADDRESS_TEXT_MAX  46
+#define PREFIX_TEXT_MAX   50
 #define ENDPOINT_TEXT_MAX 56
 #define VIP_TEXT_MAX      72
 #define DURATION_TEXT_MAX 24
@@ -46,6 +53,9 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 /* "198.18.0.10" or "2001:db8::10"; no name lookup, no scope, no IPv4-mapped IPv6. */
 int parse_address(const char *text, struct address *ret_address, struct error *err);
 
+/* "198.18.0.0/15", "2001:db8::/32"; without "/N" the one address. No bits behind the prefix. */
+int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err);
+
 /* "ADDR:PORT", "[ADDR6]:PORT", "ADDR", "[ADDR6]", "ADDR6"; a missing port becomes default_port. */
 int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret_endpoint,
 		   struct error *err);
@@ -56,6 +66,8 @@ int parse_vip(const char *text, struct vip *ret_vip, struct error *err);
 
 const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX]);
 const char *format_address(const struct address *address, char buffer[ADDRESS_TEXT_MAX]);
+/* With "/N" even if it is one address. */
+const char *format_prefix(const struct prefix *prefix, char buffer[PREFIX_TEXT_MAX]);
 const char *format_endpoint(const struct endpoint *endpoint, char buffer[ENDPOINT_TEXT_MAX]);
 const char *format_vip(const struct vip *vip, char buffer[VIP_TEXT_MAX]);
 
@@ -64,8 +76,12 @@ int address_check_usable(const struct address *address, struct error *err);
 
 bool address_is_ipv4(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
+bool prefix_equal(const struct prefix *a, const struct prefix *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
 bool vip_equal(const struct vip *a, const struct vip *b);
+
+/* 32 or 128, by the family. */
+uint8_t address_bits(const struct address *address);
 
 /* The IPv4 part of a mapped address, network order. Only where address_is_ipv4(). */
 struct in_addr address_ipv4(const struct address *address);

@@ -373,6 +373,60 @@ static void test_vip_refuses(void **state)
 	}
 }
 
+static void test_prefix_forms(void **state)
+{
+	static const char *const cases[][2] = {
+		{"198.18.0.10", "198.18.0.10/32"},
+		{"198.18.0.0/15", "198.18.0.0/15"},
+		{"198.18.0.10/32", "198.18.0.10/32"},
+		{"0.0.0.0/0", "0.0.0.0/0"},
+		{"2001:DB8::/32", "2001:db8::/32"},
+		{"2001:db8::10", "2001:db8::10/128"},
+		{"::/0", "::/0"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char buffer[PREFIX_TEXT_MAX];
+		struct prefix prefix, again;
+		struct error err;
+
+		assert_int_equal(parse_prefix(cases[i][0], &prefix, &err), 0);
+		assert_string_equal(format_prefix(&prefix, buffer), cases[i][1]);
+		assert_int_equal(parse_prefix(buffer, &again, &err), 0);
+		assert_true(prefix_equal(&prefix, &again));
+	}
+}
+
+static void test_prefix_refuses(void **state)
+{
+	static const char *const cases[][2] = {
+		{"198.18.0.0/33", "198.18.0.0/33: not a prefix of 0 to 32 bits"},
+		{"198.18.0.0/", "198.18.0.0/: not a prefix of 0 to 32 bits"},
+		{"198.18.0.0/15/3", "198.18.0.0/15/3: not a prefix of 0 to 32 bits"},
+		{"2001:db8::/129", "2001:db8::/129: not a prefix of 0 to 128 bits"},
+		{"198.18.0.11/31", "198.18.0.11/31: address bits are set behind the prefix"},
+		{"2001:db8::1/64", "2001:db8::1/64: address bits are set behind the prefix"},
+		{"::1/0", "::1/0: address bits are set behind the prefix"},
+		{"/24", "(empty): not an IPv4 or IPv6 address"},
+		{"web/24", "web: not an IPv4 or IPv6 address"},
+		{"2001:db8:0000:0000:0000:0000:0000:0000:0000:0000/64",
+		 "2001:db8:0000:0000:0000:0000:0000:0000:0000:0000/64: not an IPv4 or IPv6 address"},
+	};
+	struct prefix prefix, before;
+
+	(void)state;
+	memset(&prefix, 0xa5, sizeof(prefix));
+	before = prefix;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct error err;
+
+		assert_int_equal(parse_prefix(cases[i][0], &prefix, &err), -EINVAL);
+		assert_string_equal(err.message, cases[i][1]);
+		assert_memory_equal(&prefix, &before, sizeof(prefix));
+	}
+}
+
 static void test_equality(void **state)
 {
 	struct vip a, b;
@@ -458,6 +512,8 @@ int main(void)
 		cmocka_unit_test(test_endpoint_refuses),
 		cmocka_unit_test(test_vip_forms),
 		cmocka_unit_test(test_vip_refuses),
+		cmocka_unit_test(test_prefix_forms),
+		cmocka_unit_test(test_prefix_refuses),
 		cmocka_unit_test(test_equality),
 		cmocka_unit_test(test_sockaddr),
 		cmocka_unit_test(test_random_text),
