@@ -84,7 +84,7 @@ run() {
 	[ "$status" -ne 124 ] || echo "not ok ended by its time limit of $limit s" >>"$log"
 	if tally "$log" "$status"; then
 		printf 'PASS  %-28s %3d s\n' "$name" $((SECONDS - begin))
-		grep '^skip ' "$log"
+		grep -E '^skip |^# lb_' "$log"
 	else
 		printf 'FAIL  %-28s %3d s   %s\n' "$name" $((SECONDS - begin)) "$log"
 		tail -n 60 "$log" | sed 's/^/      /'

@@ -33,8 +33,9 @@ struct engine {
 		   struct outcome *ret_outcome, struct error *err);
 	/* The agent's switches, in memory. */
 	struct lb_switches *(*switches)(void);
-	/* Comment lines about the program. */
-	void (*describe)(FILE *out);
+	/* Comment lines about the program. Returns how many instructions the verifier went through;
+	 * 0: it was not asked. */
+	uint32_t (*describe)(FILE *out);
 	void (*close)(void);
 };
 

@@ -300,17 +300,18 @@ static struct lb_switches *switches(void)
 	return &current->data_switches->lb_switches;
 }
 
-static void describe(FILE *out)
+static uint32_t describe(FILE *out)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
 
 	if (!current ||
 	    bpf_obj_get_info_by_fd(bpf_program__fd(current->progs.lb_ingress), &info, &size) != 0)
-		return;
+		return 0;
 	fprintf(out, "# lb_ingress: %zu instructions, %u bytes jited, %u instructions verified\n",
 		info.xlated_prog_len / sizeof(struct bpf_insn), info.jited_prog_len,
 		info.verified_insns);
+	return info.verified_insns;
 }
 
 static void close_all(void)
