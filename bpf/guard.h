@@ -11,15 +11,26 @@ LB_INLINE __u32 shortest_l4(const struct packet *pkt)
 	return pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
 }
 
+/* How much must lie behind the IP header, Ethernet's padding not counted. */
+LB_INLINE __u32 shortest_payload(const struct packet *pkt)
+{
+	if (is_kind(pkt, LB_FOLLOWING_FRAGMENT)) /* the last may have a single byte */
+		return 0;
+	if (is_kind(pkt, LB_FIRST_FRAGMENT)) /* its UDP length is that of all fragments */
+		return shortest_l4(pkt);
+	if (is_kind(pkt, LB_ICMP_ERROR)) /* up to the quoted ports */
+		return sizeof(struct icmp_header) + pkt->quote_offset + sizeof(struct udphdr);
+	return pkt->l4_length;
+}
+
 /* False: the lengths that the headers claim do not fit each other or the frame. */
 LB_INLINE bool lengths_agree(const struct packet *pkt)
 {
 	if (pkt->l3_offset + pkt->l3_length > pkt->length)
 		return false;
-	if (!is_kind(pkt, LB_WHOLE)) /* a fragment's UDP length is that of all its fragments */
-		return pkt->l4_offset + sizeof(struct l4_ports) <= pkt->l3_length;
-	return pkt->l4_length >= shortest_l4(pkt) &&
-	       pkt->l4_offset + pkt->l4_length <= pkt->l3_length;
+	if (is_kind(pkt, LB_WHOLE) && pkt->l4_length < shortest_l4(pkt))
+		return false;
+	return pkt->l4_offset + shortest_payload(pkt) <= pkt->l3_length;
 }
 
 /* False: a combination that no TCP sends and only scanners and attacks do. */
