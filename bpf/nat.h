@@ -94,7 +94,7 @@ struct nat_query {
 /* A packet to be translated, likewise. */
 struct nat_job {
 	struct lb_tuple to; /* for an ICMP error, its flow's */
-	__u32 l4_proto;
+	__u32 l4_proto; /* 0: there is no checksum to keep right */
 	__u32 l3_offset;
 	__u32 l4_offset;
 	__u32 quote_offset; /* as in struct packet */
@@ -459,6 +459,16 @@ __noinline int nat_rewrite_ipv6(struct xdp_md *ctx)
 	return 0;
 }
 
+/* False: the packet quotes so little of a TCP header that its checksum is not there. What lies
+ * where it would be is Ethernet's padding. */
+LB_INLINE bool quotes_check(const struct packet *pkt)
+{
+	__u32 l4 = pkt->l4_offset + sizeof(*pkt->icmp) + pkt->quote_offset;
+
+	return !is_kind(pkt, LB_ICMP_ERROR) || pkt->l4_proto != IPPROTO_TCP ||
+	       l4 + sizeof(struct tcphdr) <= pkt->l3_length;
+}
+
 /* Gives the packet the addresses and ports of job->to. False: cannot be. */
 LB_INLINE bool nat_rewrite(struct xdp_md *ctx, const struct packet *pkt, struct nat_job *job)
 {
@@ -466,6 +476,8 @@ LB_INLINE bool nat_rewrite(struct xdp_md *ctx, const struct packet *pkt, struct 
 	job->l3_offset = pkt->l3_offset;
 	job->l4_offset = pkt->l4_offset;
 	job->quote_offset = pkt->quote_offset;
+	if (!quotes_check(pkt))
+		job->l4_proto = 0;
 	job->kind = is_kind(pkt, LB_ICMP_ERROR)           ? LB_ICMP_ERROR
 		    : is_kind(pkt, LB_FOLLOWING_FRAGMENT) ? LB_FOLLOWING_FRAGMENT
 							  : LB_WHOLE;
