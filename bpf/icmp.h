@@ -30,12 +30,28 @@ LB_INLINE void ethernet_turn_round(struct ethhdr *eth)
 	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
 }
 
-/* Makes of an echo request to a VIP its reply. */
+/* RFC 1122, 3.2.2, RFC 4443, 2.4 (e): is the sender one host, and were we alone addressed? */
+LB_INLINE bool icmp_sender_is_host(const struct packet *pkt)
+{
+	__u32 start = pkt->is_ipv4 ? pkt->tuple->src.word[3] : pkt->tuple->src.word[0];
+	__u32 first = bpf_ntohl(start) >> 24;
+
+	if (pkt->eth->h_dest[0] & 1)
+		return false;
+	if (pkt->is_ipv4)
+		return first != 0 && first != 127 && first < 224;
+	return first != 0xff && (pkt->tuple->src.word[0] | pkt->tuple->src.word[1] |
+				 pkt->tuple->src.word[2] | pkt->tuple->src.word[3]);
+}
+
+/* Makes of an echo request to a VIP its reply. A forged sender's is the host's to look at. */
 LB_INLINE enum lb_verdict echo_reply(const struct packet *pkt)
 {
 	__u8 reply = pkt->is_ipv4 ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY;
 	__u64 diff = csum_replace(0, pkt->icmp->type, reply);
 
+	if (!icmp_sender_is_host(pkt))
+		return LB_PASS;
 	if (pkt->l3_offset + pkt->l3_length > pkt->length ||
 	    pkt->l4_offset + sizeof(*pkt->icmp) > pkt->l3_length)
 		return LB_MALFORMED;
@@ -200,20 +216,12 @@ __noinline int icmp_error_make_ipv6(struct xdp_md *ctx, const struct icmp_error 
 	return error ? icmp_error_ipv6(ctx, error) : -1;
 }
 
-/* RFC 1122, 3.2.2, RFC 4443, 2.4 (e): no errors about errors, nor to or about groups. */
+/* Likewise: no errors about errors and later fragments. */
 LB_INLINE bool icmp_may_answer(const struct packet *pkt)
 {
-	__u32 start = pkt->is_ipv4 ? pkt->tuple->src.word[3] : pkt->tuple->src.word[0];
-	__u32 first = bpf_ntohl(start) >> 24;
-
 	if (!is_kind(pkt, LB_WHOLE) && !is_kind(pkt, LB_FIRST_FRAGMENT))
 		return false;
-	if (pkt->eth->h_dest[0] & 1)
-		return false;
-	if (pkt->is_ipv4)
-		return first != 0 && first != 127 && first < 224;
-	return first != 0xff && (pkt->tuple->src.word[0] | pkt->tuple->src.word[1] |
-				 pkt->tuple->src.word[2] | pkt->tuple->src.word[3]);
+	return icmp_sender_is_host(pkt);
 }
 
 /* Takes one of the errors that this CPU may send in this second. */
