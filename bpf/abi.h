@@ -249,7 +249,7 @@ struct lb_fragment_key {
 	struct lb_addr src;
 	struct lb_addr dst;
 	__u32 id;      /* as in the header, IPv4's 16 bits widened */
-	__u8 l4_proto; /* what the IP header or the fragment header names */
+	__u8 l4_proto; /* what the IPv4 header names; 0 for IPv6 */
 	__u8 pad[3];
 };
 

@@ -90,7 +90,7 @@ struct network {
 	__u32 length;    /* as the header claims */
 	__u32 l4_offset; /* from the IP header */
 	enum packet_kind kind;
-	__u8 fragment_proto;
+	__u8 fragment_proto; /* IPv4; later fragments of IPv6 may name any (RFC 8200, 4.5) */
 	__u32 fragment_id;
 };
 
@@ -135,7 +135,6 @@ LB_INLINE void parse_ipv6_fragment(const struct ipv6_fragment *fragment, struct 
 {
 	net->kind = fragment_kind(fragment->offset & bpf_htons(IPV6_MORE_FRAGMENTS),
 				  fragment->offset & bpf_htons(IPV6_OFFSET_MASK));
-	net->fragment_proto = fragment->nexthdr;
 	net->fragment_id = bpf_ntohl(fragment->id);
 }
 
