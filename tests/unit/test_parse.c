@@ -338,9 +338,9 @@ static void test_vip_refuses(void **state)
 	static const struct {
 		const char *text, *message, *hint;
 	} cases[] = {
-		{"198.18.0.10:80", "198.18.0.10:80: neither tcp:// nor udp://",
+		{"198.18.0.10:80", "198.18.0.10:80: none of tcp://, udp://, sctp://",
 		 "write tcp://198.18.0.10:80 or udp://[2001:db8::10]:53"},
-		{"TCP://198.18.0.10:80", "TCP://198.18.0.10:80: neither tcp:// nor udp://",
+		{"TCP://198.18.0.10:80", "TCP://198.18.0.10:80: none of tcp://, udp://, sctp://",
 		 "write tcp://198.18.0.10:80 or udp://[2001:db8::10]:53"},
 		{"tcp://198.18.0.10", "198.18.0.10: no port",
 		 "write tcp://198.18.0.10:80, or tcp://198.18.0.10:* for every port"},
