@@ -29,15 +29,9 @@
 #define NUD_FIXED  (NUD_PERMANENT | NUD_NOARP)
 #define NUD_USABLE (NUD_FIXED | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
 
-LIST_HEAD(link_list, link);
 LIST_HEAD(neighbour_list, neighbour);
 LIST_HEAD(watched_list, watched);
 TAILQ_HEAD(watched_queue, watched);
-
-struct link {
-	struct rtnl_link rtnl;
-	LIST_ENTRY(link) links;
-};
 
 /* One neighbour that at least one watched address goes by. */
 struct neighbour {
@@ -60,6 +54,7 @@ struct watched {
 	struct neighbour *neighbour; /* NULL: unroutable says why */
 	bool on_link;
 	struct address source;
+	uint32_t route_mtu; /* 0: the route has none */
 	char unroutable[sizeof(((struct nexthop *)NULL)->reason)];
 	/* What the three make together, as last told: */
 	struct nexthop hop;
@@ -81,7 +76,10 @@ struct nexthop_table {
 	uv_timer_t work;      /* for new addresses and for passes put off by REST_FACTOR */
 	uv_timer_t tick;      /* to ask for neighbours again */
 	unsigned int handles; /* still open */
-	struct link_list links;
+	struct links links;
+	void (*on_links)(void *context); /* NULL: nobody wants to know */
+	void *on_links_context;
+	bool links_changed; /* and on_links is owed a call */
 	struct watched_list watched;
 	struct neighbour_list neighbours;
 	void *watched_tree;           /* the same by address (tsearch) */
@@ -97,61 +95,40 @@ struct nexthop_table {
 
 /* --- links --- */
 
-static struct link *find_link(const struct nexthop_table *table, uint32_t ifindex)
-{
-	struct link *link;
-
-	for (link = LIST_FIRST(&table->links); link; link = LIST_NEXT(link, links)) {
-		if (link->rtnl.ifindex == ifindex)
-			return link;
-	}
-	return NULL;
-}
-
-static bool link_equal(const struct rtnl_link *a, const struct rtnl_link *b)
-{
-	return a->up == b->up && a->ethernet == b->ethernet && !memcmp(a->mac, b->mac, 6) &&
-	       !strcmp(a->name, b->name);
-}
-
 static void on_link(struct nexthop_table *table, const struct rtnl_link *news)
 {
-	struct link *link = find_link(table, news->ifindex);
+	int changed = links_put(&table->links, news);
 
-	/* Drivers also tell of changes that are nothing to us. */
-	if (link && link_equal(&link->rtnl, news))
-		return;
-	table->routes_stale = true;
-	if (!link) {
-		link = calloc(1, sizeof(*link));
-		if (!link) {
-			table->lost = true;
-			return;
-		}
-		LIST_INSERT_HEAD(&table->links, link, links);
-	}
-	link->rtnl = *news;
+	if (changed < 0)
+		table->lost = true;
+	table->routes_stale |= changed != 0;
+	table->links_changed |= changed != 0;
 }
 
 static void on_link_gone(struct nexthop_table *table, uint32_t ifindex)
 {
-	struct link *link = find_link(table, ifindex);
-
+	links_remove(&table->links, ifindex);
 	table->routes_stale = true;
-	if (!link)
-		return;
-	LIST_REMOVE(link, links);
-	free(link);
+	table->links_changed = true;
 }
 
-static void forget_links(struct nexthop_table *table)
+const struct links *nexthop_links(const struct nexthop_table *table)
 {
-	struct link *link;
+	return &table->links;
+}
 
-	while ((link = LIST_FIRST(&table->links))) {
-		LIST_REMOVE(link, links);
-		free(link);
-	}
+void nexthop_on_links(struct nexthop_table *table, void (*changed)(void *context), void *context)
+{
+	table->on_links = changed;
+	table->on_links_context = context;
+}
+
+static void deliver_links(struct nexthop_table *table)
+{
+	if (!table->links_changed || table->lost || !table->on_links)
+		return;
+	table->links_changed = false;
+	table->on_links(table->on_links_context);
 }
 
 /* --- what a hop is, from what is known --- */
@@ -175,40 +152,51 @@ static void say_unresolved(const struct neighbour *neighbour, const char *link, 
 			 link, neighbour->failed ? "" : " yet");
 }
 
+/* The shorter of the route's MTU and that of its interface. */
+static uint16_t path_mtu(const struct watched *watched, const struct rtnl_link *link)
+{
+	uint32_t mtu = link->mtu;
+
+	if (watched->route_mtu && watched->route_mtu < mtu)
+		mtu = watched->route_mtu;
+	return mtu < UINT16_MAX ? (uint16_t)mtu : UINT16_MAX;
+}
+
 static struct nexthop describe(const struct nexthop_table *table, const struct watched *watched)
 {
 	const struct neighbour *neighbour = watched->neighbour;
-	const struct link *link = neighbour ? find_link(table, neighbour->ifindex) : NULL;
+	const struct rtnl_link *link;
 	struct nexthop hop = {.resolved = false};
+	struct links_way way;
 
 	if (!neighbour) {
 		memcpy(hop.reason, watched->unroutable, sizeof(hop.reason));
-	} else if (!link) {
-		snprintf(hop.reason, sizeof(hop.reason), "interface %u is gone",
-			 neighbour->ifindex);
-	} else if (!link->rtnl.up) {
-		snprintf(hop.reason, sizeof(hop.reason), "interface %s is down", link->rtnl.name);
-	} else if (!link->rtnl.ethernet) {
-		snprintf(hop.reason, sizeof(hop.reason), "interface %s is not Ethernet",
-			 link->rtnl.name);
-	} else if (!neighbour->has_mac) {
-		say_unresolved(neighbour, link->rtnl.name, hop.reason, sizeof(hop.reason));
-	} else {
-		hop.resolved = true;
-		hop.on_link = watched->on_link;
-		hop.ifindex = neighbour->ifindex;
-		memcpy(hop.dst_mac, neighbour->mac, 6);
-		memcpy(hop.src_mac, link->rtnl.mac, 6);
-		hop.source = watched->source;
+		return hop;
 	}
+	if (links_way(&table->links, neighbour->ifindex, &way, hop.reason, sizeof(hop.reason)))
+		return hop;
+	link = links_find(&table->links, neighbour->ifindex);
+	if (!neighbour->has_mac) {
+		say_unresolved(neighbour, link->name, hop.reason, sizeof(hop.reason));
+		return hop;
+	}
+	hop.resolved = true;
+	hop.on_link = watched->on_link;
+	hop.ifindex = way.ifindex;
+	hop.vlan = way.vlan;
+	hop.mtu = path_mtu(watched, link);
+	memcpy(hop.dst_mac, neighbour->mac, 6);
+	memcpy(hop.src_mac, link->mac, 6);
+	hop.source = watched->source;
 	return hop;
 }
 
 static bool hop_equal(const struct nexthop *a, const struct nexthop *b)
 {
 	return a->resolved == b->resolved && a->on_link == b->on_link && a->ifindex == b->ifindex &&
-	       !memcmp(a->dst_mac, b->dst_mac, 6) && !memcmp(a->src_mac, b->src_mac, 6) &&
-	       address_equal(&a->source, &b->source) && !strcmp(a->reason, b->reason);
+	       a->vlan == b->vlan && a->mtu == b->mtu && !memcmp(a->dst_mac, b->dst_mac, 6) &&
+	       !memcmp(a->src_mac, b->src_mac, 6) && address_equal(&a->source, &b->source) &&
+	       !strcmp(a->reason, b->reason);
 }
 
 /* Brings watched->hop up to date; the callback is called later, by deliver(). */
@@ -454,6 +442,7 @@ static void look_up(struct nexthop_table *table, struct watched *watched)
 			refuse_error(table, watched, -ENOMEM);
 		watched->on_link = !route.has_gateway;
 		watched->source = route.source;
+		watched->route_mtu = route.mtu;
 	}
 	set_neighbour(table, watched, neighbour);
 	evaluate(table, watched);
@@ -506,6 +495,7 @@ static void work(struct nexthop_table *table)
 		look_up_all(table);
 	if (table->asks_due)
 		ask_all_due(table);
+	deliver_links(table);
 	deliver(table);
 	plan_work(table);
 }
@@ -556,7 +546,8 @@ static void resync(struct nexthop_table *table)
 {
 	struct neighbour *neighbour;
 
-	forget_links(table);
+	links_clear(&table->links);
+	table->links_changed = true;
 	table->lost = rtnl_dump_links(table->rtnl, on_event, table) < 0;
 	for (neighbour = LIST_FIRST(&table->neighbours); neighbour;
 	     neighbour = LIST_NEXT(neighbour, neighbours))
@@ -646,7 +637,7 @@ void nexthop_table_free(struct nexthop_table *table)
 		return;
 	while (!LIST_EMPTY(&table->watched))
 		watched_free(table, LIST_FIRST(&table->watched));
-	forget_links(table);
+	links_clear(&table->links);
 	if (table->handles) {
 		uv_close((uv_handle_t *)&table->events, on_handle_closed);
 		uv_close((uv_handle_t *)&table->work, on_handle_closed);

@@ -14,14 +14,17 @@
 #include <uv.h>
 
 #include "error.h"
+#include "links.h"
 #include "parse.h"
 
 struct nexthop {
 	bool resolved;         /* all below is valid; else only reason */
 	bool on_link;          /* no gateway in between */
-	uint32_t ifindex;      /* egress interface */
+	uint32_t ifindex;      /* egress interface, below VLAN devices; a bond itself */
+	uint32_t vlan;         /* tags that packets this way carry, as in struct lb_hop */
+	uint16_t mtu;          /* of the route or of its interface; 0: not known */
 	uint8_t dst_mac[6];    /* of the neighbour */
-	uint8_t src_mac[6];    /* of the interface */
+	uint8_t src_mac[6];    /* of the interface that the route names */
 	struct address source; /* the kernel's preferred source address towards it */
 	char reason[96];       /* why not: "no route to 198.18.1.11", "no ARP reply from ..." */
 };
@@ -51,6 +54,12 @@ void nexthop_unwatch(struct nexthop_table *table, const struct address *address)
  */
 bool nexthop_source(struct nexthop_table *table, const struct address *address,
 		    struct address *ret_source);
+
+/* The machine's links, as last heard of. */
+const struct links *nexthop_links(const struct nexthop_table *table);
+
+/* Calls `changed` from the loop when links have changed and are known in full. */
+void nexthop_on_links(struct nexthop_table *table, void (*changed)(void *context), void *context);
 
 /* What is known now; NULL if the address is not watched. Valid until the loop runs again. */
 const struct nexthop *nexthop_get(const struct nexthop_table *table, const struct address *address);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_arp.h>
+#include <linux/if_bonding.h>
+#include <linux/if_link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -146,7 +148,62 @@ static bool attribute_mac(const struct nlattr *attribute, uint8_t ret_mac[6])
 
 /* --- messages from the kernel --- */
 
-static bool parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_link)
+static void parse_vlan(const struct nlattr *data, struct rtnl_link *link)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, data)
+	{
+		switch (mnl_attr_get_type(attribute)) {
+		case IFLA_VLAN_ID:
+			link->vlan_id = mnl_attr_get_u16(attribute);
+			break;
+		case IFLA_VLAN_PROTOCOL:
+			link->vlan_proto = ntohs(mnl_attr_get_u16(attribute));
+			break;
+		}
+	}
+}
+
+static void parse_bond_member(const struct nlattr *data, struct rtnl_link *link)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, data)
+	{
+		if (mnl_attr_get_type(attribute) == IFLA_BOND_SLAVE_STATE)
+			link->backup = mnl_attr_get_u8(attribute) == BOND_STATE_BACKUP;
+	}
+}
+
+static bool text_is(const struct nlattr *attribute, const char *text)
+{
+	return attribute && mnl_attr_get_payload_len(attribute) >= strlen(text) &&
+	       strncmp(mnl_attr_get_str(attribute), text, mnl_attr_get_payload_len(attribute)) == 0;
+}
+
+/* What kind of link it is, and of what it is a part. */
+static void parse_info(const struct nlattr *info, struct rtnl_link *link)
+{
+	const struct nlattr *of[IFLA_INFO_SLAVE_DATA + 1] = {NULL};
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, info)
+	{
+		if (mnl_attr_get_type(attribute) <= IFLA_INFO_SLAVE_DATA)
+			of[mnl_attr_get_type(attribute)] = attribute;
+	}
+	if (text_is(of[IFLA_INFO_KIND], "bond"))
+		link->kind = RTNL_LINK_BOND;
+	if (text_is(of[IFLA_INFO_KIND], "vlan") && of[IFLA_INFO_DATA]) {
+		link->kind = RTNL_LINK_VLAN;
+		parse_vlan(of[IFLA_INFO_DATA], link);
+	}
+	if (text_is(of[IFLA_INFO_SLAVE_KIND], "bond") && of[IFLA_INFO_SLAVE_DATA])
+		parse_bond_member(of[IFLA_INFO_SLAVE_DATA], link);
+}
+
+bool rtnl_parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_link)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
 	const unsigned int up = IFF_UP | IFF_RUNNING;
@@ -169,6 +226,21 @@ static bool parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_lin
 		case IFLA_ADDRESS:
 			ret_link->ethernet = info->ifi_type == ARPHRD_ETHER &&
 					     attribute_mac(attribute, ret_link->mac);
+			break;
+		case IFLA_MTU:
+			ret_link->mtu = mnl_attr_get_u32(attribute);
+			break;
+		case IFLA_MASTER:
+			ret_link->master = mnl_attr_get_u32(attribute);
+			break;
+		case IFLA_LINK:
+			ret_link->lower = mnl_attr_get_u32(attribute);
+			break;
+		case IFLA_LINK_NETNSID:
+			ret_link->lower_is_elsewhere = true;
+			break;
+		case IFLA_LINKINFO:
+			parse_info(attribute, ret_link);
 			break;
 		}
 	}
@@ -216,6 +288,17 @@ static void parse_via(const struct nlattr *attribute, struct rtnl_route *route)
 						  length - sizeof(*via), &route->gateway);
 }
 
+static void parse_metrics(const struct nlattr *metrics, struct rtnl_route *route)
+{
+	const struct nlattr *attribute;
+
+	mnl_attr_for_each_nested(attribute, metrics)
+	{
+		if (mnl_attr_get_type(attribute) == RTAX_MTU)
+			route->mtu = mnl_attr_get_u32(attribute);
+	}
+}
+
 static void parse_route(const struct nlmsghdr *message, struct rtnl_route *ret_route)
 {
 	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
@@ -235,6 +318,9 @@ static void parse_route(const struct nlmsghdr *message, struct rtnl_route *ret_r
 		case RTA_VIA:
 			parse_via(attribute, ret_route);
 			break;
+		case RTA_METRICS:
+			parse_metrics(attribute, ret_route);
+			break;
 		case RTA_PREFSRC:
 			ret_route->has_source =
 				attribute_address(info->rtm_family, attribute, &ret_route->source);
@@ -248,10 +334,10 @@ static bool parse_event(const struct nlmsghdr *message, struct rtnl_event *ret_e
 	switch (message->nlmsg_type) {
 	case RTM_NEWLINK:
 		ret_event->kind = RTNL_LINK;
-		return parse_link(message, &ret_event->link);
+		return rtnl_parse_link(message, &ret_event->link);
 	case RTM_DELLINK:
 		ret_event->kind = RTNL_LINK_GONE;
-		return parse_link(message, &ret_event->link);
+		return rtnl_parse_link(message, &ret_event->link);
 	case RTM_NEWNEIGH:
 		ret_event->kind = RTNL_NEIGHBOUR;
 		return parse_neighbour(message, &ret_event->neighbour);

@@ -16,12 +16,23 @@
 
 struct rtnl;
 
+enum rtnl_link_kind { RTNL_LINK_OTHER, RTNL_LINK_VLAN, RTNL_LINK_BOND };
+
 struct rtnl_link {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
 	bool up;       /* by the operator and by the carrier */
 	bool ethernet; /* mac is valid */
 	uint8_t mac[6];
+	uint32_t mtu;
+	enum rtnl_link_kind kind;
+	uint32_t master; /* the bond, bridge or the like that it is a part of; 0: none */
+	bool backup;     /* part of a bond that does not send by it now */
+	/* RTNL_LINK_VLAN: */
+	uint32_t lower;          /* the link that it stands on */
+	bool lower_is_elsewhere; /* in another network namespace: lower says nothing here */
+	uint16_t vlan_id;
+	uint16_t vlan_proto; /* ETH_P_8021Q or ETH_P_8021AD, host order */
 };
 
 struct rtnl_route {
@@ -31,6 +42,7 @@ struct rtnl_route {
 	struct address gateway; /* of either family: IPv4 may go by an IPv6 gateway (RFC 8950) */
 	bool has_source;
 	struct address source; /* the kernel's choice */
+	uint32_t mtu;          /* the route's own; 0: it has none */
 };
 
 struct rtnl_neighbour {
@@ -73,6 +85,9 @@ int rtnl_read_events(struct rtnl *rtnl, rtnl_handler handler, void *context);
 
 /* One RTNL_LINK event for each link there is. */
 int rtnl_dump_links(struct rtnl *rtnl, rtnl_handler handler, void *context);
+
+/* Reads an RTM_NEWLINK or RTM_DELLINK. False: it tells of something else than a link. */
+bool rtnl_parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_link);
 
 /* The route that a packet of this machine to address takes. Where there is none the kernel says
  * -ENETUNREACH, -EHOSTUNREACH (unreachable), -EACCES (prohibit) or -EINVAL (blackhole). */

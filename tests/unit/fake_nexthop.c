@@ -23,8 +23,11 @@ struct nexthop_table {
 	void *context;
 	struct entry entries[ADDRESSES_MAX];
 	size_t count;
+	void (*on_links)(void *context);
+	void *on_links_context;
 };
 
+static const struct links no_links;
 static struct nexthop_table table;
 
 static struct entry *entry_of(const struct address *address)
@@ -77,7 +80,24 @@ unsigned int fake_nexthop_watchers(const char *address)
 	return entry_named(address)->watchers;
 }
 
+void fake_nexthop_tell_links(void)
+{
+	table.on_links(table.on_links_context);
+}
+
 /* --- nexthop.h --- */
+
+const struct links *nexthop_links(const struct nexthop_table *asked)
+{
+	(void)asked;
+	return &no_links;
+}
+
+void nexthop_on_links(struct nexthop_table *told, void (*changed)(void *context), void *context)
+{
+	told->on_links = changed;
+	told->on_links_context = context;
+}
 
 int nexthop_table_new(uv_loop_t *loop, nexthop_callback callback, void *context,
 		      struct nexthop_table **ret_table, struct error *err)

@@ -17,6 +17,9 @@ void fake_nexthop_route(const char *address, const char *source);
 /* Calls the callback as the loop would. */
 void fake_nexthop_tell(const char *address, const struct nexthop *hop);
 
+/* As if links had changed; there are none. */
+void fake_nexthop_tell_links(void);
+
 /* How often an address is watched. */
 unsigned int fake_nexthop_watchers(const char *address);
 
