@@ -101,6 +101,8 @@ static uint64_t get_number(const struct field *field, const void *object)
 	const void *member = (const char *)object + field->offset;
 
 	switch (field->size) {
+	case sizeof(uint8_t):
+		return *(const uint8_t *)member;
 	case sizeof(uint16_t):
 		return *(const uint16_t *)member;
 	case sizeof(uint32_t):
@@ -115,6 +117,9 @@ static void set_number(const struct field *field, void *object, uint64_t value)
 	void *member = (char *)object + field->offset;
 
 	switch (field->size) {
+	case sizeof(uint8_t):
+		*(uint8_t *)member = (uint8_t)value;
+		break;
 	case sizeof(uint16_t):
 		*(uint16_t *)member = (uint16_t)value;
 		break;
@@ -198,7 +203,6 @@ static int refuse_choice(const struct field *field, const char *where, struct er
 	return error_hint(err, -EINVAL, "there are: %s", words);
 }
 
-/* A field without a member has one word only, and nothing to remember. */
 static int read_choice(const struct field *field, const cJSON *json, const char *where,
 		       void *object, struct error *err)
 {
@@ -210,8 +214,7 @@ static int read_choice(const struct field *field, const cJSON *json, const char 
 	for (unsigned int i = 0; i < field->word_count; i++) {
 		if (!field->words[i] || strcmp(field->words[i], text) != 0)
 			continue;
-		if (field->size > 0)
-			memcpy((char *)object + field->offset, &i, sizeof(i));
+		memcpy((char *)object + field->offset, &i, sizeof(i));
 		return 0;
 	}
 	return refuse_choice(field, where, err);
@@ -219,10 +222,9 @@ static int read_choice(const struct field *field, const cJSON *json, const char 
 
 static bool write_choice(const struct field *field, const void *object, cJSON *json)
 {
-	unsigned int value = 0;
+	unsigned int value;
 
-	if (field->size > 0)
-		memcpy(&value, (const char *)object + field->offset, sizeof(value));
+	memcpy(&value, (const char *)object + field->offset, sizeof(value));
 	return cJSON_AddStringToObject(json, field->key, field->words[value]);
 }
 
@@ -392,10 +394,67 @@ static bool write_status(const struct field *field, const void *object, cJSON *j
 	return cJSON_AddStringToObject(json, field->key, text);
 }
 
+/* --- quic-id: bytes as hexadecimal digits; empty for none --- */
+
+static int hex_value(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *digit = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+	return digit ? (int)(digit - digits) : -1;
+}
+
+static int read_quic_id(const struct field *field, const cJSON *json, const char *where,
+			void *object, struct error *err)
+{
+	struct backend_spec *backend = object;
+	uint8_t id[LB_QUIC_ID_MAX] = {0};
+	const char *text = NULL;
+	size_t length, i;
+	int high, low, r = json_string(json, where, field->key, &text, err);
+
+	if (r < 0 || !text)
+		return r;
+	length = strlen(text);
+	if (length % 2 || length > 2 * sizeof(id)) {
+		refuse_value(where, field->key, "not an even number of digits, at most 30", err);
+		return error_hint(err, -EINVAL, "write two hexadecimal digits a byte, like 0a1b");
+	}
+	for (i = 0; i < length; i += 2) {
+		high = hex_value(text[i]);
+		low = hex_value(text[i + 1]);
+		if (high < 0 || low < 0) {
+			refuse_value(where, field->key, "not hexadecimal digits", err);
+			return error_hint(err, -EINVAL, "write 0 to 9 and a to f");
+		}
+		id[i / 2] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(backend->quic_id, id, sizeof(id));
+	backend->quic_id_length = (uint8_t)(length / 2);
+	return 0;
+}
+
+static bool write_quic_id(const struct field *field, const void *object, cJSON *json)
+{
+	const struct backend_spec *backend = object;
+	char text[2 * LB_QUIC_ID_MAX + 1] = "";
+
+	for (size_t i = 0; i < backend->quic_id_length; i++)
+		snprintf(text + 2 * i, sizeof(text) - 2 * i, "%02x", backend->quic_id[i]);
+	return cJSON_AddStringToObject(json, field->key, text);
+}
+
 /* --- the tables --- */
 
-static const char *const mode_words[] = {[LB_MODE_NAT] = "nat", [LB_MODE_L2] = "l2"};
-static const char *const scheduler_words[] = {"maglev"};
+static const char *const tunnel_source_words[] = {
+	[TUNNEL_SPREAD] = "spread", [TUNNEL_FIXED] = "fixed"};
+static const char *const scheduler_words[] = {[LB_SCHEDULER_MAGLEV] = "maglev",
+					      [LB_SCHEDULER_SOURCE] = "source",
+					      [LB_SCHEDULER_DPORT] = "dport",
+					      [LB_SCHEDULER_LEAST_CONN] = "least-conn"};
+static const char *const tracking_words[] = {[TRACK_ALL] = "all", [TRACK_NONE] = "none"};
+static const char *const when_down_words[] = {[DOWN_DROP] = "drop", [DOWN_PASS] = "pass"};
+static const char *const too_big_words[] = {[TOO_BIG_TELL] = "tell", [TOO_BIG_DROP] = "drop"};
 static const char *const check_words[] = {
 	[CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_NONE] = "none"};
 static const char *const admin_words[] = {
@@ -417,7 +476,13 @@ static const char *const admin_words[] = {
 static const struct field service_fields[] = {
 	{.key = "vip", .read = read_vips, .write = write_vips},
 	CHOICE("mode", struct service_spec, mode, mode_words),
-	{"scheduler", read_choice, write_choice, WORDS(scheduler_words)},
+	NUMBER("gue-variant", struct service_spec, gue_variant, 1),
+	NUMBER("gue-port", struct service_spec, gue_port, UINT16_MAX),
+	CHOICE("tunnel-source", struct service_spec, tunnel_source, tunnel_source_words),
+	CHOICE("scheduler", struct service_spec, scheduler, scheduler_words),
+	CHOICE("tracking", struct service_spec, tracking, tracking_words),
+	CHOICE("when-down", struct service_spec, when_down, when_down_words),
+	CHOICE("too-big", struct service_spec, too_big, too_big_words),
 	CHOICE("check", struct service_spec, check.kind, check_words),
 	TEXT("check-path", struct service_spec, check.path),
 	TEXT("check-host", struct service_spec, check.host),
@@ -430,6 +495,8 @@ static const struct field service_fields[] = {
 	DURATION("timeout-established", struct service_spec, timeout_ms[LB_FLOW_ESTABLISHED]),
 	DURATION("timeout-embryonic", struct service_spec, timeout_ms[LB_FLOW_EMBRYONIC]),
 	DURATION("timeout-closing", struct service_spec, timeout_ms[LB_FLOW_CLOSING]),
+	DURATION("timeout-udp", struct service_spec, timeout_udp_ms),
+	NUMBER("quic-id-length", struct service_spec, quic_id_length, LB_QUIC_ID_MAX),
 	STATE_NUMBER("id", struct service_spec, id, UINT16_MAX),
 	{"vip-ids", read_vip_ids, write_vip_ids, .state_only = true},
 };
@@ -437,6 +504,8 @@ static const struct field service_fields[] = {
 static const struct field backend_fields[] = {
 	NUMBER("weight", struct backend_spec, weight, BACKEND_WEIGHT_MAX),
 	CHOICE("state", struct backend_spec, state, admin_words),
+	NUMBER("priority", struct backend_spec, priority, UINT8_MAX),
+	{.key = "quic-id", .read = read_quic_id, .write = write_quic_id},
 	STATE_NUMBER("id", struct backend_spec, id, UINT16_MAX),
 	{"removing", read_bool, write_bool, MEMBER(struct backend_spec, removing),
 	 .state_only = true},
@@ -449,6 +518,11 @@ static const struct table backend_table = {backend_fields, ARRAY_SIZE(backend_fi
 
 _Static_assert(ARRAY_SIZE(service_fields) + 3 <= KEYS_MAX, "name, backends and NULL must fit");
 _Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
+		       sizeof(enum tunnel_source) == sizeof(unsigned int) &&
+		       sizeof(enum lb_scheduler) == sizeof(unsigned int) &&
+		       sizeof(enum tracking) == sizeof(unsigned int) &&
+		       sizeof(enum when_down) == sizeof(unsigned int) &&
+		       sizeof(enum too_big) == sizeof(unsigned int) &&
 		       sizeof(enum check_kind) == sizeof(unsigned int) &&
 		       sizeof(enum admin_state) == sizeof(unsigned int),
 	       "read_choice() writes them as unsigned int");

@@ -15,6 +15,13 @@
 #define MINUTE_MS        (60 * SECOND_MS)
 #define HOUR_MS          (60 * MINUTE_MS)
 
+const char *const mode_words[MODE_WORDS] = {
+	[LB_MODE_NAT] = "nat",
+	[LB_MODE_L2] = "l2",
+	[LB_MODE_IPIP] = "ipip",
+	[LB_MODE_GUE] = "gue",
+};
+
 /* --- making, copying, freeing --- */
 
 struct desired *desired_new(void)
@@ -26,6 +33,7 @@ void service_spec_init(struct service_spec *spec)
 {
 	*spec = (struct service_spec){
 		.mode = LB_MODE_NAT,
+		.gue_port = GUE_PORT_DEFAULT,
 		.check =
 			{
 				.kind = CHECK_TCP,
@@ -43,6 +51,7 @@ void service_spec_init(struct service_spec *spec)
 				[LB_FLOW_ESTABLISHED] = 15 * MINUTE_MS,
 				[LB_FLOW_CLOSING] = 30 * SECOND_MS,
 			},
+		.timeout_udp_ms = 2 * MINUTE_MS,
 	};
 }
 
@@ -152,15 +161,18 @@ uint16_t service_default_port(const struct service_spec *service)
 	return service->vips[0].vip.endpoint.port;
 }
 
-bool service_translates(const struct service_spec *service, uint8_t protocol)
+bool service_has_protocol(const struct service_spec *service, uint8_t protocol)
 {
-	if (service->mode != LB_MODE_NAT)
-		return false;
 	for (size_t i = 0; i < service->vip_count; i++) {
 		if (service->vips[i].vip.protocol == protocol)
 			return true;
 	}
 	return false;
+}
+
+bool service_translates(const struct service_spec *service, uint8_t protocol)
+{
+	return service->mode == LB_MODE_NAT && service_has_protocol(service, protocol);
 }
 
 const struct vip_spec *desired_reply_taker(const struct desired *desired,
@@ -176,7 +188,8 @@ const struct vip_spec *desired_reply_taker(const struct desired *desired,
 			const struct vip *vip = &owner->vips[j].vip;
 			uint16_t port = vip->endpoint.port;
 
-			if (!address_equal(&vip->endpoint.address, own) ||
+			/* An own address comes before a prefix that it lies in. */
+			if (vip->host_bits || !address_equal(&vip->endpoint.address, own) ||
 			    (port != 0 && (port < low || port > high)) ||
 			    !service_translates(service, vip->protocol))
 				continue;
@@ -286,6 +299,14 @@ static int check_vip(const struct service_spec *spec, size_t index, struct error
 		error_hint(err, -EINVAL, "make one service for IPv4 and one for IPv6");
 		return error_field(err, -EINVAL, "vip");
 	}
+	if (vip->protocol == IPPROTO_SCTP && spec->mode == LB_MODE_NAT) {
+		error_set(err, EINVAL,
+			  "service %s: VIP %s: mode nat cannot translate SCTP, whose checksum is "
+			  "a CRC32c of the whole packet",
+			  spec->name, text);
+		error_hint(err, -EINVAL, "use mode l2, ipip or gue");
+		return error_field(err, -EINVAL, "mode");
+	}
 	for (size_t i = 0; i < index; i++) {
 		if (vip_equal(&spec->vips[i].vip, vip)) {
 			error_set(err, EINVAL, "service %s: VIP %s is given twice", spec->name,
@@ -300,7 +321,7 @@ static int check_vips(const struct service_spec *spec, struct error *err)
 {
 	if (spec->vip_count == 0) {
 		error_set(err, EINVAL, "service %s: needs at least one VIP", spec->name);
-		error_hint(err, -EINVAL, "a VIP is written tcp://ADDR:PORT or udp://ADDR:PORT");
+		error_hint(err, -EINVAL, "a VIP is written tcp://, udp:// or sctp://ADDR:PORT");
 		return error_field(err, -EINVAL, "vip");
 	}
 	if (spec->vip_count > SERVICE_VIPS_MAX) {
@@ -375,6 +396,11 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		{"fall", check->fall, 1, 1000, false},
 		{"timeout-established", timeout[LB_FLOW_ESTABLISHED], 2 * SECOND_MS,
 		 DATAPLANE_TIMEOUT_MAX_MS, true},
+		{"timeout-udp", spec->timeout_udp_ms, 2 * SECOND_MS, DATAPLANE_TIMEOUT_MAX_MS,
+		 true},
+		{"gue-variant", spec->gue_variant, 0, 1, false},
+		{"gue-port", spec->gue_port, 1, UINT16_MAX, false},
+		{"quic-id-length", spec->quic_id_length, 0, LB_QUIC_ID_MAX, false},
 		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS,
 		 DATAPLANE_EMBRYONIC_MAX_MS, true},
 		{"timeout-closing", timeout[LB_FLOW_CLOSING], 2 * SECOND_MS,
@@ -411,12 +437,12 @@ static bool all_ports_served(const struct service_spec *spec)
 	return true;
 }
 
-/* Port 0 stands for the packet's own port: where the service serves every port, and in mode l2
- * where its VIPs have several. */
+/* Port 0 stands for the packet's own port: where the service serves every port, and, in all modes
+ * but nat, where its VIPs have several. */
 static int check_portless(const struct service_spec *spec, const char *backend, struct error *err)
 {
 	if (service_default_port(spec) != 0 ||
-	    (spec->mode != LB_MODE_L2 && !all_ports_served(spec))) {
+	    (spec->mode == LB_MODE_NAT && !all_ports_served(spec))) {
 		error_set(err, EINVAL, "backend %s of service %s: needs a port", backend,
 			  spec->name);
 		error_hint(err, -EINVAL, "write ADDR:PORT");
@@ -436,7 +462,7 @@ static int check_backend_port(const struct service_spec *spec, const char *backe
 {
 	if (port == 0)
 		return check_portless(spec, backend, err);
-	if (spec->mode != LB_MODE_L2)
+	if (spec->mode == LB_MODE_NAT)
 		return 0;
 	for (size_t i = 0; i < spec->vip_count; i++) {
 		char vip[VIP_TEXT_MAX];
@@ -444,20 +470,74 @@ static int check_backend_port(const struct service_spec *spec, const char *backe
 		if (spec->vips[i].vip.endpoint.port == port)
 			continue;
 		error_set(err, EINVAL,
-			  "backend %s of service %s: mode l2 does not translate ports, and VIP %s "
+			  "backend %s of service %s: mode %s does not translate ports, and VIP %s "
 			  "has another",
-			  backend, spec->name, format_vip(&spec->vips[i].vip, vip));
+			  backend, spec->name, mode_words[spec->mode],
+			  format_vip(&spec->vips[i].vip, vip));
 		error_hint(err, -EINVAL, "leave the backend's port out, or use mode nat");
 		return error_field(err, -EINVAL, "address");
 	}
 	return 0;
 }
 
+/* Only a tunnel carries packets of one family to a backend of the other. */
+static bool family_fits(const struct service_spec *spec, const struct address *backend,
+			const struct address *vip)
+{
+	return spec->mode == LB_MODE_IPIP || spec->mode == LB_MODE_GUE ||
+	       address_is_ipv4(backend) == address_is_ipv4(vip);
+}
+
+static int check_backend_address(const struct service_spec *spec, const struct address *address,
+				 const char *backend, struct error *err)
+{
+	for (size_t i = 0; i < spec->vip_count; i++) {
+		const struct vip *vip = &spec->vips[i].vip;
+
+		if (!family_fits(spec, address, &vip->endpoint.address)) {
+			error_set(err, EINVAL,
+				  "backend %s of service %s: not of the VIPs' address family",
+				  backend, spec->name);
+			error_hint(err, -EINVAL, "modes ipip and gue take either family");
+			return error_field(err, -EINVAL, "address");
+		}
+		if (vip->host_bits == 0 && address_equal(address, &vip->endpoint.address)) {
+			error_set(err, EINVAL, "backend %s of service %s: is the service's own VIP",
+				  backend, spec->name);
+			error_hint(err, -EINVAL, "write the backend host's own address");
+			return error_field(err, -EINVAL, "address");
+		}
+	}
+	return 0;
+}
+
+static int check_quic_id(const struct service_spec *spec, const struct backend_spec *backend,
+			 const char *text, struct error *err)
+{
+	if (backend->quic_id_length == 0 || backend->quic_id_length == spec->quic_id_length)
+		return 0;
+	if (spec->quic_id_length == 0) {
+		error_set(err, EINVAL,
+			  "backend %s of service %s: has a quic-id, but the service no "
+			  "quic-id-length",
+			  text, spec->name);
+		error_hint(err, -EINVAL, "set service %s --quic-id-length %u first", spec->name,
+			   backend->quic_id_length);
+	} else {
+		error_set(err, EINVAL,
+			  "backend %s of service %s: quic-id has %u bytes, the service's "
+			  "quic-id-length is %u",
+			  text, spec->name, backend->quic_id_length, spec->quic_id_length);
+		error_hint(err, -EINVAL, "write %u hexadecimal digits", 2 * spec->quic_id_length);
+	}
+	return error_field(err, -EINVAL, "quic-id");
+}
+
 static int check_backend(const struct service_spec *spec, const struct backend_spec *backend,
 			 struct error *err)
 {
-	const struct address *address = &backend->endpoint.address;
 	char text[ENDPOINT_TEXT_MAX];
+	int r;
 
 	format_endpoint(&backend->endpoint, text);
 	if (backend->weight > BACKEND_WEIGHT_MAX) {
@@ -466,23 +546,10 @@ static int check_backend(const struct service_spec *spec, const struct backend_s
 		error_hint(err, -EINVAL, "write 0 to %d", BACKEND_WEIGHT_MAX);
 		return error_field(err, -EINVAL, "weight");
 	}
-	for (size_t i = 0; i < spec->vip_count; i++) {
-		const struct address *vip = &spec->vips[i].vip.endpoint.address;
-
-		if (address_is_ipv4(address) != address_is_ipv4(vip)) {
-			error_set(err, EINVAL,
-				  "backend %s of service %s: not of the VIPs' address family", text,
-				  spec->name);
-			return error_field(err, -EINVAL, "address");
-		}
-		if (address_equal(address, vip)) {
-			error_set(err, EINVAL, "backend %s of service %s: is the service's own VIP",
-				  text, spec->name);
-			error_hint(err, -EINVAL, "write the backend host's own address");
-			return error_field(err, -EINVAL, "address");
-		}
-	}
-	return check_backend_port(spec, text, backend->endpoint.port, err);
+	r = check_backend_address(spec, &backend->endpoint.address, text, err);
+	if (r == 0)
+		r = check_quic_id(spec, backend, text, err);
+	return r < 0 ? r : check_backend_port(spec, text, backend->endpoint.port, err);
 }
 
 static int refuse_second_backend(const struct service_spec *spec, const struct endpoint *endpoint,
@@ -495,20 +562,65 @@ static int refuse_second_backend(const struct service_spec *spec, const struct e
 	return error_field(err, -code, "address");
 }
 
+static bool quic_id_equal(const struct backend_spec *a, const struct backend_spec *b)
+{
+	return a->quic_id_length && a->quic_id_length == b->quic_id_length &&
+	       memcmp(a->quic_id, b->quic_id, a->quic_id_length) == 0;
+}
+
+static int refuse_second_quic_id(const struct service_spec *spec, const struct backend_spec *a,
+				 const struct backend_spec *b, struct error *err)
+{
+	char text[2][ENDPOINT_TEXT_MAX];
+
+	error_set(err, EINVAL, "backend %s of service %s: has the quic-id of backend %s",
+		  format_endpoint(&b->endpoint, text[0]), spec->name,
+		  format_endpoint(&a->endpoint, text[1]));
+	error_hint(err, -EINVAL, "give each backend an ID of its own");
+	return error_field(err, -EINVAL, "quic-id");
+}
+
 static int compare_endpoints(const void *left, const void *right)
 {
-	const struct endpoint *a = left;
-	const struct endpoint *b = right;
+	const struct endpoint *a = &(*(const struct backend_spec *const *)left)->endpoint;
+	const struct endpoint *b = &(*(const struct backend_spec *const *)right)->endpoint;
 	int order = memcmp(&a->address, &b->address, sizeof(a->address));
 
 	return order != 0 ? order : (int)a->port - (int)b->port;
 }
 
+static int compare_quic_ids(const void *left, const void *right)
+{
+	const struct backend_spec *a = *(const struct backend_spec *const *)left;
+	const struct backend_spec *b = *(const struct backend_spec *const *)right;
+	int order = (int)a->quic_id_length - (int)b->quic_id_length;
+
+	return order != 0 ? order : memcmp(a->quic_id, b->quic_id, a->quic_id_length);
+}
+
+static int find_second(const struct service_spec *spec, const struct backend_spec **sorted,
+		       struct error *err)
+{
+	size_t i;
+
+	qsort(sorted, spec->backend_count, sizeof(*sorted), compare_endpoints);
+	for (i = 1; i < spec->backend_count; i++) {
+		if (endpoint_equal(&sorted[i - 1]->endpoint, &sorted[i]->endpoint))
+			return refuse_second_backend(spec, &sorted[i]->endpoint, EINVAL, err);
+	}
+	qsort(sorted, spec->backend_count, sizeof(*sorted), compare_quic_ids);
+	for (i = 1; i < spec->backend_count; i++) {
+		if (quic_id_equal(sorted[i - 1], sorted[i]))
+			return refuse_second_quic_id(spec, sorted[i - 1], sorted[i], err);
+	}
+	return 0;
+}
+
 /* Sorted, because one request may bring many thousands and the event loop waits for us. */
 static int check_backends_differ(const struct service_spec *spec, struct error *err)
 {
-	struct endpoint *sorted;
-	int r = 0;
+	const struct backend_spec **sorted;
+	int r;
 
 	if (spec->backend_count < 2)
 		return 0;
@@ -516,14 +628,30 @@ static int check_backends_differ(const struct service_spec *spec, struct error *
 	if (!sorted)
 		return error_set(err, ENOMEM, "service %s: out of memory", spec->name);
 	for (size_t i = 0; i < spec->backend_count; i++)
-		sorted[i] = spec->backends[i].endpoint;
-	qsort(sorted, spec->backend_count, sizeof(*sorted), compare_endpoints);
-	for (size_t i = 1; i < spec->backend_count && r == 0; i++) {
-		if (endpoint_equal(&sorted[i - 1], &sorted[i]))
-			r = refuse_second_backend(spec, &sorted[i], EINVAL, err);
-	}
+		sorted[i] = &spec->backends[i];
+	r = find_second(spec, sorted, err);
 	free(sorted);
 	return r;
+}
+
+/* Choices that do not go together. */
+static int check_choices(const struct service_spec *spec, struct error *err)
+{
+	if (spec->scheduler == LB_SCHEDULER_LEAST_CONN && spec->tracking == TRACK_NONE) {
+		error_set(err, EINVAL,
+			  "service %s: scheduler least-conn counts flows, which needs tracking all",
+			  spec->name);
+		error_hint(err, -EINVAL, "set tracking all, or another scheduler");
+		return error_field(err, -EINVAL, "tracking");
+	}
+	if (spec->quic_id_length && !service_has_protocol(spec, IPPROTO_UDP)) {
+		error_set(err, EINVAL,
+			  "service %s: quic-id-length: QUIC is UDP, and no VIP of the service is",
+			  spec->name);
+		error_hint(err, -EINVAL, "add a VIP udp://ADDR:PORT, or set quic-id-length 0");
+		return error_field(err, -EINVAL, "quic-id-length");
+	}
+	return 0;
 }
 
 int service_spec_check(const struct service_spec *spec, struct error *err)
@@ -536,6 +664,8 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 		r = check_http(spec, err);
 	if (r == 0)
 		r = check_ranges(spec, err);
+	if (r == 0)
+		r = check_choices(spec, err);
 	for (size_t i = 0; r == 0 && i < spec->backend_count; i++)
 		r = check_backend(spec, &spec->backends[i], err);
 	return r < 0 ? r : check_backends_differ(spec, err);
@@ -619,6 +749,10 @@ int service_add_backend(struct service_spec *service, const struct backend_spec 
 		return r;
 	if (service_backend(service, &backend->endpoint))
 		return refuse_second_backend(service, &backend->endpoint, EEXIST, err);
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (quic_id_equal(&service->backends[i], backend))
+			return refuse_second_quic_id(service, &service->backends[i], backend, err);
+	}
 	backends = reallocarray(service->backends, service->backend_count + 1, sizeof(*backends));
 	if (!backends)
 		return error_set(err, ENOMEM, "service %s: out of memory", service->name);

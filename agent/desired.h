@@ -20,6 +20,7 @@
 
 #define SERVICE_NAME_MAX   63
 #define BACKEND_WEIGHT_MAX 1000
+#define GUE_PORT_DEFAULT   6080 /* IANA's for GUE */
 
 enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
 
@@ -42,6 +43,10 @@ struct backend_spec {
 	uint16_t id; /* index into the map backends; 0 until assigned */
 	struct endpoint endpoint;
 	uint16_t weight; /* 0 to BACKEND_WEIGHT_MAX; 0 gets no new flows */
+	/* New flows go to those of the lowest priority that has a backend for them. */
+	uint8_t priority;
+	uint8_t quic_id_length; /* 0: it has none */
+	uint8_t quic_id[LB_QUIC_ID_MAX];
 	enum admin_state state;
 	bool removing;        /* drains, then leaves the desired state */
 	uint64_t deadline_ms; /* end of a drain, Unix time; 0: none */
@@ -52,14 +57,33 @@ struct vip_spec {
 	struct vip vip;
 };
 
+/* Where the outer source of a tunnel's packets comes from. */
+enum tunnel_source {
+	TUNNEL_SPREAD, /* varies by flow, so that receivers and routers spread flows */
+	TUNNEL_FIXED,  /* the balancer's own address and one port */
+};
+
+enum tracking { TRACK_ALL, TRACK_NONE };
+enum when_down { DOWN_DROP, DOWN_PASS };
+enum too_big { TOO_BIG_TELL, TOO_BIG_DROP };
+
 struct service_spec {
 	uint16_t id; /* index into the map services; 0 until assigned */
 	char name[SERVICE_NAME_MAX + 1];
 	struct vip_spec *vips; /* owned */
 	size_t vip_count;
-	enum lb_mode mode;
+	enum lb_mode mode;   /* LB_MODE_GUE for both variants */
+	uint8_t gue_variant; /* 0: with GUE's header; 1: without */
+	uint16_t gue_port;   /* host order */
+	enum tunnel_source tunnel_source;
+	enum lb_scheduler scheduler;
+	enum tracking tracking;
+	enum when_down when_down;
+	enum too_big too_big;
 	struct check_spec check;
 	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_EMPTY] unused */
+	uint64_t timeout_udp_ms;             /* of UDP, for [LB_FLOW_ESTABLISHED] */
+	uint8_t quic_id_length;              /* bytes of a QUIC server ID; 0: none */
 	struct backend_spec *backends;       /* owned; in order of insertion */
 	size_t backend_count;
 };
@@ -85,6 +109,13 @@ void service_spec_clear(struct service_spec *spec);
 struct service_spec *desired_service(const struct desired *desired, const char *name);
 struct backend_spec *service_backend(const struct service_spec *service,
 				     const struct endpoint *endpoint);
+
+/* A SPEC's words for modes, by enum lb_mode; NULL where there is none. */
+#define MODE_WORDS (LB_MODE_GUE + 1)
+extern const char *const mode_words[MODE_WORDS];
+
+/* Has it a VIP of this protocol? */
+bool service_has_protocol(const struct service_spec *service, uint8_t protocol);
 
 /* Is the service in mode nat, and has it a VIP of this protocol? */
 bool service_translates(const struct service_spec *service, uint8_t protocol);
@@ -118,7 +149,7 @@ int service_require_backend(const struct service_spec *service, const char *endp
 int desired_add_service(struct desired *desired, struct service_spec *spec, struct error *err);
 void desired_remove_service(struct desired *desired, struct service_spec *service);
 
-/* -EEXIST: already there. -EINVAL: family differs from the VIPs'. */
+/* -EEXIST: already there. -EINVAL: service_spec_check() would refuse it. */
 int service_add_backend(struct service_spec *service, const struct backend_spec *backend,
 			struct error *err);
 void service_remove_backend(struct service_spec *service, struct backend_spec *backend);

@@ -53,36 +53,51 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 
 /* --- fixtures --- */
 
+/* What comes behind the mode, and behind the timeouts, where nothing is said of it. */
+#define PLAIN_CHOICES                                                                              \
+	"\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","                        \
+	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
+	"\"too-big\":\"tell\","
+#define PLAIN_UDP "\"timeout-udp\":\"2m\",\"quic-id-length\":0,"
+
 static const char full_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
-	"\"mode\":\"nat\",\"scheduler\":\"maglev\",\"check\":\"http\",\"check-path\":\"/health\","
+	"\"mode\":\"gue\",\"gue-variant\":1,\"gue-port\":5555,\"tunnel-source\":\"fixed\","
+	"\"scheduler\":\"source\",\"tracking\":\"none\",\"when-down\":\"pass\","
+	"\"too-big\":\"drop\",\"check\":\"http\",\"check-path\":\"/health\","
 	"\"check-host\":\"example.org\",\"check-status\":\"200-204\",\"check-port\":8080,"
 	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\",\"rise\":3,\"fall\":4,"
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
-	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\"},"
-	"{\"address\":\"198.18.1.12:8080\",\"weight\":0,\"state\":\"maint\"}]}";
+	"\"timeout-udp\":\"7s\",\"quic-id-length\":2,"
+	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\","
+	"\"priority\":0,\"quic-id\":\"00ff\"},"
+	"{\"address\":\"[2001:db8::12]:80\",\"weight\":0,\"state\":\"maint\","
+	"\"priority\":255,\"quic-id\":\"\"}]}";
 
 static const char default_spec[] =
-	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\","
-	"\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
+	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
+	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
 	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
 	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
-	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\",\"backends\":[]}";
+	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP "\"backends\":[]}";
 
 static const char full_state[] =
 	"{\"version\":1,\"generation\":17,\"seed\":\"00ff00000000abcd\",\"services\":["
 	"{\"name\":\"web\",\"vip\":[\"tcp://[2001:db8::10]:80\",\"tcp://[2001:db8::10]:443\"],"
-	"\"mode\":\"l2\",\"scheduler\":\"maglev\",\"check\":\"none\",\"check-path\":\"/\","
+	"\"mode\":\"l2\"," PLAIN_CHOICES "\"check\":\"none\",\"check-path\":\"/\","
 	"\"check-host\":\"\",\"check-status\":\"204\",\"check-port\":0,\"check-interval\":\"1s\","
 	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
-	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\",\"id\":1,\"vip-ids\":[2,1],"
-	"\"backends\":[{\"address\":\"2001:db8::11\",\"weight\":1,\"state\":\"drain\",\"id\":65535,"
+	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
+	"\"id\":1,\"vip-ids\":[2,1],"
+	"\"backends\":[{\"address\":\"2001:db8::11\",\"weight\":1,\"state\":\"drain\","
+	"\"priority\":0,\"quic-id\":\"\",\"id\":65535,"
 	"\"removing\":true,\"deadline-ms\":1795222923456}]},"
-	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\","
-	"\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
+	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
+	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
 	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
 	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
-	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\",\"id\":2,\"vip-ids\":[3],"
+	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
+	"\"id\":2,\"vip-ids\":[3],"
 	"\"backends\":[]}]}";
 
 static cJSON *parse(const char *text)
@@ -226,7 +241,7 @@ static void test_spec_refused(void **state)
 		{"{\"name\":\"web\",\"vip\":[]}", "vip", "service web: needs at least one VIP"},
 		{"{\"name\":\"web\",\"vip\":7}", "vip", "service web: vip: not a string or"},
 		{"{\"name\":\"web\",\"vip\":[[]]}", "vip", "service web: vip: not a string or"},
-		{"{\"name\":\"web\",\"vip\":\"x\"}", "vip", "service web: vip: x: neither"},
+		{"{\"name\":\"web\",\"vip\":\"x\"}", "vip", "service web: vip: x: none"},
 		{"{\"name\":7}", "name", "service: name: 7 is not a string"},
 		{"{\"name\":\"a b\",\"vip\":\"tcp://198.18.0.10:80\"}", "name",
 		 "service name \"a b\": has a character that is not allowed"},
@@ -234,7 +249,28 @@ static void test_spec_refused(void **state)
 		{",\"Rise\":1", "Rise", "service web: unknown key \"Rise\""},
 		{",\"id\":1", "id", "service web: unknown key \"id\""},
 		{",\"rise\":1,\"rise\":2", "rise", "service web: key \"rise\" is given twice"},
-		{",\"mode\":\"ipip\"", "mode", "service web: mode: there is no such choice"},
+		{",\"mode\":\"vxlan\"", "mode", "service web: mode: there is no such choice"},
+		{",\"gue-variant\":2", "gue-variant", "service web: gue-variant: 2 is not"},
+		{",\"gue-port\":0", "gue-port", "service web: gue-port: 0 is out of range"},
+		{",\"gue-port\":65536", "gue-port", "service web: gue-port: 65536 is not"},
+		{",\"tunnel-source\":\"\"", "tunnel-source", "service web: tunnel-source: there"},
+		{",\"tracking\":\"some\"", "tracking", "service web: tracking: there is no"},
+		{",\"when-down\":false", "when-down", "service web: when-down: false is not"},
+		{",\"too-big\":\"cut\"", "too-big", "service web: too-big: there is no such"},
+		{",\"timeout-udp\":\"1s\"", "timeout-udp", "service web: timeout-udp: 1s is out"},
+		{",\"timeout-udp\":\"121m\"", "timeout-udp", "service web: timeout-udp: 121m"},
+		{",\"quic-id-length\":16", "quic-id-length", "service web: quic-id-length: 16 is"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\",\"priority\":256}]", "priority",
+		 "backend 198.18.1.11:80 of service web: priority: 256 is not"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\",\"quic-id\":\"0\"}]", "quic-id",
+		 "backend 198.18.1.11:80 of service web: quic-id: not an even number of digits"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\",\"quic-id\":\"0g\"}]", "quic-id",
+		 "backend 198.18.1.11:80 of service web: quic-id: not hexadecimal digits"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\","
+		 "\"quic-id\":\"00112233445566778899aabbccddeeff\"}]",
+		 "quic-id", "backend 198.18.1.11:80 of service web: quic-id: not an even number"},
+		{",\"backends\":[{\"address\":\"198.18.1.11\",\"quic-id\":7}]", "quic-id",
+		 "backend 198.18.1.11:80 of service web: quic-id: 7 is not a string"},
 		{",\"scheduler\":\"random\"", "scheduler", "service web: scheduler: there is no"},
 		{",\"check\":true", "check", "service web: check: true is not a string"},
 		{",\"check-path\":\"health\"", "check-path", "service web: check-path: \"health\""},
@@ -326,9 +362,20 @@ static void test_patch_all_or_nothing(void **state)
 		{"{\"vip\":\"tcp://198.18.0.9:80\",\"mode\":\"gre\"}", "mode",
 		 "service web: mode:"},
 		{"{\"vip\":[]}", "vip", "service web: needs at least one VIP"},
-		{"{\"vip\":\"tcp://[2001:db8::1]:80\"}", "address", "backend 198.18.1.11:80 of"},
+		{"{\"vip\":\"tcp://198.18.0.10:80\"}", "quic-id-length",
+		 "service web: quic-id-length: QUIC is UDP"},
+		{"{\"vip\":\"udp://[2001:db8::1]:80\",\"mode\":\"nat\"}", "address",
+		 "backend 198.18.1.11:80 of service web: not of the VIPs' address family"},
 		{"{\"mode\":\"l2\"}", "address",
-		 "backend 198.18.1.12:8080 of service web: mode l2"},
+		 "backend [2001:db8::12]:80 of service web: not of the VIPs' address family"},
+		{"{\"vip\":\"udp://198.18.0.10:81\"}", "address",
+		 "backend 198.18.1.11:80 of service web: mode gue does not translate ports"},
+		{"{\"quic-id-length\":3}", "quic-id",
+		 "backend 198.18.1.11:80 of service web: quic-id has 2 bytes, the service's"},
+		{"{\"quic-id-length\":0}", "quic-id",
+		 "backend 198.18.1.11:80 of service web: has a quic-id, but the service no"},
+		{"{\"scheduler\":\"least-conn\"}", "tracking",
+		 "service web: scheduler least-conn counts flows, which needs tracking all"},
 		{"{\"name\":\"shop\"}", "name", "service web: name: a service keeps its name"},
 		{"{\"backends\":[]}", "backends", "service web: backends: not changed along"},
 		{"{\"vip-ids\":[1,2]}", "vip-ids", "service web: unknown key"},
@@ -366,7 +413,8 @@ static void test_read_backend(void **state)
 	assert_int_equal(config_read_backend(json, &spec, &backend, &err), 0);
 	cJSON_Delete(json);
 	assert_json(config_write_backend(&backend),
-		    "{\"address\":\"198.18.1.11:80\",\"weight\":1,\"state\":\"up\"}");
+		    "{\"address\":\"198.18.1.11:80\",\"weight\":1,\"state\":\"up\","
+		    "\"priority\":0,\"quic-id\":\"\"}");
 	service_spec_clear(&spec);
 }
 
@@ -580,7 +628,7 @@ static void test_memory_read_state(void **state)
 
 static void test_memory_patch(void **state)
 {
-	cJSON *json = parse("{\"vip\":[\"tcp://198.18.0.9:80\"],\"rise\":9}");
+	cJSON *json = parse("{\"vip\":[\"udp://198.18.0.9:80\"],\"rise\":9}");
 	struct service_spec spec = {0};
 	struct error err;
 	int r = -ENOMEM;

@@ -153,6 +153,7 @@ static void test_ranges(void **state)
 		{&spec.timeout_ms[LB_FLOW_ESTABLISHED], 2000, 7200000, "timeout-established"},
 		{&spec.timeout_ms[LB_FLOW_EMBRYONIC], 1000, 30000, "timeout-embryonic"},
 		{&spec.timeout_ms[LB_FLOW_CLOSING], 2000, 7200000, "timeout-closing"},
+		{&spec.timeout_udp_ms, 2000, 7200000, "timeout-udp"},
 	};
 	struct error err;
 
@@ -303,6 +304,130 @@ static void test_l2_keeps_ports(void **state)
 		       "backend 198.18.1.12:8080 of service web: mode l2 does not translate ports, "
 		       "and VIP tcp://198.18.0.10:80 has another");
 	assert_int_equal(add_backend(&spec, "198.18.1.12", &err), -EINVAL);
+	service_spec_clear(&spec);
+}
+
+/* A tunnel carries either family, but its backends keep the port too. */
+static void test_tunnels(void **state)
+{
+	static const enum lb_mode modes[] = {LB_MODE_IPIP, LB_MODE_GUE};
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct service_spec four = make_service("four", "tcp://198.18.0.10:80");
+		struct service_spec six = make_service("six", "tcp://[2001:db8::10]:80");
+
+		four.mode = six.mode = modes[i];
+		assert_int_equal(add_backend(&four, "198.18.1.11:80", &err), 0);
+		assert_int_equal(add_backend(&four, "[2001:db8::11]:80", &err), 0);
+		assert_int_equal(add_backend(&six, "198.18.1.11:80", &err), 0);
+		assert_int_equal(add_backend(&six, "[2001:db8::11]:80", &err), 0);
+		assert_int_equal(add_backend(&four, "198.18.1.12:8080", &err), -EINVAL);
+		assert_string_equal(err.field, "address");
+		assert_int_equal(service_spec_check(&four, &err), 0);
+		four.mode = LB_MODE_L2;
+		assert_refused(service_spec_check(&four, &err), EINVAL, &err, "address",
+			       "backend [2001:db8::11]:80 of service four: not of the VIPs' "
+			       "address family");
+		service_spec_clear(&four);
+		service_spec_clear(&six);
+	}
+}
+
+static void test_sctp(void **state)
+{
+	struct service_spec spec = make_service("m3ua", "sctp://198.18.0.10:2905");
+	struct error err;
+
+	(void)state;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "mode",
+		       "service m3ua: VIP sctp://198.18.0.10:2905: mode nat cannot translate SCTP, "
+		       "whose checksum is a CRC32c of the whole packet");
+	assert_string_equal(err.hint, "use mode l2, ipip or gue");
+	spec.mode = LB_MODE_L2;
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	service_spec_clear(&spec);
+}
+
+/* The longest prefix and then the exact port wins, so only equals clash. */
+static void test_prefixes(void **state)
+{
+	struct service_spec spec = make_service("web", "tcp://198.18.0.0/24:80");
+	struct service_spec inside = make_service("inside", "tcp://198.18.0.10:80");
+	struct service_spec same = make_service("same", "tcp://198.18.0.0/24:80");
+	struct desired *desired = desired_new();
+	struct error err;
+
+	(void)state;
+	add_vip(&spec, "tcp://198.18.0.0/16:80");
+	add_vip(&spec, "tcp://198.18.0.10:443");
+	assert_int_equal(add_backend(&spec, "198.18.0.11:8080", &err), 0);
+	assert_int_equal(desired_add_service(desired, &spec, &err), 0);
+	assert_int_equal(desired_add_service(desired, &inside, &err), 0);
+	assert_refused(desired_add_service(desired, &same, &err), EEXIST, &err, "vip",
+		       "service same: VIP tcp://198.18.0.0/24:80 belongs to service web");
+	service_spec_clear(&same);
+	desired_free(desired);
+}
+
+static void test_least_conn_counts_flows(void **state)
+{
+	struct service_spec spec = make_service("web", "tcp://198.18.0.10:80");
+	struct error err;
+
+	(void)state;
+	spec.scheduler = LB_SCHEDULER_LEAST_CONN;
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	spec.tracking = TRACK_NONE;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "tracking",
+		       "service web: scheduler least-conn counts flows, which needs tracking all");
+	spec.scheduler = LB_SCHEDULER_SOURCE;
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	service_spec_clear(&spec);
+}
+
+static int add_quic_backend(struct service_spec *spec, const char *endpoint, uint8_t length,
+			    uint8_t first, struct error *err)
+{
+	struct backend_spec backend = make_backend(endpoint);
+
+	backend.quic_id_length = length;
+	backend.quic_id[0] = first;
+	return service_add_backend(spec, &backend, err);
+}
+
+static void test_quic_ids(void **state)
+{
+	struct service_spec spec = make_service("h3", "tcp://198.18.0.10:443");
+	struct error err;
+
+	(void)state;
+	assert_refused(add_quic_backend(&spec, "198.18.1.11:443", 2, 1, &err), EINVAL, &err,
+		       "quic-id",
+		       "backend 198.18.1.11:443 of service h3: has a quic-id, but the service no "
+		       "quic-id-length");
+	spec.quic_id_length = 2;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "quic-id-length",
+		       "service h3: quic-id-length: QUIC is UDP, and no VIP of the service is");
+	add_vip(&spec, "udp://198.18.0.10:443");
+	assert_int_equal(add_quic_backend(&spec, "198.18.1.11:443", 2, 1, &err), 0);
+	assert_int_equal(add_quic_backend(&spec, "198.18.1.12:443", 2, 2, &err), 0);
+	assert_int_equal(add_quic_backend(&spec, "198.18.1.13:443", 0, 0, &err), 0);
+	assert_int_equal(add_quic_backend(&spec, "198.18.1.14:443", 0, 0, &err), 0);
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	assert_refused(add_quic_backend(&spec, "198.18.1.15:443", 1, 3, &err), EINVAL, &err,
+		       "quic-id",
+		       "backend 198.18.1.15:443 of service h3: quic-id has 1 bytes, the service's "
+		       "quic-id-length is 2");
+	assert_refused(add_quic_backend(&spec, "198.18.1.15:443", 2, 2, &err), EINVAL, &err,
+		       "quic-id",
+		       "backend 198.18.1.15:443 of service h3: has the quic-id of backend "
+		       "198.18.1.12:443");
+	spec.backends[3].quic_id_length = 2;
+	spec.backends[3].quic_id[0] = 1;
+	assert_int_equal(service_spec_check(&spec, &err), -EINVAL);
+	assert_string_equal(err.field, "quic-id");
 	service_spec_clear(&spec);
 }
 
@@ -530,6 +655,11 @@ int main(void)
 		cmocka_unit_test(test_default_port),
 		cmocka_unit_test(test_portless_backends),
 		cmocka_unit_test(test_l2_keeps_ports),
+		cmocka_unit_test(test_tunnels),
+		cmocka_unit_test(test_sctp),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_least_conn_counts_flows),
+		cmocka_unit_test(test_quic_ids),
 		cmocka_unit_test(test_remove_backend_keeps_order),
 		cmocka_unit_test(test_require_backend),
 		cmocka_unit_test(test_reply_taker),
