@@ -250,6 +250,8 @@ static int backend_patch(struct call *call)
 		endpoint = change.backend->endpoint;
 		ret = config_patch_backend(call->body, unix_ms(), change.backend, &call->err);
 	}
+	if (ret == 0)
+		ret = service_spec_check(change.service, &call->err);
 	ret = change_end(call, &change, ret);
 	return ret ? ret : answer_backend(call, 200, call->service, &endpoint);
 }
@@ -316,10 +318,11 @@ static int backend_delete(struct call *call)
 static int status_get(struct call *call)
 {
 	double uptime = (double)(uv_hrtime() - call->api->started_ns) / 1e9;
+	const struct dataplane_interface *interfaces;
+	size_t count;
 
-	return answer(call, 200,
-		      view_status(call->api->manager, call->api->interfaces,
-				  call->api->interface_count, uptime));
+	interfaces = dataplane_bpf_interfaces(call->api->dp, &count);
+	return answer(call, 200, view_status(call->api->manager, interfaces, count, uptime));
 }
 
 /* --- routing --- */

@@ -9,9 +9,8 @@
 
 struct api {
 	struct manager *manager;
-	const struct dataplane_interface *interfaces;
-	size_t interface_count;
-	uint64_t started_ns; /* uv_hrtime() at start */
+	struct dataplane *dp; /* the real one: its interfaces come and go */
+	uint64_t started_ns;  /* uv_hrtime() at start */
 };
 
 /* An http_handler; context is a struct api. */

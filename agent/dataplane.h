@@ -8,7 +8,8 @@
  * only file that includes libbpf; tests put a fake behind the same struct.
  *
  * Shared memory is read by packets at any moment. Who writes it keeps the rules that abi.h gives
- * with each struct; sync.c is the only writer, but for flow words that flow_scan() clears.
+ * with each struct. sync.c writes it, ports.c the switch for bonds, and flow_scan.c clears flow
+ * words and puts loads right.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +26,17 @@ struct dataplane_sizes {
 	uint32_t vips;
 	uint32_t flows; /* entries; a power of two, at least LB_FLOW_WAYS */
 	uint32_t nat_flows;
+	uint32_t fragments;  /* fragmented packets on their way */
 	uint32_t table_size; /* slots of a Maglev table; a prime */
+};
+
+/* A VIP's place is its key with so many bits if it is one address, with fewer if it is a prefix. */
+#define DATAPLANE_VIP_BITS (LB_VIP_PREFIX_BASE + 128)
+
+/* Addresses that begin alike: one of them, its other bits zero, and how many bits those are. */
+struct dataplane_prefix {
+	struct lb_addr addr;
+	uint8_t host_bits;
 };
 
 /* The longest idle times that the clock can tell at any HZ: of embryonic flows, of all others. */
@@ -47,6 +58,8 @@ struct dataplane {
 	struct dataplane_clock clock;
 	uint16_t nat_port_low; /* mode nat sends from these ports, inclusive */
 	uint16_t nat_port_high;
+	struct dataplane_prefix tunnel_sources[2]; /* outer ones, of IPv4 and of IPv6 */
+	uint32_t mtu; /* of the attached interface with the longest; 0: none is attached */
 	bool adopted; /* the maps were there already, with the flows of a former agent */
 
 	/* Shared with the kernel. Index 0 of services and backends is none. */
@@ -54,21 +67,34 @@ struct dataplane {
 	struct lb_backend *backends;  /* sizes.backends + 1 */
 	struct lb_slot_line *slots;   /* table_blocks of table_lines each; block 0 stays empty */
 	struct lb_flow_bucket *flows; /* sizes.flows / LB_FLOW_WAYS */
+	int64_t *loads;               /* sizes.backends + 1; map backend_loads */
+	struct lb_switches *switches;
 	uint32_t table_lines;
 	uint32_t table_blocks;
 };
 
 struct dataplane_ops {
-	/* VIPs and own addresses. put replaces; remove of what is not there is no error. */
-	int (*vip_put)(struct dataplane *dp, const struct lb_vip_key *key, const struct lb_vip *vip,
-		       struct error *err);
-	int (*vip_remove)(struct dataplane *dp, const struct lb_vip_key *key, struct error *err);
+	/* VIPs and own addresses. put replaces; remove of what is not there is no error. The
+	 * switch for prefixes is the caller's to throw. */
+	int (*vip_put)(struct dataplane *dp, const struct lb_vip_prefix_key *key,
+		       const struct lb_vip *vip, struct error *err);
+	int (*vip_remove)(struct dataplane *dp, const struct lb_vip_prefix_key *key,
+			  struct error *err);
 	/* Calls visit for each VIP; visit may remove the one it is shown, whose key and vip are
 	 * valid until then. */
 	void (*vip_each)(struct dataplane *dp,
-			 void (*visit)(void *context, const struct lb_vip_key *key,
+			 void (*visit)(void *context, const struct lb_vip_prefix_key *key,
 				       const struct lb_vip *vip),
 			 void *context);
+
+	/* QUIC server IDs, likewise. */
+	int (*quic_put)(struct dataplane *dp, const struct lb_quic_key *key, uint16_t backend_id,
+			struct error *err);
+	int (*quic_remove)(struct dataplane *dp, const struct lb_quic_key *key, struct error *err);
+	void (*quic_each)(struct dataplane *dp,
+			  void (*visit)(void *context, const struct lb_quic_key *key,
+					uint16_t backend_id),
+			  void *context);
 
 	/* Counters, summed over CPUs. */
 	void (*vip_stats)(struct dataplane *dp, uint16_t vip_id, struct lb_traffic *ret_stats);
@@ -83,8 +109,19 @@ struct dataplane_ops {
 
 	/* Entries in the map of translated flows, live or not yet given up. */
 	uint32_t (*nat_flow_count)(struct dataplane *dp);
-	/* Lets packets leave by this interface. */
-	int (*egress_add)(struct dataplane *dp, uint32_t ifindex, struct error *err);
+	/* Puts the program into the packets' way on an interface, or takes it out. */
+	int (*attach)(struct dataplane *dp, const char *interface, struct error *err);
+	void (*detach)(struct dataplane *dp, const char *interface);
+	/* Packets whose way names `ifindex`, an interface or a bond, leave by interface `by`. */
+	int (*egress_put)(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err);
+	void (*egress_remove)(struct dataplane *dp, uint32_t ifindex);
+	/* The bond that an interface is a member of. The switch for bonds is the caller's. */
+	int (*bond_member_put)(struct dataplane *dp, uint32_t ifindex, uint32_t bond,
+			       struct error *err);
+	void (*bond_member_remove)(struct dataplane *dp, uint32_t ifindex);
+	void (*bond_member_each)(struct dataplane *dp,
+				 void (*visit)(void *context, uint32_t ifindex, uint32_t bond),
+				 void *context);
 	/* The kernel's jiffies, which flow entries are stamped with. */
 	uint64_t (*now)(struct dataplane *dp);
 };

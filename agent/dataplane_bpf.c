@@ -25,6 +25,8 @@
 #define SPARE_TABLES      8   /* see table_blocks below */
 #define OWN_ADDRESSES     256 /* room beside the VIPs for own addresses of mode nat */
 #define VERIFIER_LOG_SIZE (16u << 20)
+/* What fits a page with headroom and tailroom; longer packets come in several. */
+#define MTU_ONE_PAGE      3498
 
 struct dataplane_bpf {
 	struct dataplane base;
@@ -33,9 +35,12 @@ struct dataplane_bpf {
 	int lock_fd; /* of the directory, locked: one agent a directory */
 	int cpus;
 	uint64_t seed;
+	uint32_t icmp_per_second;
+	enum attach_mode mode;
+	char replaced[160]; /* see dataplane_bpf_replaced() */
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
-	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes;
+	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
 	/* Room for one value of a per-CPU map, for all CPUs. */
 	union {
 		struct lb_traffic *traffic;
@@ -50,45 +55,138 @@ static struct dataplane_bpf *bpf_of(struct dataplane *dp)
 	return (struct dataplane_bpf *)dp;
 }
 
-/* --- counters and VIPs --- */
+/* --- VIPs and QUIC server IDs --- */
 
-static int vip_put(struct dataplane *dp, const struct lb_vip_key *key, const struct lb_vip *vip,
-		   struct error *err)
+static int map_error(const struct bpf_map *map, int code, struct error *err)
 {
-	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.vips);
-
-	if (bpf_map_update_elem(fd, key, vip, BPF_ANY) == 0)
-		return 0;
-	return error_set(err, errno, "map vips: %s", strerror(errno));
+	return error_set(err, code, "map %s: %s", bpf_map__name(map), strerror(code));
 }
 
-static int vip_remove(struct dataplane *dp, const struct lb_vip_key *key, struct error *err)
+static int map_put(const struct bpf_map *map, const void *key, const void *value, struct error *err)
 {
-	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.vips);
-
-	if (bpf_map_delete_elem(fd, key) == 0 || errno == ENOENT)
+	if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY) == 0)
 		return 0;
-	return error_set(err, errno, "map vips: %s", strerror(errno));
+	return map_error(map, errno, err);
 }
 
-static void vip_each(struct dataplane *dp,
-		     void (*visit)(void *context, const struct lb_vip_key *key,
-				   const struct lb_vip *vip),
+static int map_remove(const struct bpf_map *map, const void *key, struct error *err)
+{
+	if (bpf_map_delete_elem(bpf_map__fd(map), key) == 0 || errno == ENOENT)
+		return 0;
+	return map_error(map, errno, err);
+}
+
+/* Calls visit for each entry; visit may remove the one it is shown. Keys are at most
+ * MAP_KEY_MAX long, values MAP_VALUE_MAX. */
+#define MAP_KEY_MAX   64
+#define MAP_VALUE_MAX 16
+static void map_each(const struct bpf_map *map,
+		     void (*visit)(void *context, const void *key, const void *value),
 		     void *context)
 {
-	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.vips);
-	struct lb_vip_key key, next;
-	struct lb_vip vip;
-	int more = bpf_map_get_next_key(fd, NULL, &key) == 0;
+	_Alignas(8) char key[MAP_KEY_MAX], next[MAP_KEY_MAX], value[MAP_VALUE_MAX];
+	int fd = bpf_map__fd(map);
+	int more = bpf_map_get_next_key(fd, NULL, key) == 0;
 
 	while (more) {
 		/* the next key is asked for first: visit may remove this one */
-		more = bpf_map_get_next_key(fd, &key, &next) == 0;
-		if (bpf_map_lookup_elem(fd, &key, &vip) == 0)
-			visit(context, &key, &vip);
-		key = next;
+		more = bpf_map_get_next_key(fd, key, next) == 0;
+		if (bpf_map_lookup_elem(fd, key, value) == 0)
+			visit(context, key, value);
+		memcpy(key, next, sizeof(key));
 	}
 }
+
+static bool vip_is_prefix(const struct lb_vip_prefix_key *key)
+{
+	return key->prefix_length < DATAPLANE_VIP_BITS;
+}
+
+static int vip_put(struct dataplane *dp, const struct lb_vip_prefix_key *key,
+		   const struct lb_vip *vip, struct error *err)
+{
+	const struct ingress *skel = bpf_of(dp)->skel;
+
+	if (vip_is_prefix(key))
+		return map_put(skel->maps.vip_prefixes, key, vip, err);
+	return map_put(skel->maps.vips, &key->vip, vip, err);
+}
+
+static int vip_remove(struct dataplane *dp, const struct lb_vip_prefix_key *key, struct error *err)
+{
+	const struct ingress *skel = bpf_of(dp)->skel;
+
+	if (vip_is_prefix(key))
+		return map_remove(skel->maps.vip_prefixes, key, err);
+	return map_remove(skel->maps.vips, &key->vip, err);
+}
+
+/* What a caller of vip_each() and its like wants to be shown, behind map_each(). */
+struct visit {
+	void (*vip)(void *context, const struct lb_vip_prefix_key *key, const struct lb_vip *vip);
+	void (*quic)(void *context, const struct lb_quic_key *key, uint16_t backend_id);
+	void (*bond_member)(void *context, uint32_t ifindex, uint32_t bond);
+	void *context;
+};
+
+static void visit_vip(void *context, const void *key, const void *value)
+{
+	struct lb_vip_prefix_key whole = {.prefix_length = DATAPLANE_VIP_BITS};
+	const struct visit *visit = context;
+
+	memcpy(&whole.vip, key, sizeof(whole.vip));
+	visit->vip(visit->context, &whole, value);
+}
+
+static void visit_prefix(void *context, const void *key, const void *value)
+{
+	const struct visit *visit = context;
+
+	visit->vip(visit->context, key, value);
+}
+
+static void vip_each(struct dataplane *dp,
+		     void (*visit)(void *context, const struct lb_vip_prefix_key *key,
+				   const struct lb_vip *vip),
+		     void *context)
+{
+	struct visit shown = {.vip = visit, .context = context};
+
+	map_each(bpf_of(dp)->skel->maps.vips, visit_vip, &shown);
+	map_each(bpf_of(dp)->skel->maps.vip_prefixes, visit_prefix, &shown);
+}
+
+static int quic_put(struct dataplane *dp, const struct lb_quic_key *key, uint16_t backend_id,
+		    struct error *err)
+{
+	uint32_t value = backend_id;
+
+	return map_put(bpf_of(dp)->skel->maps.quic_servers, key, &value, err);
+}
+
+static int quic_remove(struct dataplane *dp, const struct lb_quic_key *key, struct error *err)
+{
+	return map_remove(bpf_of(dp)->skel->maps.quic_servers, key, err);
+}
+
+static void visit_quic(void *context, const void *key, const void *value)
+{
+	const struct visit *visit = context;
+
+	visit->quic(visit->context, key, (uint16_t) * (const uint32_t *)value);
+}
+
+static void quic_each(struct dataplane *dp,
+		      void (*visit)(void *context, const struct lb_quic_key *key,
+				    uint16_t backend_id),
+		      void *context)
+{
+	struct visit shown = {.quic = visit, .context = context};
+
+	map_each(bpf_of(dp)->skel->maps.quic_servers, visit_quic, &shown);
+}
+
+/* --- counters --- */
 
 /* Reads one index of a per-CPU map into dp->percpu. False: no such index. */
 static bool percpu_read(struct dataplane_bpf *dp, const struct bpf_map *map, uint32_t index)
@@ -189,14 +287,46 @@ static uint32_t nat_flow_count(struct dataplane *dp)
 	return total;
 }
 
-static int egress_add(struct dataplane *dp, uint32_t ifindex, struct error *err)
+/* --- interfaces --- */
+
+static int egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err)
 {
 	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.egress);
 
-	if (bpf_map_update_elem(fd, &ifindex, &ifindex, BPF_ANY) == 0)
+	if (bpf_map_update_elem(fd, &ifindex, &by, BPF_ANY) == 0)
 		return 0;
-	return error_set(err, errno, "interface %u: cannot be an egress: %s", ifindex,
-			 strerror(errno));
+	return error_set(err, errno, "interface %u: cannot be an egress: %s", by, strerror(errno));
+}
+
+static void egress_remove(struct dataplane *dp, uint32_t ifindex)
+{
+	bpf_map_delete_elem(bpf_map__fd(bpf_of(dp)->skel->maps.egress), &ifindex);
+}
+
+static int bond_member_put(struct dataplane *dp, uint32_t ifindex, uint32_t bond, struct error *err)
+{
+	return map_put(bpf_of(dp)->skel->maps.bond_members, &ifindex, &bond, err);
+}
+
+static void bond_member_remove(struct dataplane *dp, uint32_t ifindex)
+{
+	bpf_map_delete_elem(bpf_map__fd(bpf_of(dp)->skel->maps.bond_members), &ifindex);
+}
+
+static void visit_bond_member(void *context, const void *key, const void *value)
+{
+	const struct visit *visit = context;
+
+	visit->bond_member(visit->context, *(const uint32_t *)key, *(const uint32_t *)value);
+}
+
+static void bond_member_each(struct dataplane *dp,
+			     void (*visit)(void *context, uint32_t ifindex, uint32_t bond),
+			     void *context)
+{
+	struct visit shown = {.bond_member = visit, .context = context};
+
+	map_each(bpf_of(dp)->skel->maps.bond_members, visit_bond_member, &shown);
 }
 
 static uint64_t now(struct dataplane *dp)
@@ -207,6 +337,8 @@ static uint64_t now(struct dataplane *dp)
 	bpf_prog_test_run_opts(bpf_program__fd(bpf_of(dp)->skel->progs.lb_clock), &opts);
 	return jiffies;
 }
+
+static void detach(struct dataplane *dp, const char *interface);
 
 static const struct dataplane_ops ops = {
 	.vip_put = vip_put,
@@ -219,7 +351,16 @@ static const struct dataplane_ops ops = {
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
 	.nat_flow_count = nat_flow_count,
-	.egress_add = egress_add,
+	.quic_put = quic_put,
+	.quic_remove = quic_remove,
+	.quic_each = quic_each,
+	.attach = dataplane_bpf_attach,
+	.detach = detach,
+	.egress_put = egress_put,
+	.egress_remove = egress_remove,
+	.bond_member_put = bond_member_put,
+	.bond_member_remove = bond_member_remove,
+	.bond_member_each = bond_member_each,
 	.now = now,
 };
 
@@ -287,33 +428,53 @@ static void set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 		(uint16_t)(dp->base.nat_port_high - dp->base.nat_port_low + 1);
 	constants->lb_tick_shift = dp->base.clock.tick_shift;
 	constants->lb_coarse_tick_shift = dp->base.clock.coarse_tick_shift;
+	constants->lb_icmp_per_second = dp->icmp_per_second;
+	if (dp->base.mtu > MTU_ONE_PAGE) {
+		constants->lb_frags = true;
+		bpf_program__set_flags(skel->progs.lb_ingress,
+				       bpf_program__flags(skel->progs.lb_ingress) |
+					       BPF_F_XDP_HAS_FRAGS);
+	}
 }
 
 static void set_sizes(struct dataplane_bpf *dp)
 {
 	const struct dataplane_sizes *sizes = &dp->base.sizes;
 
-	bpf_map__set_max_entries(dp->skel->maps.vips, sizes->vips + OWN_ADDRESSES);
+	/* Each VIP may have an address of its own, whose pings are answered. */
+	bpf_map__set_max_entries(dp->skel->maps.vips, 2 * sizes->vips + OWN_ADDRESSES);
+	bpf_map__set_max_entries(dp->skel->maps.vip_prefixes, 2 * sizes->vips);
 	bpf_map__set_max_entries(dp->skel->maps.vip_stats, sizes->vips + 1);
 	bpf_map__set_max_entries(dp->skel->maps.services, sizes->services + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backends, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backend_stats, sizes->backends + 1);
+	bpf_map__set_max_entries(dp->skel->maps.backend_loads, sizes->backends + 1);
+	bpf_map__set_max_entries(dp->skel->maps.quic_servers, sizes->backends);
 	bpf_map__set_max_entries(dp->skel->maps.slots,
 				 dp->base.table_blocks * dp->base.table_lines);
 	bpf_map__set_max_entries(dp->skel->maps.flows, sizes->flows / LB_FLOW_WAYS);
 	bpf_map__set_max_entries(dp->skel->maps.nat_flows, sizes->nat_flows);
+	bpf_map__set_max_entries(dp->skel->maps.fragments, sizes->fragments);
 }
 
+static bool is_switches(const struct bpf_map *map)
+{
+	return strcmp(bpf_map__name(map), ".data.switches") == 0;
+}
+
+/* A bpffs wants no dots in names. */
 static void map_path(const struct dataplane_bpf *dp, const struct bpf_map *map, char *buffer,
 		     size_t size)
 {
-	snprintf(buffer, size, "%s/maps/%s", dp->bpffs, bpf_map__name(map));
+	snprintf(buffer, size, "%s/maps/%s", dp->bpffs,
+		 is_switches(map) ? "switches" : bpf_map__name(map));
 }
 
 /* Constants live in a map of libbpf's own; scratch is nobody's between two packets. */
 static bool map_is_pinned(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map) && !strstr(bpf_map__name(map), "_scratch");
+	return is_switches(map) ||
+	       (!bpf_map__is_internal(map) && !strstr(bpf_map__name(map), "_scratch"));
 }
 
 /* The fd of a former agent's map of the same name and layout, or -1. */
@@ -339,7 +500,8 @@ static int map_former(const struct dataplane_bpf *dp, const struct bpf_map *map)
 	return -1;
 }
 
-static bool meta_fits(const struct dataplane_bpf *dp)
+/* False, and dp->replaced says why, if a former agent's meta is not as ours would be. */
+static bool meta_fits(struct dataplane_bpf *dp)
 {
 	int fd = map_former(dp, dp->skel->maps.meta);
 	struct lb_meta former = {0};
@@ -348,25 +510,43 @@ static bool meta_fits(const struct dataplane_bpf *dp)
 
 	if (fd >= 0)
 		close(fd);
-	return found && former.abi_version == LB_ABI_VERSION &&
-	       former.table_size == dp->base.sizes.table_size && former.seed == dp->seed;
+	if (!found || former.abi_version != LB_ABI_VERSION)
+		snprintf(dp->replaced, sizeof(dp->replaced),
+			 "maps are of ABI version %u, this lbagent's of %u", former.abi_version,
+			 LB_ABI_VERSION);
+	else if (former.table_size != dp->base.sizes.table_size)
+		snprintf(dp->replaced, sizeof(dp->replaced), "table size was %u and is %u",
+			 former.table_size, dp->base.sizes.table_size);
+	else if (former.seed != dp->seed)
+		snprintf(dp->replaced, sizeof(dp->replaced),
+			 "the flow hash has another seed: the state is not the one of before");
+	else
+		return true;
+	return false;
 }
 
-static bool all_maps_fit(const struct dataplane_bpf *dp)
+static bool all_maps_fit(struct dataplane_bpf *dp)
 {
 	struct bpf_map *map;
+	char path[256];
 	int fd;
 
+	map_path(dp, dp->skel->maps.meta, path, sizeof(path));
+	if (access(path, F_OK) || !meta_fits(dp))
+		return false;
 	bpf_object__for_each_map(map, dp->skel->obj)
 	{
 		if (!map_is_pinned(map))
 			continue;
 		fd = map_former(dp, map);
-		if (fd < 0)
+		if (fd < 0) {
+			snprintf(dp->replaced, sizeof(dp->replaced),
+				 "map %s has another size or layout", bpf_map__name(map));
 			return false;
+		}
 		close(fd);
 	}
-	return meta_fits(dp);
+	return true;
 }
 
 static int adopt_map(const struct dataplane_bpf *dp, struct bpf_map *map, struct error *err)
@@ -401,6 +581,8 @@ static int adopt_maps(struct dataplane_bpf *dp, struct error *err)
 static uint64_t map_bytes(const struct dataplane_sizes *sizes, uint32_t slot_lines)
 {
 	return (uint64_t)slot_lines * sizeof(struct lb_slot_line) + (uint64_t)sizes->flows * 8 +
+	       (uint64_t)sizes->fragments *
+		       (sizeof(struct lb_fragment_key) + sizeof(struct lb_fragment) + 64) +
 	       (uint64_t)sizes->nat_flows *
 		       (sizeof(struct lb_tuple) + sizeof(struct lb_nat_entry) + 64);
 }
@@ -427,11 +609,16 @@ static int load_error(const struct dataplane_bpf *dp, int code, struct error *er
 	if (code == ENOMEM)
 		return error_hint(err, ret,
 				  "the maps need %llu MiB: raise the memory limit, or lower "
-				  "--flows, --nat-flows or --max-services",
+				  "--flows, --nat-flows, --fragments or --max-services",
 				  (unsigned long long)mib);
 	if (code == EPERM)
 		return error_hint(err, ret,
 				  "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
+	if (code == EINVAL && dp->base.mtu > MTU_ONE_PAGE)
+		return error_hint(err, ret,
+				  "an MTU of %u needs Linux 5.18 or later: lower it to %d, or take "
+				  "a newer kernel",
+				  dp->base.mtu, MTU_ONE_PAGE);
 	return error_hint(err, ret,
 			  "Linux 5.15 or later is needed; --verifier-log FILE tells "
 			  "what the verifier says");
@@ -506,6 +693,10 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 	if (ret == 0)
 		ret = map_memory(dp->skel->maps.flows, (void **)&dp->base.flows, &dp->flows_bytes,
 				 err);
+	if (ret == 0)
+		ret = map_memory(dp->skel->maps.backend_loads, (void **)&dp->base.loads,
+				 &dp->loads_bytes, err);
+	dp->base.switches = &dp->skel->data_switches->lb_switches; /* libbpf has mapped it */
 	return ret;
 }
 
@@ -560,6 +751,10 @@ int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct datapla
 	dp->seed = config->seed;
 	dp->base.nat_port_low = config->nat_port_low;
 	dp->base.nat_port_high = config->nat_port_high;
+	memcpy(dp->base.tunnel_sources, config->tunnel_sources, sizeof(config->tunnel_sources));
+	dp->base.mtu = config->mtu;
+	dp->icmp_per_second = config->icmp_per_second;
+	dp->mode = config->mode;
 	dp->base.ops = &ops;
 	dp->base.sizes = config->sizes;
 	dp->base.clock = dataplane_clock_for(kernel_hz());
@@ -606,6 +801,7 @@ void dataplane_bpf_close(struct dataplane *dp)
 	unmap(dp->backends, bpf->backends_bytes);
 	unmap(dp->slots, bpf->slots_bytes);
 	unmap(dp->flows, bpf->flows_bytes);
+	unmap(dp->loads, bpf->loads_bytes);
 	ingress__destroy(bpf->skel);
 	free(bpf->percpu.raw);
 	if (bpf->lock_fd >= 0) {
@@ -677,7 +873,8 @@ static int link_create(struct dataplane_bpf *dp, uint32_t ifindex, uint32_t flag
 	return fd < 0 ? -errno : fd;
 }
 
-static int attach_error(const char *interface, uint32_t ifindex, int code, struct error *err)
+static int attach_error(const struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
+			int code, struct error *err)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
 	int ret;
@@ -692,23 +889,27 @@ static int attach_error(const char *interface, uint32_t ifindex, int code, struc
 	}
 	ret = error_set(err, code, "interface %s: XDP program cannot be attached: %s", interface,
 			strerror(code));
-	return error_hint(err, ret,
-			  "try --xdp-mode generic; the MTU may be too large for native "
-			  "XDP (3,498 bytes at most on many drivers)");
+	if (dp->base.mtu > MTU_ONE_PAGE)
+		return error_hint(
+			err, ret,
+			"the driver may not know native XDP at MTUs over %d (multi-buffer "
+			"XDP): lower the MTU, or try --xdp-mode generic",
+			MTU_ONE_PAGE);
+	return error_hint(err, ret, "try --xdp-mode generic");
 }
 
 static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
-		    enum attach_mode mode, struct error *err)
+		    struct error *err)
 {
 	char path[256];
 	int fd = -EOPNOTSUPP, ret = 0;
 
-	if (mode != ATTACH_GENERIC)
+	if (dp->mode != ATTACH_GENERIC)
 		fd = link_create(dp, ifindex, XDP_FLAGS_DRV_MODE);
-	if (fd < 0 && fd != -EBUSY && mode != ATTACH_NATIVE)
+	if (fd < 0 && fd != -EBUSY && dp->mode != ATTACH_NATIVE)
 		fd = link_create(dp, ifindex, XDP_FLAGS_SKB_MODE);
 	if (fd < 0)
-		return attach_error(interface, ifindex, -fd, err);
+		return attach_error(dp, interface, ifindex, -fd, err);
 	link_path(dp->bpffs, interface, path, sizeof(path));
 	if (bpf_obj_pin(fd, path))
 		ret = error_set(err, errno, "link %s: cannot be pinned: %s", path, strerror(errno));
@@ -732,7 +933,8 @@ static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *e
 	bpf_object__for_each_map(map, twin->obj)
 	{
 		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));
-		if (bpf_map__is_internal(map) || bpf_map__reuse_fd(map, bpf_map__fd(original)) == 0)
+		if ((bpf_map__is_internal(map) && !is_switches(map)) ||
+		    bpf_map__reuse_fd(map, bpf_map__fd(original)) == 0)
 			continue;
 		error_set(err, errno, "map %s: cannot be shared: %s", bpf_map__name(map),
 			  strerror(errno));
@@ -743,14 +945,14 @@ static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *e
 }
 
 static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface *entry,
-			   enum attach_mode mode, struct error *err)
+			   struct error *err)
 {
 	struct ingress *twin = open_twin(dp, err);
 	int ret;
 
 	if (!twin)
 		return -EIO;
-	ret = dispatcher_join(dp->bpffs, entry->name, entry->ifindex, twin->obj, mode,
+	ret = dispatcher_join(dp->bpffs, entry->name, entry->ifindex, twin->obj, dp->mode,
 			      &entry->is_new, err);
 	ingress__destroy(twin);
 	entry->attached_by = "dispatcher";
@@ -758,7 +960,7 @@ static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface 
 }
 
 static int attach_link(struct dataplane_bpf *dp, struct dataplane_interface *entry,
-		       enum attach_mode mode, struct error *err)
+		       struct error *err)
 {
 	struct error ignored;
 	char path[256];
@@ -773,7 +975,7 @@ static int attach_link(struct dataplane_bpf *dp, struct dataplane_interface *ent
 	entry->is_new = ret == 0;
 	entry->attached_by = "link";
 	if (ret == 0)
-		ret = link_new(dp, entry->name, entry->ifindex, mode, err);
+		ret = link_new(dp, entry->name, entry->ifindex, err);
 	return ret < 0 ? ret : 0;
 }
 
@@ -786,8 +988,7 @@ static const char *attached_mode(uint32_t ifindex)
 	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
 }
 
-int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum attach_mode mode,
-			 struct error *err)
+int dataplane_bpf_attach(struct dataplane *base, const char *interface, struct error *err)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
 	uint32_t ifindex = if_nametoindex(interface);
@@ -801,14 +1002,14 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum att
 	if (dp->interface_count == DATAPLANE_INTERFACES_MAX)
 		return error_set(err, E2BIG, "interface %s: more than %d interfaces", interface,
 				 DATAPLANE_INTERFACES_MAX);
-	ret = egress_add(base, ifindex, err);
+	ret = egress_put(base, ifindex, ifindex, err);
 	if (ret)
 		return ret;
 	entry = &dp->interfaces[dp->interface_count];
 	snprintf(entry->name, sizeof(entry->name), "%s", interface);
 	entry->ifindex = ifindex;
-	ret = dispatcher_present(ifindex) ? join_dispatcher(dp, entry, mode, err)
-					  : attach_link(dp, entry, mode, err);
+	ret = dispatcher_present(ifindex) ? join_dispatcher(dp, entry, err)
+					  : attach_link(dp, entry, err);
 	if (ret)
 		return ret;
 	entry->mode = attached_mode(ifindex);
@@ -816,30 +1017,57 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, enum att
 	return 0;
 }
 
+static void take_off(const struct dataplane_bpf *dp, const struct dataplane_interface *entry)
+{
+	struct error ignored;
+	char path[256];
+
+	dispatcher_leave(dp->bpffs, entry->name, &ignored);
+	link_path(dp->bpffs, entry->name, path, sizeof(path));
+	unlink(path); /* the last reference detaches */
+}
+
+static void detach(struct dataplane *base, const char *interface)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	struct dataplane_interface *entry = dp->interfaces, *end = entry + dp->interface_count;
+
+	while (entry < end && strcmp(entry->name, interface) != 0)
+		entry++;
+	if (entry == end)
+		return;
+	take_off(dp, entry);
+	egress_remove(base, entry->ifindex);
+	dp->interface_count--;
+	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof(*entry));
+}
+
 void dataplane_bpf_detach_new(struct dataplane *base)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
-	struct error ignored;
-	char path[256];
 	size_t i;
 
 	for (i = 0; i < dp->interface_count; i++) {
-		if (!dp->interfaces[i].is_new)
-			continue;
-		dispatcher_leave(dp->bpffs, dp->interfaces[i].name, &ignored);
-		link_path(dp->bpffs, dp->interfaces[i].name, path, sizeof(path));
-		unlink(path);
+		if (dp->interfaces[i].is_new)
+			take_off(dp, &dp->interfaces[i]);
 	}
 }
+
+static int remove_pins(const char *bpffs, const char *name, struct error *err);
 
 int dataplane_bpf_pin(struct dataplane *base, struct error *err)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
 	struct bpf_map *map;
 	char path[256];
+	int ret;
 
 	if (base->adopted)
 		return 0;
+	/* A former ABI may have had maps that ours has not. */
+	ret = remove_pins(dp->bpffs, "maps", err);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "%s/maps", dp->bpffs);
 	mkdir(path, 0700);
 	bpf_object__for_each_map(map, dp->skel->obj)
@@ -847,12 +1075,16 @@ int dataplane_bpf_pin(struct dataplane *base, struct error *err)
 		if (!map_is_pinned(map))
 			continue;
 		map_path(dp, map, path, sizeof(path));
-		unlink(path);
 		if (bpf_obj_pin(bpf_map__fd(map), path))
 			return error_set(err, errno, "map %s: cannot be pinned: %s", path,
 					 strerror(errno));
 	}
 	return 0;
+}
+
+const char *dataplane_bpf_replaced(const struct dataplane *base)
+{
+	return ((const struct dataplane_bpf *)base)->replaced;
 }
 
 const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplane *base,

@@ -24,6 +24,10 @@ struct dataplane_bpf_config {
 	uint64_t seed;         /* of the flow hash */
 	uint16_t nat_port_low; /* NAT ports: low to high, inclusive */
 	uint16_t nat_port_high;
+	struct dataplane_prefix tunnel_sources[2]; /* as in struct dataplane */
+	uint32_t icmp_per_second;                  /* ICMP errors that one CPU may send */
+	enum attach_mode mode;
+	uint32_t mtu;             /* as in struct dataplane: what packets must be taken in */
 	const char *verifier_log; /* file that gets the verifier's log; NULL: none */
 };
 
@@ -39,19 +43,22 @@ struct dataplane_interface {
 /*
  * Checks what must be there (rights, bpffs, no other agent on the directory), loads the program
  * and makes or adopts the maps. Nothing is attached yet, the running program goes on undisturbed.
- * Maps of another ABI version, size or seed are replaced, see dataplane.adopted.
+ * Maps of another ABI version, size or seed are replaced, see dataplane.adopted and
+ * dataplane_bpf_replaced().
  */
 int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
 		       struct error *err);
+
+/* Why a former agent's maps are replaced; empty: there are none, or they are adopted. */
+const char *dataplane_bpf_replaced(const struct dataplane *dp);
 
 /*
  * Puts the loaded program into the packets' way on an interface: a former agent's program is
  * replaced by one atomic step, a stranger's is never touched. Where libxdp's dispatcher runs
  * already ours joins it; elsewhere it gets a link of its own, which any other program makes
- * impossible (-EBUSY).
+ * impossible (-EBUSY). Packets may then leave by it, too. The same as dataplane_ops.attach.
  */
-int dataplane_bpf_attach(struct dataplane *dp, const char *interface, enum attach_mode mode,
-			 struct error *err);
+int dataplane_bpf_attach(struct dataplane *dp, const char *interface, struct error *err);
 
 /* The path of an interface's pin in a directory of bpffs, see above; bpffs is below size - 64. */
 void dataplane_bpf_pin_path(const char *bpffs, const char *directory, const char *interface,
@@ -63,7 +70,7 @@ void dataplane_bpf_detach_new(struct dataplane *dp);
 /* Pins the maps in place of a former agent's, if they are new. After attach. */
 int dataplane_bpf_pin(struct dataplane *dp, struct error *err);
 
-/* The attached interfaces; *ret_count of them, valid as long as dp. */
+/* The attached interfaces; *ret_count of them, valid until the next attach or detach. */
 const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplane *dp,
 							   size_t *ret_count);
 

@@ -5,7 +5,8 @@
 /*
  * The agent's round through the flow table, a part at a time so that the loop never stalls:
  * counts flows by backend and state, and clears entries that have expired or whose backend is no
- * more. Clears by compare-and-swap, so a packet that touches an entry meanwhile wins.
+ * more. Clears by compare-and-swap, so a packet that touches an entry meanwhile wins. Each round
+ * puts the backends' loads right, which the data plane counts for least-conn.
  */
 #include "dataplane.h"
 

@@ -21,7 +21,10 @@
 #include "log.h"
 #include "manager.h"
 #include "options.h"
+#include "ports.h"
+#include "rtnl.h"
 #include "store.h"
+#include "sync.h"
 
 struct agent {
 	struct options options;
@@ -29,6 +32,8 @@ struct agent {
 	uv_signal_t sigterm, sigint;
 	struct dataplane *dp;
 	struct manager *manager;
+	struct ports *ports;
+	struct error ports_error; /* message empty: they are as they should be */
 	struct api api;
 	struct http_server *local, *remote;
 };
@@ -157,6 +162,38 @@ static int check_interfaces(const struct options *options, struct error *err)
 	return 0;
 }
 
+static void on_link(void *context, const struct rtnl_event *event)
+{
+	if (event->kind == RTNL_LINK)
+		links_put(context, &event->link); /* one lost is one not attached; that is said */
+}
+
+/* The longest MTU that packets may come in with: the program is loaded for it. */
+static int read_mtu(const struct options *options, uint32_t *ret_mtu, struct error *err)
+{
+	struct links links = {0};
+	struct rtnl *rtnl = NULL;
+	int ret = rtnl_open(&rtnl);
+
+	if (ret == 0)
+		ret = rtnl_dump_links(rtnl, on_link, &links);
+	if (ret)
+		ret = error_set(err, -ret, "interfaces: rtnetlink: %s", strerror(-ret));
+	else
+		*ret_mtu = ports_mtu(options->interfaces, options->interface_count, &links);
+	rtnl_close(rtnl);
+	links_clear(&links);
+	return ret;
+}
+
+static struct dataplane_prefix dataplane_prefix_of(const struct prefix *prefix)
+{
+	return (struct dataplane_prefix){
+		.addr = lb_addr_of(&prefix->address),
+		.host_bits = (uint8_t)(address_bits(&prefix->address) - prefix->length),
+	};
+}
+
 static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
 {
 	const struct options *options = &agent->options;
@@ -166,26 +203,47 @@ static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
 		.seed = seed,
 		.nat_port_low = options->nat_port_low,
 		.nat_port_high = options->nat_port_high,
+		.tunnel_sources = {dataplane_prefix_of(&options->tunnel_sources[0]),
+				   dataplane_prefix_of(&options->tunnel_sources[1])},
+		.icmp_per_second = options->icmp_per_second,
+		.mode = options->xdp_mode,
 		.verifier_log = options->verifier_log[0] ? options->verifier_log : NULL,
 	};
+	int ret = read_mtu(options, &config.mtu, err);
 
-	return dataplane_bpf_open(&config, &agent->dp, err);
+	return ret ? ret : dataplane_bpf_open(&config, &agent->dp, err);
+}
+
+/* Bonds' members change while the agent runs. What cannot be done is said once. */
+static void on_links(void *context)
+{
+	struct agent *agent = context;
+	struct error err;
+
+	if (ports_follow(agent->ports, manager_links(agent->manager), &err) == 0)
+		agent->ports_error.message[0] = '\0';
+	else if (strcmp(agent->ports_error.message, err.message) != 0) {
+		agent->ports_error = err;
+		log_warn("interfaces are not all as they should be", "error", err.message, "hint",
+			 err.hint);
+	}
 }
 
 static int attach(struct agent *agent, struct error *err)
 {
 	const struct options *options = &agent->options;
-	size_t i;
-	int ret = 0;
+	int ret;
 
-	for (i = 0; ret == 0 && i < options->interface_count; i++)
-		ret = dataplane_bpf_attach(agent->dp, options->interfaces[i], options->xdp_mode,
-					   err);
+	agent->ports = ports_new(agent->dp, options->interfaces, options->interface_count);
+	if (!agent->ports)
+		return error_set(err, ENOMEM, "out of memory");
+	ret = ports_follow(agent->ports, manager_links(agent->manager), err);
 	if (ret == 0)
 		ret = dataplane_bpf_pin(agent->dp, err);
 	if (ret)
 		dataplane_bpf_detach_new(agent->dp);
-	agent->api.interfaces = dataplane_bpf_interfaces(agent->dp, &agent->api.interface_count);
+	else
+		manager_on_links(agent->manager, on_links, agent);
 	return ret;
 }
 
@@ -195,6 +253,7 @@ static int open_doors(struct agent *agent, struct error *err)
 	int fd = -1, ret;
 
 	agent->api.manager = agent->manager;
+	agent->api.dp = agent->dp;
 	agent->api.started_ns = uv_hrtime();
 	ret = http_listen_unix(options->socket, options->socket_group, &fd, err);
 	if (ret == 0)
@@ -265,6 +324,7 @@ static void stop(struct agent *agent)
 	if (agent->local)
 		unlink(agent->options.socket);
 	manager_free(agent->manager);
+	ports_free(agent->ports);
 	dataplane_bpf_close(agent->dp);
 	uv_loop_close(&agent->loop);
 	options_clear(&agent->options);
@@ -272,11 +332,16 @@ static void stop(struct agent *agent)
 
 static void say_ready(const struct agent *agent)
 {
-	const struct dataplane_interface *interfaces = agent->api.interfaces;
+	const char *replaced = dataplane_bpf_replaced(agent->dp);
+	const struct dataplane_interface *interfaces;
 	char listen[ENDPOINT_TEXT_MAX] = "none";
-	size_t i;
+	size_t i, count;
 
-	for (i = 0; i < agent->api.interface_count; i++)
+	if (replaced[0])
+		log_warn("a former agent's maps are replaced", "reason", replaced, "consequence",
+			 "its flows are forgotten; they are found again by hash and table");
+	interfaces = dataplane_bpf_interfaces(agent->dp, &count);
+	for (i = 0; i < count; i++)
 		log_info("attached", "interface", interfaces[i].name, "mode", interfaces[i].mode,
 			 "by", interfaces[i].attached_by);
 	if (agent->options.nat_ports_scarce)

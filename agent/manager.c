@@ -66,6 +66,8 @@ struct manager {
 	struct flow_scan *scan;
 	struct probe_engine *probes;
 	struct nexthop_table *nexthops;
+	void (*on_links)(void *context); /* NULL: nobody wants to know */
+	void *on_links_context;
 	uv_timer_t housekeeping;
 	double sync_seconds;
 	struct error sync_error; /* message empty: in sync */
@@ -192,7 +194,19 @@ static enum backend_status run_status(const struct manager *manager, const struc
 	return run->health.state == HEALTH_CHECKING ? BACKEND_CHECKING : BACKEND_UP;
 }
 
-static void run_facts(const struct backend_run *run, struct backend_facts *facts)
+/* Tunnels add to packets, so they need to know what fits. To the other modes it matters only where
+ * longer packets may come in than can go out. */
+static uint16_t hop_mtu(const struct manager *manager, const struct backend_run *run)
+{
+	enum lb_mode mode = manager->service_by_id[run->service_id]->mode;
+
+	if (mode == LB_MODE_IPIP || mode == LB_MODE_GUE || run->hop.mtu < manager->dp->mtu)
+		return run->hop.mtu;
+	return 0;
+}
+
+static void run_facts(const struct manager *manager, const struct backend_run *run,
+		      struct backend_facts *facts)
 {
 	bool serving = run->status == BACKEND_UP || run->status == BACKEND_DRAIN ||
 		       run->status == BACKEND_REMOVING;
@@ -208,6 +222,8 @@ static void run_facts(const struct backend_run *run, struct backend_facts *facts
 	memcpy(facts->hop.dst_mac, run->hop.dst_mac, sizeof(facts->hop.dst_mac));
 	memcpy(facts->hop.src_mac, run->hop.src_mac, sizeof(facts->hop.src_mac));
 	facts->hop.ifindex = run->hop.ifindex;
+	facts->hop.vlan = run->hop.vlan;
+	facts->hop.mtu = hop_mtu(manager, run);
 }
 
 static void log_status(const struct manager *manager, const struct backend_run *run)
@@ -231,7 +247,7 @@ static void run_update(struct manager *manager, struct backend_run *run)
 
 	run_check_replies(manager, run);
 	run->status = run_status(manager, run, &run->reason);
-	run_facts(run, &manager->facts[run->spec.id]);
+	run_facts(manager, run, &manager->facts[run->spec.id]);
 	if (!fresh && run->status == former)
 		return;
 	run->since_ms = unix_ms();
@@ -288,6 +304,25 @@ static void on_nexthop(void *context, const struct address *address, const struc
 	}
 }
 
+/* The data plane's mtu, which facts depend on, may be another afterwards. */
+static void on_links(void *context)
+{
+	struct manager *manager = context;
+	uint32_t mtu = manager->dp->mtu, id;
+	size_t i;
+
+	if (manager->on_links)
+		manager->on_links(manager->on_links_context);
+	if (manager->dp->mtu == mtu)
+		return;
+	for (id = 1; id <= manager->dp->sizes.backends; id++) {
+		if (manager->runs[id].used)
+			run_update(manager, &manager->runs[id]);
+	}
+	for (i = 0; i < manager->desired->service_count; i++)
+		service_changed(manager, manager->desired->services[i].id);
+}
+
 /* --- one backend's beginning, change and end --- */
 
 static bool check_equal(const struct check_spec *a, const struct check_spec *b)
@@ -319,19 +354,25 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 static void run_adopt(struct manager *manager, struct backend_run *run)
 {
 	const struct lb_backend *record = &manager->dp->backends[run->spec.id];
+	/* Then local_addr is one of --tunnel-sources, and says nothing of the own one. */
+	bool spread = manager->service_by_id[run->service_id]->mode == LB_MODE_IPIP &&
+		      record->spread_bits;
 
 	if (record->service != run->service_id)
 		return;
 	manager->facts[run->spec.id].hop = record->hop;
-	memcpy(&run->own, &record->local_addr, sizeof(run->own));
+	if (!spread)
+		memcpy(&run->own, &record->local_addr, sizeof(run->own));
 	run->hop_known = record->hop.flags & (LB_BACKEND_UP | LB_BACKEND_RESOLVED);
 	if (record->hop.flags & LB_BACKEND_UP)
 		run->health.state = HEALTH_UP;
-	if (!(record->hop.flags & LB_BACKEND_RESOLVED) || !address_known(&run->own))
+	if (!(record->hop.flags & LB_BACKEND_RESOLVED) || (!spread && !address_known(&run->own)))
 		return;
 	run->hop.resolved = true;
 	run->hop.on_link = true;
 	run->hop.ifindex = record->hop.ifindex;
+	run->hop.vlan = record->hop.vlan;
+	run->hop.mtu = record->hop.mtu;
 	memcpy(run->hop.dst_mac, record->hop.dst_mac, sizeof(run->hop.dst_mac));
 	memcpy(run->hop.src_mac, record->hop.src_mac, sizeof(run->hop.src_mac));
 	run->hop.source = run->own;
@@ -674,6 +715,7 @@ static int manager_allocate(struct manager *manager, struct error *err)
 {
 	size_t backends = (size_t)manager->dp->sizes.backends + 1;
 	size_t services = (size_t)manager->dp->sizes.services + 1;
+	int ret;
 
 	manager->service_by_id = calloc(services, sizeof(*manager->service_by_id));
 	manager->runs = calloc(backends, sizeof(*manager->runs));
@@ -684,7 +726,10 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	if (!manager->service_by_id || !manager->runs || !manager->facts || !manager->sync ||
 	    !manager->scan || !manager->probes)
 		return error_set(err, ENOMEM, "out of memory");
-	return nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
+	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
+	if (ret == 0)
+		nexthop_on_links(manager->nexthops, on_links, manager);
+	return ret;
 }
 
 static void stop_runs(struct manager *manager)
@@ -795,6 +840,17 @@ const struct flow_counts *manager_flows(const struct manager *manager)
 struct dataplane *manager_dataplane(const struct manager *manager)
 {
 	return manager->dp;
+}
+
+const struct links *manager_links(const struct manager *manager)
+{
+	return nexthop_links(manager->nexthops);
+}
+
+void manager_on_links(struct manager *manager, void (*changed)(void *context), void *context)
+{
+	manager->on_links = changed;
+	manager->on_links_context = context;
 }
 
 const char *manager_out_of_sync(const struct manager *manager)

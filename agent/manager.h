@@ -11,6 +11,7 @@
 #include "dataplane.h"
 #include "desired.h"
 #include "flow_scan.h"
+#include "links.h"
 
 struct manager;
 
@@ -67,6 +68,12 @@ const char *backend_status_name(enum backend_status status);
 
 const struct flow_counts *manager_flows(const struct manager *manager);
 struct dataplane *manager_dataplane(const struct manager *manager);
+
+/* The machine's links, as last heard of. */
+const struct links *manager_links(const struct manager *manager);
+
+/* Calls `changed` from the loop when links have changed. It may change the data plane's mtu. */
+void manager_on_links(struct manager *manager, void (*changed)(void *context), void *context);
 
 /* NULL if the data plane is as it should be, else what failed last. */
 const char *manager_out_of_sync(const struct manager *manager);

@@ -190,20 +190,30 @@ static bool backend_metrics(FILE *out, const struct manager *manager)
 
 /* --- the data plane and the agent --- */
 
-static void drop_metrics(FILE *out, struct dataplane *dp)
+/* Packets by verdict, of those that name_of() has a name for. */
+static void verdict_series(FILE *out, struct dataplane *dp, const char *metric, const char *label,
+			   const char *(*name_of)(enum lb_verdict))
 {
 	struct lb_traffic stats;
+	const char *name;
 	int verdict;
 
-	head(out, "lb_drops_total", "counter", "Packets dropped, by reason.");
 	for (verdict = 0; verdict < LB_VERDICT_COUNT; verdict++) {
-		if (!view_drop_reason((enum lb_verdict)verdict))
+		name = name_of((enum lb_verdict)verdict);
+		if (!name)
 			continue;
 		dp->ops->verdict_stats(dp, (enum lb_verdict)verdict, &stats);
-		fprintf(out, "lb_drops_total{reason=\"%s\"} %llu\n",
-			view_drop_reason((enum lb_verdict)verdict),
+		fprintf(out, "%s{%s=\"%s\"} %llu\n", metric, label, name,
 			(unsigned long long)stats.packets);
 	}
+}
+
+static void verdict_metrics(FILE *out, struct dataplane *dp)
+{
+	head(out, "lb_drops_total", "counter", "Packets dropped, by reason.");
+	verdict_series(out, dp, "lb_drops_total", "reason", view_drop_reason);
+	head(out, "lb_replies_total", "counter", "Packets answered by the balancer, by kind.");
+	verdict_series(out, dp, "lb_replies_total", "kind", view_reply_kind);
 }
 
 static void flow_metrics(FILE *out, const struct manager *manager)
@@ -246,7 +256,7 @@ char *metrics_text(const struct manager *manager, size_t *ret_length)
 		return NULL;
 	service_metrics(out, manager);
 	whole = backend_metrics(out, manager);
-	drop_metrics(out, manager_dataplane(manager));
+	verdict_metrics(out, manager_dataplane(manager));
 	flow_metrics(out, manager);
 	gauge(out, "lb_table_build_seconds", "Time the last table took to build.",
 	      manager_build_seconds(manager));

@@ -170,6 +170,38 @@ static int set_nat_flows(struct options *options, const char *text, struct error
 	return set_size(&options->sizes.nat_flows, text, 1024, 16u << 20, err);
 }
 
+static int set_fragments(struct options *options, const char *text, struct error *err)
+{
+	return set_size(&options->sizes.fragments, text, 64, 1u << 20, err);
+}
+
+static int set_icmp_rate(struct options *options, const char *text, struct error *err)
+{
+	return set_size(&options->icmp_per_second, text, 0, 1000000, err);
+}
+
+/* Each prefix takes the place of the one of its family. */
+static int set_tunnel_sources(struct options *options, const char *text, struct error *err)
+{
+	struct prefix prefix;
+	char one[64];
+	size_t length;
+	int ret;
+
+	for (;; text += length + 1) {
+		length = strcspn(text, ",");
+		snprintf(one, sizeof(one), "%.*s", (int)length, text);
+		ret = parse_prefix(one, &prefix, err);
+		if (ret)
+			return error_hint(err, ret,
+					  "write PREFIX or PREFIX,PREFIX, such as "
+					  "172.16.0.0/16,100::/64");
+		options->tunnel_sources[address_is_ipv4(&prefix.address) ? 0 : 1] = prefix;
+		if (text[length] == '\0')
+			return 0;
+	}
+}
+
 static bool is_prime(uint32_t n)
 {
 	uint32_t d;
@@ -245,9 +277,14 @@ static const struct option {
 	{"max-vips", "N", NUMBER, set_max_vips, "room for VIPs of all services (1024)"},
 	{"flows", "N", NUMBER, set_flows, "room in the flow table, 8 bytes each (1048576)"},
 	{"nat-flows", "N", NUMBER, set_nat_flows, "room for flows of mode nat (262144)"},
+	{"fragments", "N", NUMBER, set_fragments, "room for fragmented packets under way (16384)"},
 	{"table-size", "PRIME", NUMBER, set_table_size, "slots of a Maglev table (65537)"},
 	{"nat-ports", "LOW-HIGH", TEXT, set_nat_ports,
 	 "source ports towards backends (those outside ip_local_port_range)"},
+	{"tunnel-sources", "PREFIX[,PREFIX]", LIST, set_tunnel_sources,
+	 "outer sources of tunnels, one a family (172.16.0.0/16,100::/64)"},
+	{"icmp-rate", "N", NUMBER, set_icmp_rate,
+	 "ICMP errors a CPU may send in a second; 0 for none (1000)"},
 	{"verifier-log", "FILE", TEXT, set_verifier_log, "write the BPF verifier's log there"},
 };
 
@@ -272,10 +309,10 @@ void options_usage(void)
 	       "       lbagent --unload [--bpffs DIR]\n\n"
 	       "The daemon of the Sluice load balancer. Flags (defaults in brackets):\n\n");
 	for (i = 0; i < OPTIONS; i++)
-		printf("  --%-13s %-10s %s\n", table[i].name, table[i].value, table[i].help);
-	printf("  --%-13s %-10s %s\n", "config", "FILE", "JSON with the same words, and services");
-	printf("  --%-24s %s\n", "unload", "take the XDP program off and remove the pins");
-	printf("  --%-24s %s\n", "version", "print the version");
+		printf("  --%-14s %-17s %s\n", table[i].name, table[i].value, table[i].help);
+	printf("  --%-14s %-17s %s\n", "config", "FILE", "JSON with the same words, and services");
+	printf("  --%-32s %s\n", "unload", "take the XDP program off and remove the pins");
+	printf("  --%-32s %s\n", "version", "print the version");
 	printf("\nA restart or a kill -9 stops no packet: program and maps stay. man lbagent\n");
 }
 
@@ -523,10 +560,14 @@ int options_read(struct options *options, int argc, char *const *argv, struct er
 			  .vips = 1024,
 			  .flows = 1 << 20,
 			  .nat_flows = 1 << 18,
+			  .fragments = 1 << 14,
 			  .table_size = 65537},
 	};
 	default_nat_ports(options);
+	options->icmp_per_second = 1000;
 	ret = set_listen(options, "127.0.0.1:9480", err);
+	if (ret == 0) /* RFC 1918 and RFC 6666: nobody answers there */
+		ret = set_tunnel_sources(options, "172.16.0.0/16,100::/64", err);
 	if (ret == 0 && config)
 		ret = config_read(options, config, err);
 	from_config = options->interface_count;

@@ -21,6 +21,8 @@ struct options {
 	enum attach_mode xdp_mode;
 	enum log_level log_level;
 	struct dataplane_sizes sizes;
+	struct prefix tunnel_sources[2]; /* outer ones of IPv4 and of IPv6 */
+	uint32_t icmp_per_second;        /* ICMP errors that one CPU may send */
 	uint16_t nat_port_low, nat_port_high;
 	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */
 	char verifier_log[200]; /* empty: none */

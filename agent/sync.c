@@ -11,12 +11,19 @@
 /* Of a table that a former agent built. Digests are odd, or 0 for the empty table. */
 #define DIGEST_UNKNOWN 2
 
+/* What a backend index stands for. */
+struct wanted {
+	const struct backend_spec *backend; /* NULL: nothing */
+	uint16_t service_id;
+};
+
 struct sync {
 	struct dataplane *dp;
 	uint64_t *digest; /* [service index]: of what its table was built from */
 	uint32_t *slots;  /* [backend index]: slots owned */
 	uint16_t *owners; /* a table under construction */
 	struct maglev_backend *members;
+	struct wanted *wanted; /* [backend index] */
 	uint32_t *free_blocks; /* ring: blocks are reused in the order they became free */
 	uint32_t free_head, free_count;
 	double build_seconds;
@@ -86,9 +93,10 @@ struct sync *sync_new(struct dataplane *dp)
 	sync->digest = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->digest));
 	sync->slots = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->slots));
 	sync->members = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->members));
+	sync->wanted = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->wanted));
 	sync->owners = calloc(dp->sizes.table_size, sizeof(*sync->owners));
 	sync->free_blocks = calloc(dp->table_blocks, sizeof(*sync->free_blocks));
-	if (!sync->digest || !sync->slots || !sync->members || !sync->owners ||
+	if (!sync->digest || !sync->slots || !sync->members || !sync->wanted || !sync->owners ||
 	    !sync->free_blocks) {
 		free(used);
 		sync_free(sync);
@@ -106,6 +114,7 @@ void sync_free(struct sync *sync)
 	free(sync->digest);
 	free(sync->slots);
 	free(sync->members);
+	free(sync->wanted);
 	free(sync->owners);
 	free(sync->free_blocks);
 	free(sync);
@@ -123,16 +132,37 @@ static uint64_t endpoint_key(const struct endpoint *endpoint)
 	return maglev_key(&bytes, sizeof(bytes));
 }
 
+static bool takes_new_flows(const struct backend_spec *backend, const struct backend_facts *facts)
+{
+	return facts[backend->id].eligible && backend->weight > 0;
+}
+
+/* The lowest that a backend for new flows has. */
+static uint8_t current_priority(const struct service_spec *service,
+				const struct backend_facts *facts)
+{
+	uint8_t lowest = UINT8_MAX;
+	size_t i;
+
+	for (i = 0; i < service->backend_count; i++) {
+		if (takes_new_flows(&service->backends[i], facts) &&
+		    service->backends[i].priority < lowest)
+			lowest = service->backends[i].priority;
+	}
+	return lowest;
+}
+
 /* The backends that take part in the table, into sync->members. Returns how many. */
 static size_t gather_members(struct sync *sync, const struct service_spec *service,
 			     const struct backend_facts *facts)
 {
+	uint8_t priority = current_priority(service, facts);
 	const struct backend_spec *backend;
 	size_t i, count = 0;
 
 	for (i = 0; i < service->backend_count; i++) {
 		backend = &service->backends[i];
-		if (!facts[backend->id].eligible || backend->weight == 0)
+		if (!takes_new_flows(backend, facts) || backend->priority != priority)
 			continue;
 		sync->members[count++] = (struct maglev_backend){
 			.key = endpoint_key(&backend->endpoint),
@@ -213,37 +243,77 @@ static int table_sync(struct sync *sync, const struct service_spec *service,
 
 /* --- records --- */
 
+#define HOP_REST (offsetof(struct lb_hop, src_mac))
+_Static_assert(HOP_REST == sizeof(uint64_t), "dst_mac and flags are one store");
+
 /* dst_mac and flags in one store; see struct lb_hop. */
 static void hop_store(struct lb_hop *place, const struct lb_hop *hop)
 {
-	uint64_t word, rest;
+	uint64_t word, former;
 
 	memcpy(&word, hop, sizeof(word));
-	memcpy(&rest, place, sizeof(rest));
-	if (memcmp(place->src_mac, hop->src_mac, sizeof(hop->src_mac)) != 0 ||
-	    place->ifindex != hop->ifindex) {
-		struct lb_hop unresolved;
+	if (memcmp((char *)place + HOP_REST, (const char *)hop + HOP_REST,
+		   sizeof(*hop) - HOP_REST) != 0) {
+		struct lb_hop unresolved = *place;
 
-		memcpy(&unresolved, &rest, sizeof(rest));
 		unresolved.flags &= (uint16_t)~LB_BACKEND_RESOLVED;
-		memcpy(&rest, &unresolved, sizeof(rest));
-		__atomic_store_n((uint64_t *)place, rest, __ATOMIC_RELEASE);
-		memcpy(place->src_mac, hop->src_mac, sizeof(hop->src_mac));
-		__atomic_store_n(&place->ifindex, hop->ifindex, __ATOMIC_RELEASE);
+		memcpy(&former, &unresolved, sizeof(former));
+		__atomic_store_n((uint64_t *)place, former, __ATOMIC_RELEASE);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		memcpy((char *)place + HOP_REST, (const char *)hop + HOP_REST,
+		       sizeof(*hop) - HOP_REST);
 	}
 	__atomic_store_n((uint64_t *)place, word, __ATOMIC_RELEASE);
+}
+
+/* What the outer source of a flow's packets is made from; see struct lb_backend. */
+struct source {
+	struct lb_addr addr;
+	uint8_t spread_bits;
+};
+
+#define SPREAD_BITS_MAX 32
+#define SPREAD_PORT     14 /* bits of a source port that may vary; see bpf/tunnel.h */
+
+static struct source backend_source(const struct sync *sync, const struct service_spec *service,
+				    const struct backend_spec *backend,
+				    const struct backend_facts *facts)
+{
+	bool ipv4 = address_is_ipv4(&backend->endpoint.address);
+	const struct dataplane_prefix *prefix = &sync->dp->tunnel_sources[ipv4 ? 0 : 1];
+	bool spread = service->tunnel_source == TUNNEL_SPREAD;
+
+	if (spread && service->mode == LB_MODE_IPIP)
+		return (struct source){prefix->addr, prefix->host_bits < SPREAD_BITS_MAX
+							     ? prefix->host_bits
+							     : SPREAD_BITS_MAX};
+	return (struct source){facts->local_addr,
+			       spread && service->mode == LB_MODE_GUE ? SPREAD_PORT : 0};
+}
+
+static void source_store(struct lb_backend *record, const struct source *source)
+{
+	if (memcmp(&record->local_addr, &source->addr, sizeof(source->addr)) != 0) {
+		/* No packet may have its flow's bits in an address that they do not belong to. */
+		__atomic_store_n(&record->spread_bits, 0, __ATOMIC_SEQ_CST);
+		record->local_addr = source->addr;
+	}
+	__atomic_store_n(&record->spread_bits, source->spread_bits, __ATOMIC_RELEASE);
 }
 
 static void backend_store(struct sync *sync, const struct service_spec *service,
 			  const struct backend_spec *backend, const struct backend_facts *facts)
 {
 	struct lb_backend *record = &sync->dp->backends[backend->id];
+	struct source source = backend_source(sync, service, backend, facts);
 	struct lb_hop hop = facts->hop;
 
-	if (record->service != service->id)
+	if (record->service != service->id) {
 		sync->dp->ops->backend_stats_reset(sync->dp, backend->id);
+		__atomic_store_n(&sync->dp->loads[backend->id], 0, __ATOMIC_RELAXED);
+	}
 	record->addr = lb_addr_of(&backend->endpoint.address);
-	record->local_addr = facts->local_addr;
+	source_store(record, &source);
 	record->port = htons(backend->endpoint.port);
 	record->weight = backend->weight;
 	record->is_ipv6 = !address_is_ipv4(&backend->endpoint.address);
@@ -264,17 +334,60 @@ static void backends_store(struct sync *sync, const struct service_spec *service
 	}
 }
 
+static uint8_t service_mode(const struct service_spec *service)
+{
+	if (service->mode == LB_MODE_GUE && service->gue_variant == 1)
+		return LB_MODE_GUE_DIRECT;
+	return (uint8_t)service->mode;
+}
+
+static uint16_t service_flags(const struct service_spec *service)
+{
+	uint16_t flags = 0;
+
+	if (service->tracking == TRACK_ALL)
+		flags |= LB_SERVICE_TRACK;
+	if (service->when_down == DOWN_PASS)
+		flags |= LB_SERVICE_PASS_WHEN_DOWN;
+	if (service->too_big == TOO_BIG_TELL)
+		flags |= LB_SERVICE_TELL_TOO_BIG;
+	return flags;
+}
+
+/*
+ * An entry of the flow table does not tell UDP from TCP, and whoever clears expired ones must take
+ * the longer idle time. So a service that has only one of the two has the same time twice.
+ */
+static void timeouts_store(struct sync *sync, const struct service_spec *service,
+			   struct lb_service *record)
+{
+	const struct dataplane_clock *clock = &sync->dp->clock;
+	uint64_t established = service->timeout_ms[LB_FLOW_ESTABLISHED];
+	uint64_t udp = service->timeout_udp_ms;
+	enum lb_flow_state state;
+
+	if (!service_has_protocol(service, IPPROTO_UDP))
+		udp = established;
+	else if (!service_has_protocol(service, IPPROTO_TCP) &&
+		 !service_has_protocol(service, IPPROTO_SCTP))
+		established = udp;
+	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
+		record->timeout[state] = dataplane_ticks(
+			clock, state,
+			state == LB_FLOW_ESTABLISHED ? established : service->timeout_ms[state]);
+	record->timeout_udp = dataplane_ticks(clock, LB_FLOW_ESTABLISHED, udp);
+}
+
 static void service_store(struct sync *sync, const struct service_spec *service)
 {
 	struct lb_service *record = &sync->dp->services[service->id];
-	int state;
 
-	record->mode = (uint8_t)service->mode;
-	record->flags = LB_SERVICE_TRACK | LB_SERVICE_TELL_TOO_BIG;
-	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
-		record->timeout[state] = dataplane_ticks(
-			&sync->dp->clock, (enum lb_flow_state)state, service->timeout_ms[state]);
-	record->timeout_udp = record->timeout[LB_FLOW_ESTABLISHED];
+	record->gue_port = htons(service->gue_port);
+	record->mode = service_mode(service);
+	record->scheduler = (uint8_t)service->scheduler;
+	record->flags = service_flags(service);
+	record->quic_id_length = service->quic_id_length;
+	timeouts_store(sync, service, record);
 }
 
 /* The balancer's own addresses that replies of this service's backends come back to. */
@@ -284,7 +397,7 @@ static int nat_addresses_put(struct sync *sync, const struct service_spec *servi
 	static const struct lb_addr unknown;
 	struct lb_vip vip = {.kind = LB_VIP_NAT};
 	const struct lb_addr *addr;
-	struct lb_vip_key key = {0};
+	struct lb_vip_prefix_key key = {.prefix_length = DATAPLANE_VIP_BITS};
 	size_t i, v;
 	int ret = 0;
 
@@ -292,9 +405,9 @@ static int nat_addresses_put(struct sync *sync, const struct service_spec *servi
 		addr = &facts[service->backends[i].id].local_addr;
 		if (memcmp(addr, &unknown, sizeof(unknown)) == 0)
 			continue;
-		key.addr = *addr;
+		key.vip.addr = *addr;
 		for (v = 0; ret == 0 && v < service->vip_count; v++) {
-			key.l4_proto = service->vips[v].vip.protocol;
+			key.vip.l4_proto = service->vips[v].vip.protocol;
 			ret = sync->dp->ops->vip_put(sync->dp, &key, &vip, err);
 		}
 	}
@@ -318,19 +431,34 @@ int sync_service(struct sync *sync, const struct service_spec *service,
 
 /* --- VIPs --- */
 
-static struct lb_vip_key vip_key(const struct vip *vip)
+static struct lb_vip_prefix_key vip_key(const struct vip *vip)
 {
-	return (struct lb_vip_key){
-		.addr = lb_addr_of(&vip->endpoint.address),
-		.port = htons(vip->endpoint.port),
-		.l4_proto = vip->protocol,
+	return (struct lb_vip_prefix_key){
+		.prefix_length = DATAPLANE_VIP_BITS - vip->host_bits,
+		.vip =
+			{
+				.addr = lb_addr_of(&vip->endpoint.address),
+				.port = htons(vip->endpoint.port),
+				.l4_proto = vip->protocol,
+			},
 	};
+}
+
+/* Where echo requests to the VIP's addresses are looked for. */
+static struct lb_vip_prefix_key echo_key(const struct vip *vip)
+{
+	struct lb_vip_prefix_key key = vip_key(vip);
+
+	key.vip.port = 0;
+	key.vip.l4_proto = address_is_ipv4(&vip->endpoint.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	return key;
 }
 
 static int vips_put(struct sync *sync, const struct service_spec *service, struct error *err)
 {
+	static const struct lb_vip echo = {.kind = LB_VIP_ECHO};
 	struct lb_vip vip = {.kind = LB_VIP_SERVICE, .service = service->id};
-	struct lb_vip_key key;
+	struct lb_vip_prefix_key key;
 	size_t i;
 	int ret = 0;
 
@@ -338,8 +466,30 @@ static int vips_put(struct sync *sync, const struct service_spec *service, struc
 		vip.vip = service->vips[i].id;
 		key = vip_key(&service->vips[i].vip);
 		ret = sync->dp->ops->vip_put(sync->dp, &key, &vip, err);
+		if (ret)
+			break;
+		key = echo_key(&service->vips[i].vip);
+		ret = sync->dp->ops->vip_put(sync->dp, &key, &echo, err);
 	}
 	return ret;
+}
+
+static bool has_prefix(const struct desired *desired)
+{
+	size_t i, v;
+
+	for (i = 0; i < desired->service_count; i++) {
+		for (v = 0; v < desired->services[i].vip_count; v++) {
+			if (desired->services[i].vips[v].vip.host_bits)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void switch_throw(uint32_t *place, bool on)
+{
+	__atomic_store_n(place, on, __ATOMIC_RELEASE);
 }
 
 struct vip_sweep {
@@ -350,25 +500,38 @@ struct vip_sweep {
 	int ret;
 };
 
-static bool nat_wanted(const struct service_spec *service, const struct lb_vip_key *key,
+static bool nat_wanted(const struct service_spec *service, const struct lb_vip_prefix_key *key,
 		       const struct backend_facts *facts)
 {
+	const struct lb_addr *addr = &key->vip.addr;
 	size_t i;
 
-	if (!service_translates(service, key->l4_proto))
+	if (!service_translates(service, key->vip.l4_proto))
 		return false;
 	for (i = 0; i < service->backend_count; i++) {
-		if (memcmp(&facts[service->backends[i].id].local_addr, &key->addr,
-			   sizeof(key->addr)) == 0)
+		if (memcmp(&facts[service->backends[i].id].local_addr, addr, sizeof(*addr)) == 0)
 			return true;
 	}
 	return false;
 }
 
-static bool vip_wanted(const struct service_spec *service, const struct lb_vip_key *key,
+static bool echo_wanted(const struct service_spec *service, const struct lb_vip_prefix_key *key)
+{
+	struct lb_vip_prefix_key wanted;
+	size_t i;
+
+	for (i = 0; i < service->vip_count; i++) {
+		wanted = echo_key(&service->vips[i].vip);
+		if (memcmp(&wanted, key, sizeof(wanted)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool vip_wanted(const struct service_spec *service, const struct lb_vip_prefix_key *key,
 		       const struct lb_vip *vip)
 {
-	struct lb_vip_key wanted;
+	struct lb_vip_prefix_key wanted;
 	size_t i;
 
 	for (i = 0; i < service->vip_count; i++) {
@@ -382,7 +545,7 @@ static bool vip_wanted(const struct service_spec *service, const struct lb_vip_k
 
 /* What it is shown goes with the removal, so the counters' index is noted before. They go back to
  * zero only once no packet can be counted there: a VIP that stays keeps its own. */
-static void sweep_vip(void *context, const struct lb_vip_key *key, const struct lb_vip *vip)
+static void sweep_vip(void *context, const struct lb_vip_prefix_key *key, const struct lb_vip *vip)
 {
 	const bool counted = vip->kind == LB_VIP_SERVICE;
 	const uint16_t vip_id = vip->vip;
@@ -392,8 +555,9 @@ static void sweep_vip(void *context, const struct lb_vip_key *key, const struct 
 
 	for (i = 0; i < sweep->desired->service_count; i++) {
 		service = &sweep->desired->services[i];
-		if (vip->kind == LB_VIP_NAT ? nat_wanted(service, key, sweep->facts)
-					    : vip_wanted(service, key, vip))
+		if (vip->kind == LB_VIP_NAT    ? nat_wanted(service, key, sweep->facts)
+		    : vip->kind == LB_VIP_ECHO ? echo_wanted(service, key)
+					       : vip_wanted(service, key, vip))
 			return;
 	}
 	if (sweep->ret)
@@ -401,6 +565,74 @@ static void sweep_vip(void *context, const struct lb_vip_key *key, const struct 
 	sweep->ret = sweep->sync->dp->ops->vip_remove(sweep->sync->dp, key, sweep->err);
 	if (sweep->ret == 0 && counted)
 		sweep->sync->dp->ops->vip_stats_reset(sweep->sync->dp, vip_id);
+}
+
+/* --- QUIC server IDs --- */
+
+static struct lb_quic_key quic_key(uint16_t service_id, const struct backend_spec *backend)
+{
+	struct lb_quic_key key = {.service = service_id, .length = backend->quic_id_length};
+
+	memcpy(key.id, backend->quic_id, backend->quic_id_length);
+	return key;
+}
+
+static int quic_put(struct sync *sync, const struct service_spec *service, struct error *err)
+{
+	const struct backend_spec *backend;
+	struct lb_quic_key key;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < service->backend_count; i++) {
+		backend = &service->backends[i];
+		if (!backend->quic_id_length)
+			continue;
+		key = quic_key(service->id, backend);
+		ret = sync->dp->ops->quic_put(sync->dp, &key, backend->id, err);
+	}
+	return ret;
+}
+
+struct quic_sweep {
+	struct sync *sync;
+	struct error *err;
+	int ret;
+};
+
+static void sweep_quic(void *context, const struct lb_quic_key *key, uint16_t backend_id)
+{
+	struct quic_sweep *sweep = context;
+	struct sync *sync = sweep->sync;
+	const struct wanted *wanted;
+	struct lb_quic_key needed;
+
+	if (backend_id <= sync->dp->sizes.backends && sync->wanted[backend_id].backend) {
+		wanted = &sync->wanted[backend_id];
+		needed = quic_key(wanted->service_id, wanted->backend);
+		if (memcmp(&needed, key, sizeof(needed)) == 0)
+			return;
+	}
+	if (sweep->ret == 0)
+		sweep->ret = sync->dp->ops->quic_remove(sync->dp, key, sweep->err);
+}
+
+/* Removes what no backend has any more: its place in the map is needed. */
+static int quic_clear(struct sync *sync, const struct desired *desired, struct error *err)
+{
+	struct quic_sweep sweep = {.sync = sync, .err = err};
+	const struct service_spec *service;
+	size_t i, b;
+
+	memset(sync->wanted, 0, ((size_t)sync->dp->sizes.backends + 1) * sizeof(*sync->wanted));
+	for (i = 0; i < desired->service_count; i++) {
+		service = &desired->services[i];
+		for (b = 0; b < service->backend_count; b++)
+			sync->wanted[service->backends[b].id] =
+				(struct wanted){&service->backends[b], service->id};
+	}
+	sync->dp->ops->quic_each(sync->dp, sweep_quic, &sweep);
+	return sweep.ret;
 }
 
 /* --- everything --- */
@@ -447,19 +679,25 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 			const struct backend_facts *facts, struct error *err)
 {
 	struct vip_sweep sweep = {sync, desired, facts, err, 0};
+	bool prefixes = has_prefix(desired);
 	size_t i;
-	int ret = 0;
+	int ret;
 
 	/* Old VIPs first: their places in the map are needed. */
 	sync->dp->ops->vip_each(sync->dp, sweep_vip, &sweep);
-	if (sweep.ret)
-		return sweep.ret;
+	ret = sweep.ret ?: quic_clear(sync, desired, err);
+	if (prefixes)
+		switch_throw(&sync->dp->switches->vip_prefixes, true);
 	for (i = 0; ret == 0 && i < desired->service_count; i++) {
 		service_store(sync, &desired->services[i]);
 		ret = sync_service(sync, &desired->services[i], facts, err);
+		if (ret == 0)
+			ret = quic_put(sync, &desired->services[i], err);
 		if (ret == 0) /* last: only now packets may come */
 			ret = vips_put(sync, &desired->services[i], err);
 	}
+	if (ret == 0 && !prefixes)
+		switch_throw(&sync->dp->switches->vip_prefixes, false);
 	return ret;
 }
 

@@ -13,9 +13,9 @@
 
 /* What is known of a backend, by its index. */
 struct backend_facts {
-	bool alive;              /* packets of its flows may go there */
-	bool eligible;           /* it gets new flows: a part of the table */
-	struct lb_hop hop;       /* flags: LB_BACKEND_RESOLVED or 0 */
+	bool alive;                /* packets of its flows may go there */
+	bool eligible;             /* it gets new flows: a part of the table */
+	struct lb_hop hop;         /* flags: LB_BACKEND_RESOLVED or 0; mtu as the mode needs it */
 	struct lb_addr local_addr; /* the balancer's own address towards it; zero: unknown */
 };
 

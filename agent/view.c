@@ -172,6 +172,7 @@ static bool add_limits(cJSON *json, const struct dataplane_sizes *sizes)
 	       add_number(limits, "vips", sizes->vips) &&
 	       add_number(limits, "flows", sizes->flows) &&
 	       add_number(limits, "nat-flows", sizes->nat_flows) &&
+	       add_number(limits, "fragments", sizes->fragments) &&
 	       add_number(limits, "table-size", sizes->table_size);
 }
 
@@ -196,42 +197,49 @@ static bool add_used(cJSON *json, const struct manager *manager)
 	       add_number(used, "nat-flows", dp->ops->nat_flow_count(dp));
 }
 
-const char *view_drop_reason(enum lb_verdict verdict)
+enum verdict_class { VERDICT_PASS, VERDICT_SEND, VERDICT_REPLY, VERDICT_DROP };
+
+/* The verdict's name if it is of this class, else NULL. */
+static const char *verdict_label(enum lb_verdict verdict, enum verdict_class class)
 {
 	static const struct {
 		const char *label;
-		bool drop;
+		enum verdict_class class;
 	} verdicts[LB_VERDICT_COUNT] = {
-#define PASS                        false
-#define SEND                        false
-#define REPLY                       false
-#define DROP                        true
-#define X(name, label, class, text) [LB_##name] = {label, class},
+#define X(name, label, class, text) [LB_##name] = {label, VERDICT_##class},
 		LB_VERDICTS(X)
 #undef X
-#undef PASS
-#undef SEND
-#undef REPLY
-#undef DROP
 	};
 
-	return verdicts[verdict].drop ? verdicts[verdict].label : NULL;
+	return verdicts[verdict].class == class ? verdicts[verdict].label : NULL;
 }
 
-static bool add_drops(cJSON *json, struct dataplane *dp)
+const char *view_drop_reason(enum lb_verdict verdict)
 {
-	cJSON *drops = cJSON_AddObjectToObject(json, "drops");
+	return verdict_label(verdict, VERDICT_DROP);
+}
+
+const char *view_reply_kind(enum lb_verdict verdict)
+{
+	return verdict_label(verdict, VERDICT_REPLY);
+}
+
+/* Packets by verdict, of those verdicts that name_of() has a name for. */
+static bool add_verdicts(cJSON *json, const char *key, const char *(*name_of)(enum lb_verdict),
+			 struct dataplane *dp)
+{
+	cJSON *counts = cJSON_AddObjectToObject(json, key);
 	struct lb_traffic stats;
-	const char *reason;
-	bool whole = drops;
+	const char *name;
+	bool whole = counts;
 	int verdict;
 
 	for (verdict = 0; whole && verdict < LB_VERDICT_COUNT; verdict++) {
-		reason = view_drop_reason((enum lb_verdict)verdict);
-		if (!reason)
+		name = name_of((enum lb_verdict)verdict);
+		if (!name)
 			continue;
 		dp->ops->verdict_stats(dp, (enum lb_verdict)verdict, &stats);
-		whole = add_number(drops, reason, (double)stats.packets);
+		whole = add_number(counts, name, (double)stats.packets);
 	}
 	return whole;
 }
@@ -252,5 +260,7 @@ cJSON *view_status(const struct manager *manager, const struct dataplane_interfa
 			(!problem || add_text(json, "sync-error", problem)) &&
 			add_interfaces(json, interfaces, count) &&
 			add_limits(json, &manager_dataplane(manager)->sizes) &&
-			add_used(json, manager) && add_drops(json, manager_dataplane(manager)));
+			add_used(json, manager) &&
+			add_verdicts(json, "drops", view_drop_reason, manager_dataplane(manager)) &&
+			add_verdicts(json, "replies", view_reply_kind, manager_dataplane(manager)));
 }

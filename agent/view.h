@@ -21,4 +21,7 @@ cJSON *view_status(const struct manager *manager, const struct dataplane_interfa
 /* X(label) of verdicts.h: the name of a drop reason, NULL if the verdict drops nothing. */
 const char *view_drop_reason(enum lb_verdict verdict);
 
+/* Likewise the name of a kind of reply, NULL if the verdict is none. */
+const char *view_reply_kind(enum lb_verdict verdict);
+
 #endif

@@ -13,7 +13,7 @@ static struct fake_dataplane *fake_of(struct dataplane *dp)
 /* --- VIPs --- */
 
 /* Returns vip_count if there is none. */
-static size_t vip_index(const struct fake_dataplane *fake, const struct lb_vip_key *key)
+static size_t vip_index(const struct fake_dataplane *fake, const struct lb_vip_prefix_key *key)
 {
 	size_t i;
 
@@ -24,24 +24,50 @@ static size_t vip_index(const struct fake_dataplane *fake, const struct lb_vip_k
 	return i;
 }
 
-const struct lb_vip *fake_dataplane_vip(const struct fake_dataplane *fake,
-					const struct lb_vip_key *key)
+const struct lb_vip *fake_dataplane_prefix(const struct fake_dataplane *fake,
+					   const struct lb_vip_prefix_key *key)
 {
 	size_t i = vip_index(fake, key);
 
 	return i < fake->vip_count ? &fake->vips[i].vip : NULL;
 }
 
-static int vip_put(struct dataplane *dp, const struct lb_vip_key *key, const struct lb_vip *vip,
-		   struct error *err)
+const struct lb_vip *fake_dataplane_vip(const struct fake_dataplane *fake,
+					const struct lb_vip_key *key)
+{
+	struct lb_vip_prefix_key whole = {.prefix_length = DATAPLANE_VIP_BITS, .vip = *key};
+
+	return fake_dataplane_prefix(fake, &whole);
+}
+
+size_t fake_dataplane_vips(const struct fake_dataplane *fake, enum lb_vip_kind kind)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < fake->vip_count; i++)
+		count += fake->vips[i].vip.kind == kind;
+	return count;
+}
+
+size_t fake_dataplane_vips_but_echo(const struct fake_dataplane *fake)
+{
+	return fake->vip_count - fake_dataplane_vips(fake, LB_VIP_ECHO);
+}
+
+static int vip_put(struct dataplane *dp, const struct lb_vip_prefix_key *key,
+		   const struct lb_vip *vip, struct error *err)
 {
 	struct fake_dataplane *fake = fake_of(dp);
 	size_t i = vip_index(fake, key);
 
 	if (fake->vip_put_error)
 		return error_set(err, fake->vip_put_error, "VIP cannot be entered");
-	if (i == dp->sizes.vips)
+	if (i == fake->vip_count && vip->kind != LB_VIP_ECHO &&
+	    fake_dataplane_vips_but_echo(fake) == dp->sizes.vips)
 		return error_set(err, E2BIG, "no room for another VIP");
+	/* Packets must find what is there. */
+	if (key->prefix_length < DATAPLANE_VIP_BITS && !fake->switches.vip_prefixes)
+		return error_set(err, EINVAL, "prefixes are switched off");
 	if (fake->on_vip_put)
 		fake->on_vip_put(dp, vip);
 	fake->vips[i] = (struct fake_vip){*key, *vip};
@@ -50,7 +76,7 @@ static int vip_put(struct dataplane *dp, const struct lb_vip_key *key, const str
 	return 0;
 }
 
-static int vip_remove(struct dataplane *dp, const struct lb_vip_key *key, struct error *err)
+static int vip_remove(struct dataplane *dp, const struct lb_vip_prefix_key *key, struct error *err)
 {
 	struct fake_dataplane *fake = fake_of(dp);
 	size_t i = vip_index(fake, key);
@@ -66,7 +92,7 @@ static int vip_remove(struct dataplane *dp, const struct lb_vip_key *key, struct
 /* Backwards: what a removal moves has been visited. A removed entry is overwritten, as whoever
  * reads on in it shall notice. */
 static void vip_each(struct dataplane *dp,
-		     void (*visit)(void *context, const struct lb_vip_key *key,
+		     void (*visit)(void *context, const struct lb_vip_prefix_key *key,
 				   const struct lb_vip *vip),
 		     void *context)
 {
@@ -75,6 +101,67 @@ static void vip_each(struct dataplane *dp,
 
 	for (i = fake->vip_count; i > 0; i--)
 		visit(context, &fake->vips[i - 1].key, &fake->vips[i - 1].vip);
+}
+
+/* --- QUIC server IDs --- */
+
+/* Returns quic_count if there is none. */
+static size_t quic_index(const struct fake_dataplane *fake, const struct lb_quic_key *key)
+{
+	size_t i;
+
+	for (i = 0; i < fake->quic_count; i++) {
+		if (memcmp(&fake->quic[i].key, key, sizeof(*key)) == 0)
+			break;
+	}
+	return i;
+}
+
+uint16_t fake_dataplane_quic(const struct fake_dataplane *fake, const struct lb_quic_key *key)
+{
+	size_t i = quic_index(fake, key);
+
+	return i < fake->quic_count ? fake->quic[i].backend_id : 0;
+}
+
+static int quic_put(struct dataplane *dp, const struct lb_quic_key *key, uint16_t backend_id,
+		    struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	size_t i = quic_index(fake, key);
+
+	if (i == dp->sizes.backends)
+		return error_set(err, E2BIG, "no room for another server ID");
+	fake->quic[i] = (struct fake_quic){*key, backend_id};
+	if (i == fake->quic_count)
+		fake->quic_count++;
+	return 0;
+}
+
+static int quic_remove(struct dataplane *dp, const struct lb_quic_key *key, struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	size_t i = quic_index(fake, key);
+
+	(void)err;
+	if (i < fake->quic_count)
+		fake->quic[i] = fake->quic[--fake->quic_count];
+	return 0;
+}
+
+static void quic_each(struct dataplane *dp,
+		      void (*visit)(void *context, const struct lb_quic_key *key,
+				    uint16_t backend_id),
+		      void *context)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	struct fake_quic shown;
+	size_t i;
+
+	for (i = fake->quic_count; i > 0; i--) {
+		shown = fake->quic[i - 1];
+		visit(context, &shown.key, shown.backend_id);
+	}
 }
 
 /* --- counters --- */
@@ -117,12 +204,133 @@ static uint32_t nat_flow_count(struct dataplane *dp)
 	return fake_of(dp)->nat_flows;
 }
 
-static int egress_add(struct dataplane *dp, uint32_t ifindex, struct error *err)
+/* --- interfaces --- */
+
+/* Returns count if there is none. */
+static size_t pair_index(const struct fake_pair *pairs, size_t count, uint32_t key)
 {
-	(void)dp;
-	(void)ifindex;
-	(void)err;
+	size_t i;
+
+	for (i = 0; i < count && pairs[i].key != key; i++)
+		;
+	return i;
+}
+
+static uint32_t pair_get(const struct fake_pair *pairs, size_t count, uint32_t key)
+{
+	size_t i = pair_index(pairs, count, key);
+
+	return i < count ? pairs[i].value : 0;
+}
+
+static int pair_put(struct fake_pair *pairs, size_t *count, uint32_t key, uint32_t value,
+		    struct error *err)
+{
+	size_t i = pair_index(pairs, *count, key);
+
+	if (i == FAKE_PORTS)
+		return error_set(err, E2BIG, "no room for another interface");
+	pairs[i] = (struct fake_pair){key, value};
+	if (i == *count)
+		(*count)++;
 	return 0;
+}
+
+static void pair_remove(struct fake_pair *pairs, size_t *count, uint32_t key)
+{
+	size_t i = pair_index(pairs, *count, key);
+
+	if (i < *count)
+		pairs[i] = pairs[--*count];
+}
+
+static size_t attached_index(const struct fake_dataplane *fake, const char *interface)
+{
+	size_t i;
+
+	for (i = 0; i < fake->attached_count && strcmp(fake->attached[i], interface) != 0; i++)
+		;
+	return i;
+}
+
+static int attach(struct dataplane *dp, const char *interface, struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	if (fake->attach_refused && strcmp(fake->attach_refused, interface) == 0)
+		return error_set(err, EBUSY, "interface %s: busy", interface);
+	if (fake->attached_count == FAKE_PORTS)
+		return error_set(err, E2BIG, "no room for another interface");
+	if (attached_index(fake, interface) < fake->attached_count)
+		return error_set(err, EEXIST, "interface %s: attached twice", interface);
+	strncpy(fake->attached[fake->attached_count++], interface, 15);
+	return 0;
+}
+
+static void detach(struct dataplane *dp, const char *interface)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	size_t i = attached_index(fake, interface);
+
+	if (i < fake->attached_count)
+		memcpy(fake->attached[i], fake->attached[--fake->attached_count], 16);
+}
+
+static int egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	return pair_put(fake->egress, &fake->egress_count, ifindex, by, err);
+}
+
+static void egress_remove(struct dataplane *dp, uint32_t ifindex)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	pair_remove(fake->egress, &fake->egress_count, ifindex);
+}
+
+static int bond_member_put(struct dataplane *dp, uint32_t ifindex, uint32_t bond, struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	return pair_put(fake->bond_members, &fake->bond_member_count, ifindex, bond, err);
+}
+
+static void bond_member_remove(struct dataplane *dp, uint32_t ifindex)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	pair_remove(fake->bond_members, &fake->bond_member_count, ifindex);
+}
+
+static void bond_member_each(struct dataplane *dp,
+			     void (*visit)(void *context, uint32_t ifindex, uint32_t bond),
+			     void *context)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	struct fake_pair shown;
+	size_t i;
+
+	for (i = fake->bond_member_count; i > 0; i--) {
+		shown = fake->bond_members[i - 1];
+		visit(context, shown.key, shown.value);
+	}
+}
+
+uint32_t fake_dataplane_egress(const struct fake_dataplane *fake, uint32_t ifindex)
+{
+	return pair_get(fake->egress, fake->egress_count, ifindex);
+}
+
+uint32_t fake_dataplane_bond(const struct fake_dataplane *fake, uint32_t member)
+{
+	return pair_get(fake->bond_members, fake->bond_member_count, member);
+}
+
+bool fake_dataplane_attached(const struct fake_dataplane *fake, const char *interface)
+{
+	return attached_index(fake, interface) < fake->attached_count;
 }
 
 static uint64_t now(struct dataplane *dp)
@@ -143,7 +351,16 @@ static const struct dataplane_ops fake_ops = {
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
 	.nat_flow_count = nat_flow_count,
-	.egress_add = egress_add,
+	.quic_put = quic_put,
+	.quic_remove = quic_remove,
+	.quic_each = quic_each,
+	.attach = attach,
+	.detach = detach,
+	.egress_put = egress_put,
+	.egress_remove = egress_remove,
+	.bond_member_put = bond_member_put,
+	.bond_member_remove = bond_member_remove,
+	.bond_member_each = bond_member_each,
 	.now = now,
 };
 
@@ -166,12 +383,16 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->backends = calloc((size_t)sizes->backends + 1, sizeof(*dp->backends));
 	dp->slots = calloc((size_t)dp->table_blocks * dp->table_lines, sizeof(*dp->slots));
 	dp->flows = calloc(sizes->flows / LB_FLOW_WAYS, sizeof(*dp->flows));
-	fake->vips = calloc(sizes->vips, sizeof(*fake->vips));
+	dp->loads = calloc((size_t)sizes->backends + 1, sizeof(*dp->loads));
+	dp->switches = &fake->switches;
+	fake->switches.all_ones = ~0U;
+	fake->vips = calloc(2 * (size_t)sizes->vips + 1, sizeof(*fake->vips));
+	fake->quic = calloc(sizes->backends, sizeof(*fake->quic));
 	fake->vip_traffic = calloc((size_t)sizes->vips + 1, sizeof(*fake->vip_traffic));
 	fake->backend_counters =
 		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
-	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !fake->vips ||
-	    !fake->vip_traffic || !fake->backend_counters) {
+	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !dp->loads ||
+	    !fake->vips || !fake->quic || !fake->vip_traffic || !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
 	}
@@ -186,7 +407,9 @@ void fake_dataplane_free(struct fake_dataplane *fake)
 	free(fake->dp.backends);
 	free(fake->dp.slots);
 	free(fake->dp.flows);
+	free(fake->dp.loads);
 	free(fake->vips);
+	free(fake->quic);
 	free(fake->vip_traffic);
 	free(fake->backend_counters);
 	free(fake);

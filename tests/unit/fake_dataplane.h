@@ -3,20 +3,43 @@
 #define SLUICE_FAKE_DATAPLANE_H
 
 /*
- * A data plane without a kernel: plain arrays, and a list for the VIPs. Tests read and set its
- * fields as they like.
+ * A data plane without a kernel: plain arrays, and lists in place of other maps. Tests read and set
+ * its fields as they like.
  */
 #include "dataplane.h"
 
 struct fake_vip {
-	struct lb_vip_key key;
+	struct lb_vip_prefix_key key;
 	struct lb_vip vip;
 };
 
+struct fake_quic {
+	struct lb_quic_key key;
+	uint16_t backend_id;
+};
+
+/* Of the maps egress and bond_members. */
+struct fake_pair {
+	uint32_t key;
+	uint32_t value;
+};
+
+#define FAKE_PORTS 8
+
 struct fake_dataplane {
 	struct dataplane dp;
-	struct fake_vip *vips; /* room for dp.sizes.vips */
-	size_t vip_count;
+	struct fake_vip *vips;  /* room for dp.sizes.vips, echo entries not counted */
+	size_t vip_count;       /* echo entries counted */
+	struct fake_quic *quic; /* room for dp.sizes.backends */
+	size_t quic_count;
+	struct fake_pair egress[FAKE_PORTS];
+	size_t egress_count;
+	struct fake_pair bond_members[FAKE_PORTS];
+	size_t bond_member_count;
+	char attached[FAKE_PORTS][16];
+	size_t attached_count;
+	const char *attach_refused; /* name of an interface that cannot be attached */
+	struct lb_switches switches;
 	int vip_put_error; /* errno that vip_put fails with; 0: it works */
 	int vip_remove_error;
 	unsigned int vip_stats_resets;
@@ -43,5 +66,17 @@ void fake_dataplane_free(struct fake_dataplane *fake);
 /* NULL if there is none. Valid until the next change of VIPs. */
 const struct lb_vip *fake_dataplane_vip(const struct fake_dataplane *fake,
 					const struct lb_vip_key *key);
+const struct lb_vip *fake_dataplane_prefix(const struct fake_dataplane *fake,
+					   const struct lb_vip_prefix_key *key);
+
+/* Entries of one kind, or of all but one: echo goes along with each VIP. */
+size_t fake_dataplane_vips(const struct fake_dataplane *fake, enum lb_vip_kind kind);
+size_t fake_dataplane_vips_but_echo(const struct fake_dataplane *fake);
+
+/* 0 if there is none. */
+uint16_t fake_dataplane_quic(const struct fake_dataplane *fake, const struct lb_quic_key *key);
+uint32_t fake_dataplane_egress(const struct fake_dataplane *fake, uint32_t ifindex);
+uint32_t fake_dataplane_bond(const struct fake_dataplane *fake, uint32_t member);
+bool fake_dataplane_attached(const struct fake_dataplane *fake, const char *interface);
 
 #endif

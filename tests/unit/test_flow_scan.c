@@ -201,6 +201,45 @@ static void test_closing_is_active_shortly(void **state)
 	assert_int_equal(counts->by_state[LB_FLOW_CLOSING], 3);
 }
 
+/* For least-conn: embryonic and established flows, right after each whole round. */
+static void test_loads(void **state)
+{
+	struct fixture *fixture = *state;
+	int64_t *loads = fixture->fake->dp.loads;
+
+	loads[BACKEND] = -3;
+	loads[OTHER] = 99;
+	put(fixture, 0, 0, make_word(fixture, BACKEND, LB_FLOW_EMBRYONIC, 0));
+	put(fixture, 0, 1, make_word(fixture, BACKEND, LB_FLOW_ESTABLISHED, 1));
+	put(fixture, 1, 1, make_word(fixture, OTHER, LB_FLOW_CLOSING, 0));
+	assert_false(flow_scan_step(fixture->scan, NOW, BUCKETS - 1));
+	assert_int_equal(loads[BACKEND], -3);
+	assert_true(flow_scan_step(fixture->scan, NOW, 1));
+	assert_int_equal(loads[BACKEND], 2);
+	assert_int_equal(loads[OTHER], 0);
+	loads[BACKEND] = 7;
+	whole_round(fixture);
+	assert_int_equal(loads[BACKEND], 2);
+}
+
+/* An entry does not say if it is of UDP, so the longer idle time counts. */
+static void test_udp_timeout(void **state)
+{
+	static const uint16_t timeouts[LB_FLOW_STATES] = TIMEOUTS;
+	struct fixture *fixture = *state;
+	uint16_t longer = (uint16_t)(timeouts[LB_FLOW_ESTABLISHED] + 5);
+
+	fixture->fake->dp.services[SERVICE].timeout_udp = longer;
+	put(fixture, 0, 0, make_word(fixture, BACKEND, LB_FLOW_ESTABLISHED, longer));
+	put(fixture, 0, 1, make_word(fixture, BACKEND, LB_FLOW_ESTABLISHED, longer + 1));
+	put(fixture, 0, 2,
+	    make_word(fixture, BACKEND, LB_FLOW_CLOSING, timeouts[LB_FLOW_CLOSING] + 1));
+	whole_round(fixture);
+	assert_true(word_at(fixture, 0, 0) != 0);
+	assert_true(word_at(fixture, 0, 1) == 0);
+	assert_true(word_at(fixture, 0, 2) == 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +249,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown_backends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partial_steps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_closing_is_active_shortly, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_loads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("flow_scan", tests, NULL, NULL);

@@ -247,6 +247,7 @@ static void test_every_drop_reason(void **state)
 {
 #define PASS                        false
 #define SEND                        false
+#define REPLY                       false
 #define DROP                        true
 #define X(name, label, class, text) {LB_##name, label, class},
 	static const struct {
@@ -257,6 +258,7 @@ static void test_every_drop_reason(void **state)
 #undef X
 #undef PASS
 #undef SEND
+#undef REPLY
 #undef DROP
 	char line[128];
 

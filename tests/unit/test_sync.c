@@ -261,6 +261,8 @@ static void check_ready(const struct dataplane *dp, const struct lb_vip *vip)
 {
 	uint32_t owned[BACKENDS + 1];
 
+	if (vip->kind == LB_VIP_ECHO)
+		return;
 	vips_seen++;
 	assert_int_equal(vip->kind, LB_VIP_SERVICE);
 	count_owners(dp, dp->services[vip->service].table, owned);
@@ -454,7 +456,7 @@ static void test_removed_service(void **state)
 	assert_gone(fixture, 2);
 	assert_null(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80));
 	assert_non_null(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80));
-	assert_int_equal(fixture->fake->vip_count, 1);
+	assert_int_equal(fake_dataplane_vips_but_echo(fixture->fake), 1);
 	assert_int_equal(fixture->fake->vip_stats_resets, 1);
 	assert_int_equal(fixture->fake->vip_stats_reset_last, WEB);
 	assert_table(fixture, service(fixture, DNS));
@@ -503,7 +505,7 @@ static void test_nat_addresses(void **state)
 	fixture->facts[1].local_addr = addr;
 	fixture->facts[2].local_addr = addr;
 	sync_ok(fixture);
-	assert_int_equal(fixture->fake->vip_count, 2);
+	assert_int_equal(fake_dataplane_vips_but_echo(fixture->fake), 2);
 	assert_nat(fixture, "198.18.2.1", true);
 	assert_memory_equal(&fixture->fake->dp.backends[2].local_addr, &addr, sizeof(addr));
 
@@ -519,7 +521,7 @@ static void test_nat_addresses(void **state)
 	service(fixture, WEB)->mode = LB_MODE_L2;
 	sync_ok(fixture);
 	assert_nat(fixture, "198.18.2.2", false);
-	assert_int_equal(fixture->fake->vip_count, 1);
+	assert_int_equal(fake_dataplane_vips_but_echo(fixture->fake), 1);
 	assert_int_equal(fixture->fake->vip_stats_resets, 0);
 }
 
@@ -650,6 +652,315 @@ static void test_no_block_is_lost(void **state)
 	}
 }
 
+/* --- modes, schedulers and what else a service's record says --- */
+
+static void add_vip(struct service_spec *spec, uint16_t id, const char *text)
+{
+	struct error err;
+
+	spec->vips = reallocarray(spec->vips, spec->vip_count + 1, sizeof(*spec->vips));
+	assert_non_null(spec->vips);
+	spec->vips[spec->vip_count] = (struct vip_spec){.id = id};
+	assert_int_equal(parse_vip(text, &spec->vips[spec->vip_count++].vip, &err), 0);
+}
+
+static void test_default_record(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+
+	add_service(fixture, WEB, 1);
+	sync_ok(fixture);
+	assert_int_equal(record->mode, LB_MODE_NAT);
+	assert_int_equal(record->scheduler, LB_SCHEDULER_MAGLEV);
+	assert_int_equal(record->flags, LB_SERVICE_TRACK | LB_SERVICE_TELL_TOO_BIG);
+	assert_int_equal(record->quic_id_length, 0);
+	assert_int_equal(record->gue_port, htons(6080));
+}
+
+static void test_record_of_choices(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	struct service_spec *web;
+
+	add_service(fixture, WEB, 1);
+	web = service(fixture, WEB);
+	web->mode = LB_MODE_GUE;
+	web->gue_port = 5555;
+	web->scheduler = LB_SCHEDULER_SOURCE;
+	web->tracking = TRACK_NONE;
+	web->when_down = DOWN_PASS;
+	web->too_big = TOO_BIG_DROP;
+	web->quic_id_length = 7;
+	sync_ok(fixture);
+	assert_int_equal(record->mode, LB_MODE_GUE);
+	assert_int_equal(record->gue_port, htons(5555));
+	assert_int_equal(record->scheduler, LB_SCHEDULER_SOURCE);
+	assert_int_equal(record->flags, LB_SERVICE_PASS_WHEN_DOWN);
+	assert_int_equal(record->quic_id_length, 7);
+	web->gue_variant = 1;
+	sync_ok(fixture);
+	assert_int_equal(record->mode, LB_MODE_GUE_DIRECT);
+}
+
+/* What clears expired entries cannot tell UDP from TCP: see timeouts_store(). */
+static void test_udp_timeout(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	struct service_spec *web;
+
+	add_service(fixture, WEB, 1);
+	web = service(fixture, WEB);
+	sync_ok(fixture);
+	assert_int_equal(record->timeout_udp, record->timeout[LB_FLOW_ESTABLISHED]);
+	add_vip(web, 4, "udp://198.18.0.1:80");
+	sync_ok(fixture);
+	assert_int_equal(record->timeout[LB_FLOW_ESTABLISHED], 879);
+	assert_int_equal(record->timeout_udp, 118);
+	web->vips[0] = web->vips[1];
+	web->vip_count = 1;
+	sync_ok(fixture);
+	assert_int_equal(record->timeout[LB_FLOW_ESTABLISHED], 118);
+	assert_int_equal(record->timeout_udp, 118);
+}
+
+static void assert_source(const struct fixture *fixture, uint16_t id, const char *addr,
+			  uint8_t spread_bits)
+{
+	const struct lb_backend *record = &fixture->fake->dp.backends[id];
+	struct lb_addr wanted = make_addr(addr);
+
+	assert_memory_equal(&record->local_addr, &wanted, sizeof(wanted));
+	assert_int_equal(record->spread_bits, spread_bits);
+}
+
+static void test_tunnel_sources(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_spec *web;
+	struct error err;
+
+	fixture->fake->dp.tunnel_sources[0] =
+		(struct dataplane_prefix){make_addr("172.16.0.0"), 16};
+	fixture->fake->dp.tunnel_sources[1] = (struct dataplane_prefix){make_addr("100::"), 64};
+	add_service(fixture, WEB, 2);
+	web = service(fixture, WEB);
+	web->mode = LB_MODE_IPIP;
+	/* An IPv6 backend behind an IPv4 VIP: the tunnel is the backend's. */
+	assert_int_equal(parse_endpoint("2001:db8::2", 80, &web->backends[1].endpoint, &err), 0);
+	fixture->facts[1].local_addr = make_addr("198.18.2.1");
+	fixture->facts[2].local_addr = make_addr("2001:db8::1");
+	sync_ok(fixture);
+	assert_source(fixture, 1, "172.16.0.0", 16);
+	assert_source(fixture, 2, "100::", 32);
+	assert_int_equal(fixture->fake->dp.backends[1].is_ipv6, 0);
+	assert_int_equal(fixture->fake->dp.backends[2].is_ipv6, 1);
+	assert_nat(fixture, "198.18.2.1", false);
+
+	web->tunnel_source = TUNNEL_FIXED;
+	sync_ok(fixture);
+	assert_source(fixture, 1, "198.18.2.1", 0);
+	assert_source(fixture, 2, "2001:db8::1", 0);
+	web->mode = LB_MODE_GUE;
+	sync_ok(fixture);
+	assert_source(fixture, 1, "198.18.2.1", 0);
+	web->tunnel_source = TUNNEL_SPREAD;
+	sync_ok(fixture);
+	assert_source(fixture, 1, "198.18.2.1", 14);
+	assert_source(fixture, 2, "2001:db8::1", 14);
+	web->mode = LB_MODE_NAT;
+	sync_ok(fixture);
+	assert_source(fixture, 1, "198.18.2.1", 0);
+}
+
+static void test_hop(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_hop *hop = &fixture->fake->dp.backends[1].hop;
+
+	add_service(fixture, WEB, 1);
+	fixture->facts[1].hop.mtu = 1500;
+	fixture->facts[1].hop.vlan = 5 | 1 << LB_VLAN_COUNT_SHIFT;
+	sync_ok(fixture);
+	assert_memory_equal(&hop->src_mac, &fixture->facts[1].hop.src_mac,
+			    sizeof(*hop) - offsetof(struct lb_hop, src_mac));
+	fixture->facts[1].hop.mtu = 1400;
+	fixture->facts[1].hop.flags = 0;
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(hop->mtu, 1400);
+	assert_int_equal(hop->flags, LB_BACKEND_UP);
+}
+
+/* --- backups --- */
+
+static void assert_owned(const struct fixture *fixture, uint16_t id, bool any)
+{
+	assert_int_equal(sync_slots(fixture->sync, id) > 0, any);
+}
+
+static void test_priorities(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_spec *web;
+
+	add_service(fixture, WEB, 4);
+	web = service(fixture, WEB);
+	web->backends[2].priority = 1;
+	web->backends[3].priority = 255;
+	sync_ok(fixture);
+	assert_owned(fixture, 1, true);
+	assert_owned(fixture, 2, true);
+	assert_owned(fixture, 3, false);
+	assert_owned(fixture, 4, false);
+	/* Flows go on to a backup that is up. */
+	assert_int_equal(fixture->fake->dp.backends[3].hop.flags,
+			 LB_BACKEND_UP | LB_BACKEND_RESOLVED);
+
+	set_alive(fixture, 1, false);
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(sync_slots(fixture->sync, 2), TABLE_SIZE);
+	web->backends[1].weight = 0; /* takes no new flows, so it holds no group up */
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(sync_slots(fixture->sync, 3), TABLE_SIZE);
+	set_alive(fixture, 3, false);
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(sync_slots(fixture->sync, 4), TABLE_SIZE);
+	set_alive(fixture, 1, true);
+	sync_one_ok(fixture, WEB);
+	assert_int_equal(sync_slots(fixture->sync, 1), TABLE_SIZE);
+	assert_owned(fixture, 4, false);
+}
+
+/* --- VIPs: prefixes and echo --- */
+
+static const struct lb_vip *find_prefix(const struct fixture *fixture, const char *addr,
+					uint8_t l4_proto, uint16_t port, uint32_t bits)
+{
+	struct lb_vip_prefix_key key = {
+		.prefix_length = LB_VIP_PREFIX_BASE + bits,
+		.vip = {.addr = make_addr(addr), .port = htons(port), .l4_proto = l4_proto},
+	};
+
+	return fake_dataplane_prefix(fixture->fake, &key);
+}
+
+static void test_prefix(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_vip *vip;
+
+	add_service(fixture, WEB, 1);
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.vip_prefixes, 0);
+	add_vip(service(fixture, WEB), 4, "tcp://198.18.0.0/24:80");
+	sync_ok(fixture); /* the fake refuses a prefix while they are switched off */
+	assert_int_equal(fixture->fake->switches.vip_prefixes, 1);
+	vip = find_prefix(fixture, "198.18.0.0", IPPROTO_TCP, 80, 96 + 24);
+	assert_non_null(vip);
+	assert_int_equal(vip->service, WEB);
+	assert_int_equal(vip->vip, 4);
+	assert_non_null(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80));
+	vip = find_prefix(fixture, "198.18.0.0", IPPROTO_ICMP, 0, 96 + 24);
+	assert_non_null(vip);
+	assert_int_equal(vip->kind, LB_VIP_ECHO);
+
+	service(fixture, WEB)->vip_count--;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.vip_prefixes, 0);
+	assert_null(find_prefix(fixture, "198.18.0.0", IPPROTO_TCP, 80, 96 + 24));
+	assert_null(find_prefix(fixture, "198.18.0.0", IPPROTO_ICMP, 0, 96 + 24));
+	assert_int_equal(fixture->fake->switches.all_ones, ~0U);
+}
+
+static void test_echo(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_service(fixture, WEB, 1);
+	add_vip(service(fixture, WEB), 4, "tcp://198.18.0.1:443");
+	add_service(fixture, DNS, 0);
+	service(fixture, DNS)->vip_count = 0;
+	add_vip(service(fixture, DNS), 5, "udp://198.18.0.1:53");
+	add_vip(service(fixture, DNS), 6, "udp://[2001:db8::1]:53");
+	sync_ok(fixture);
+	assert_int_equal(fake_dataplane_vips(fixture->fake, LB_VIP_ECHO), 2);
+	assert_int_equal(find_vip(fixture, "198.18.0.1", IPPROTO_ICMP, 0)->kind, LB_VIP_ECHO);
+	assert_int_equal(find_vip(fixture, "2001:db8::1", IPPROTO_ICMPV6, 0)->kind, LB_VIP_ECHO);
+	desired_remove_service(fixture->desired, service(fixture, WEB));
+	sync_ok(fixture);
+	assert_non_null(find_vip(fixture, "198.18.0.1", IPPROTO_ICMP, 0));
+	desired_remove_service(fixture->desired, service(fixture, DNS));
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->vip_count, 0);
+}
+
+/* --- QUIC server IDs --- */
+
+static void set_quic_id(struct backend_spec *backend, uint8_t first, uint8_t second)
+{
+	backend->quic_id_length = 2;
+	backend->quic_id[0] = first;
+	backend->quic_id[1] = second;
+}
+
+static uint16_t find_quic(const struct fixture *fixture, uint16_t service_id, uint8_t first,
+			  uint8_t second)
+{
+	struct lb_quic_key key = {.service = service_id, .length = 2, .id = {first, second}};
+
+	return fake_dataplane_quic(fixture->fake, &key);
+}
+
+static void test_quic_ids(void **state)
+{
+	struct fixture *fixture = *state;
+	struct service_spec *web;
+
+	add_service(fixture, WEB, 3);
+	add_service(fixture, DNS, 1);
+	web = service(fixture, WEB);
+	set_quic_id(&web->backends[0], 1, 0);
+	set_quic_id(&web->backends[1], 2, 0);
+	set_quic_id(&service(fixture, DNS)->backends[0], 1, 0);
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->quic_count, 3);
+	assert_int_equal(find_quic(fixture, WEB, 1, 0), 1);
+	assert_int_equal(find_quic(fixture, WEB, 2, 0), 2);
+	assert_int_equal(find_quic(fixture, DNS, 1, 0), 5);
+
+	/* Two change theirs with each other, one loses its own. */
+	set_quic_id(&web->backends[0], 2, 0);
+	set_quic_id(&web->backends[1], 1, 0);
+	service(fixture, DNS)->backends[0].quic_id_length = 0;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->quic_count, 2);
+	assert_int_equal(find_quic(fixture, WEB, 1, 0), 2);
+	assert_int_equal(find_quic(fixture, WEB, 2, 0), 1);
+
+	remove_backend(fixture, WEB, 0);
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->quic_count, 1);
+	desired_remove_service(fixture->desired, service(fixture, WEB));
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->quic_count, 0);
+}
+
+/* An index begins a new life without the load of the former one. */
+static void test_load_of_a_new_backend(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->fake->dp.loads[1] = 7;
+	add_service(fixture, WEB, 1);
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->dp.loads[1], 0);
+	fixture->fake->dp.loads[1] = 5;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->dp.loads[1], 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -668,6 +979,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_adopted_table_empties, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_retry_after_failure, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_block_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_default_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_record_of_choices, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tunnel_sources, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hop, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_priorities, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_prefix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quic_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_load_of_a_new_backend, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("sync", tests, NULL, NULL);

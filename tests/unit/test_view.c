@@ -14,27 +14,32 @@
 #include "fake_manager.h"
 #include "view.h"
 
+#define PLAIN "\"priority\":0,\"quic-id\":\"\","
 #define BACKEND_1                                                                                  \
-	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\",\"status\":\"up\","        \
+	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                    \
+	"\"status\":\"up\","                                                                       \
 	"\"reason\":\"\",\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                 \
 	"\"active-flows\":12,\"drained\":true,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"    \
 	"\"syn-retransmits\":2}"
 #define BACKEND_2                                                                                  \
-	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\",\"status\":\"down\","      \
+	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                    \
+	"\"status\":\"down\","                                                                     \
 	"\"reason\":\"HTTP status 503\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"       \
 	"\"active-flows\":0,\"drained\":false,\"new-flows\":40,\"packets\":400,\"bytes\":4000,"    \
 	"\"syn-retransmits\":4}"
 #define BACKEND_3                                                                                  \
-	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\",\"status\":\"up\","          \
+	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\"," \
 	"\"reason\":\"\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                      \
 	"\"active-flows\":0,\"drained\":false,\"new-flows\":60,\"packets\":600,\"bytes\":6000,"    \
 	"\"syn-retransmits\":6}"
 #define DEFAULTS                                                                                   \
-	"\"mode\":\"nat\",\"scheduler\":\"maglev\",\"check\":\"tcp\",\"check-path\":\"/\","        \
+	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","       \
+	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
+	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-path\":\"/\","                             \
 	"\"check-host\":\"\",\"check-status\":\"200-399\",\"check-port\":0,"                       \
 	"\"check-interval\":\"1s\",\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,"                \
 	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
-	"\"timeout-closing\":\"30s\""
+	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
 	",\"backends\":[" BACKEND_1 "," BACKEND_2 "],\"packets\":300,\"bytes\":3000}"
@@ -48,10 +53,12 @@
 	"{\"name\":\"eth1\",\"mode\":\"native\",\"attached-by\":\"link\"},"                        \
 	"{\"name\":\"eth2\",\"mode\":\"generic\",\"attached-by\":\"dispatcher\"}],"                \
 	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
-	"\"nat-flows\":2048,\"table-size\":251},"                                                  \
+	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
-	"\"drops\":{\"no_backend\":21,\"no_neighbour\":28,\"nat_ports\":35,"                       \
-	"\"ttl\":42,\"malformed\":49,\"tcp_flags\":56,\"land\":63,\"internal\":70}}"
+	"\"drops\":{\"no_backend\":49,\"no_neighbour\":56,\"no_flow\":63,\"nat_ports\":70,"        \
+	"\"ttl\":77,\"too_big\":84,\"headroom\":91,\"malformed\":98,\"tcp_flags\":105,"            \
+	"\"land\":112,\"internal\":119},"                                                          \
+	"\"replies\":{\"echo\":21,\"too_big_told\":28,\"ttl_told\":35}}"
 
 static const struct dataplane_interface interfaces[] = {
 	{.name = "eth1", .mode = "native", .attached_by = "link"},
@@ -160,6 +167,16 @@ static void test_drop_reasons(void **state)
 	assert_null(view_drop_reason(LB_RETURN));
 	assert_string_equal(view_drop_reason(LB_NO_BACKEND), "no_backend");
 	assert_string_equal(view_drop_reason(LB_INTERNAL), "internal");
+	assert_null(view_drop_reason(LB_ECHO_REPLIED));
+}
+
+static void test_reply_kinds(void **state)
+{
+	(void)state;
+	assert_null(view_reply_kind(LB_PASS));
+	assert_null(view_reply_kind(LB_TOO_BIG));
+	assert_string_equal(view_reply_kind(LB_ECHO_REPLIED), "echo");
+	assert_string_equal(view_reply_kind(LB_TTL_TOLD), "ttl_told");
 }
 
 /* --- out of memory: every allocation fails once; a document is whole or none --- */
@@ -216,9 +233,9 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_backend), TEST(test_service),          TEST(test_nothing_yet),
-		TEST(test_status),  TEST(test_share_is_rounded), TEST(test_drop_reasons),
-		TEST(test_memory),
+		TEST(test_backend),     TEST(test_service),          TEST(test_nothing_yet),
+		TEST(test_status),      TEST(test_share_is_rounded), TEST(test_drop_reasons),
+		TEST(test_reply_kinds), TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);
