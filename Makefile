@@ -35,7 +35,7 @@ help: ## this list
 deps: ## install what building, demo and tests need, from Debian
 	$(Q)sh tests/lab/deps.sh
 
-build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/hello ## build everything into build/
+build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/hello $(O)/bpf/decap.bpf.o ## build everything into build/
 
 demo: deps ## show the main job on real traffic, in namespaces; leaves nothing behind
 	$(Q)$(MAKE) --no-print-directory build
@@ -135,9 +135,11 @@ $(O)/lbctl: $(call objects,$(COMMON_SRC) $(CTL_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(CTL_LIBS)
 
+$(O)/obj/backends/lbnode_decap.o: $(O)/gen/decap.skel.h
+
 $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmnl -lcjson -lm
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lbpf -lelf -lz -lmnl -lcjson -lm
 
 $(O)/hello: $(call objects,$(COMMON_SRC) backends/hello.c)
 	$(call say,LD,$@)

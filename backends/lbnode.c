@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lbnode: prepares a backend host for direct server return (mode l2), and takes that back.
+ * lbnode: prepares a backend host for direct server return, and takes that back.
  *
- * The balancer sends the clients' packets on with the VIP still in them, so the host must hold
- * the VIP: on lo. And it must not answer ARP for it, or it would draw the clients' packets past
- * the balancer: arp_ignore and arp_announce (Linux, Documentation/networking/ip-sysctl.rst).
- * IPv6 needs no such switch: neighbour solicitations are answered only for addresses of the
- * interface that they came in on.
+ * The balancer sends the clients' packets on with the VIP still in them (mode l2), or inside of
+ * tunnel packets (modes ipip and gue). The host must hold the VIP: on lo. And it must not answer
+ * ARP for it, or it would draw the clients' packets past the balancer: arp_ignore and
+ * arp_announce (Linux, Documentation/networking/ip-sysctl.rst). IPv6 needs no such switch:
+ * neighbour solicitations are answered only for addresses of the interface that they came in on.
+ *
+ * For tunnels something must take the outer headers off, lb_decap or the kernel's own devices,
+ * and clients must be told to leave room for those headers.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,21 +22,35 @@
 #include "lbnode_verbs.h"
 #include "parse.h"
 
-#define DEFAULT_STATE "/run/sluice/lbnode.json"
+#define DEFAULT_STATE    "/run/sluice/lbnode.json"
+#define DEFAULT_BPFFS    "/sys/fs/bpf/sluice-node"
+#define DEFAULT_GUE_PORT 6080
+#define BPFFS_MAX        100
 
 static void usage(FILE *stream)
 {
-	fputs("usage: lbnode up --vip ADDR [--vip ADDR ...] --interface IF [--state FILE] [--print]\n"
+	fputs("usage: lbnode up [--mode l2|ipip|gue ...] --vip ADDR[/N] [--vip ...] --interface IF\n"
+	      "                 [--gue-port N] [--from PREFIX ...] [--kernel] [--print]\n"
+	      "                 [--xdp-mode auto|native|generic] [--bpffs DIR] [--state FILE]\n"
 	      "       lbnode down [--state FILE] [--print]\n"
 	      "       lbnode show [--state FILE]\n"
-	      "Prepares this host to answer clients directly for the VIPs of services in mode l2.\n"
-	      "  up              VIPs onto lo; no ARP answers for them on the interface\n"
-	      "  down            takes back exactly what up did\n"
-	      "  show            what up did, and whether it still stands\n"
-	      "  --vip ADDR      an address of a service; IPv4 or IPv6; up to 128 times\n"
-	      "  --interface IF  where the balancer's packets come in\n"
-	      "  --state FILE    what to undo (default " DEFAULT_STATE ")\n"
-	      "  --print         print shell commands, change nothing\n",
+	      "Prepares this host to answer clients directly for the VIPs of services.\n"
+	      "  up                 VIPs onto lo; no ARP answers for them on the interface; for\n"
+	      "                     tunnels, takes them off and has clients leave room for them\n"
+	      "  down               takes back exactly what up did\n"
+	      "  show               what up did, whether it still stands, and what was taken off\n"
+	      "  --mode MODE        how the balancer sends: l2 (the default), ipip, gue; both of\n"
+	      "                     the latter if given twice\n"
+	      "  --vip ADDR[/N]     an address of a service, or a prefix; up to 128 times\n"
+	      "  --interface IF     where the balancer's packets come in\n"
+	      "  --gue-port N       UDP port of mode gue (default 6080)\n"
+	      "  --from PREFIX      take tunnel packets of these senders only; up to 32 times\n"
+	      "  --kernel           use the kernel's tunnel devices, not the XDP program lb_decap\n"
+	      "  --xdp-mode MODE    where lb_decap runs: in the driver (native), behind it\n"
+	      "                     (generic), or native where it can (auto, the default)\n"
+	      "  --bpffs DIR        where lb_decap is pinned (default " DEFAULT_BPFFS ")\n"
+	      "  --state FILE       what to undo (default " DEFAULT_STATE ")\n"
+	      "  --print            print shell commands, change nothing\n",
 	      stream);
 }
 
@@ -44,9 +61,22 @@ static void complain(const struct error *err)
 	fprintf(stderr, err->hint[0] ? "; %s\n" : "%s\n", err->hint);
 }
 
-/* --- the command line --- */
+/* --- flags: what each makes of its word; they fail with -EINVAL only, a mistake in typing --- */
 
-/* Fails with -EINVAL only: a mistake in what was typed. */
+static int set_mode(struct lbnode_options *options, const char *text, struct error *err)
+{
+	static const char *const names[] = {"l2", "ipip", "gue"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		options->modes |= 1U << i;
+		return 0;
+	}
+	return error_hint(err, error_set(err, EINVAL, "%s: not one of l2, ipip, gue", text),
+			  "mode nat needs nothing on the backend");
+}
+
 static int set_interface(struct lbnode_options *options, const char *text, struct error *err)
 {
 	size_t length = strlen(text);
@@ -61,51 +91,131 @@ static int set_interface(struct lbnode_options *options, const char *text, struc
 
 static int add_vip(struct lbnode_options *options, const char *text, struct error *err)
 {
+	struct prefix *vip = &options->vips[options->vip_count];
+
 	if (options->vip_count == LBNODE_VIPS_MAX)
 		return error_set(err, EINVAL, "%s: more than %d VIPs", text, LBNODE_VIPS_MAX);
-	if (parse_address(text, &options->vips[options->vip_count], err) < 0)
+	if (parse_prefix(text, vip, err) < 0)
 		return -EINVAL;
+	if (vip->length == 0 || address_check_usable(&vip->address, err) < 0)
+		return error_set(err, EINVAL, "%s: no VIP", text);
 	options->vip_count++;
 	return 0;
 }
 
-/* Returns 0, 1 if help was asked for, or a negative errno; err is filled unless getopt has
- * already said what is wrong (-EAGAIN). */
-static int options_parse(int argc, char **argv, struct lbnode_options *options, struct error *err)
+static int add_from(struct lbnode_options *options, const char *text, struct error *err)
 {
-	static const struct option flags[] = {
-		{"vip", required_argument, NULL, 'v'},
-		{"interface", required_argument, NULL, 'i'},
-		{"state", required_argument, NULL, 's'},
-		{"print", no_argument, NULL, 'p'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int c, index = 0, r = 0;
+	if (options->from_count == LBNODE_FROM_MAX)
+		return error_set(err, EINVAL, "%s: more than %d prefixes", text, LBNODE_FROM_MAX);
+	if (parse_prefix(text, &options->from[options->from_count], err) < 0)
+		return -EINVAL;
+	options->from_count++;
+	return 0;
+}
 
-	while ((c = getopt_long(argc, argv, "", flags, &index)) != -1) {
+static int set_gue_port(struct lbnode_options *options, const char *text, struct error *err)
+{
+	return parse_number(text, 1, UINT16_MAX, &options->gue_port, err);
+}
+
+static int set_kernel(struct lbnode_options *options, const char *text, struct error *err)
+{
+	(void)text;
+	(void)err;
+	options->kernel = true;
+	return 0;
+}
+
+static int set_xdp_mode(struct lbnode_options *options, const char *text, struct error *err)
+{
+	if (strcmp(text, "auto") != 0 && strcmp(text, "native") != 0 &&
+	    strcmp(text, "generic") != 0)
+		return error_set(err, EINVAL, "%s: not one of auto, native, generic", text);
+	options->xdp_mode = text;
+	return 0;
+}
+
+static int set_bpffs(struct lbnode_options *options, const char *text, struct error *err)
+{
+	/* --print shows it to a shell. */
+	if (text[0] != '/' || strlen(text) > BPFFS_MAX || strpbrk(text, " '\"\\$`;&|<>()*?[]#~\n"))
+		return error_set(err, EINVAL, "%s: not the full path of a directory", text);
+	options->bpffs = text;
+	return 0;
+}
+
+static int set_state(struct lbnode_options *options, const char *text, struct error *err)
+{
+	(void)err;
+	options->state = text;
+	return 0;
+}
+
+static int set_print(struct lbnode_options *options, const char *text, struct error *err)
+{
+	(void)text;
+	(void)err;
+	options->print = true;
+	return 0;
+}
+
+static const struct flag {
+	const char *name;
+	int takes; /* required_argument or no_argument */
+	int (*set)(struct lbnode_options *options, const char *text, struct error *err);
+	bool is_up; /* the other verbs refuse it */
+} flags[] = {
+	{"mode", required_argument, set_mode, true},
+	{"vip", required_argument, add_vip, true},
+	{"interface", required_argument, set_interface, true},
+	{"gue-port", required_argument, set_gue_port, true},
+	{"from", required_argument, add_from, true},
+	{"kernel", no_argument, set_kernel, true},
+	{"xdp-mode", required_argument, set_xdp_mode, true},
+	{"bpffs", required_argument, set_bpffs, true},
+	{"state", required_argument, set_state, false},
+	{"print", no_argument, set_print, false},
+};
+
+#define FLAGS (sizeof(flags) / sizeof(flags[0]))
+
+/* What was typed. */
+struct command_line {
+	struct lbnode_options options;
+	const char *first_of_up; /* the first flag that only up takes; NULL: none */
+	bool help;
+};
+
+/* Returns 0 or a negative errno; err is filled unless getopt has already said what is wrong
+ * (-EAGAIN). */
+static int flags_parse(int argc, char **argv, struct command_line *line, struct error *err)
+{
+	struct option known[FLAGS + 2] = {[FLAGS] = {"help", no_argument, NULL, 'h'}};
+	int c, index = 0, r;
+
+	for (size_t i = 0; i < FLAGS; i++)
+		known[i] = (struct option){flags[i].name, flags[i].takes, NULL, 'f'};
+	while ((c = getopt_long(argc, argv, "", known, &index)) != -1) {
+		line->help |= c == 'h';
 		if (c == 'h')
-			return 1;
-		if (c == 'v')
-			r = add_vip(options, optarg, err);
-		else if (c == 'i')
-			r = set_interface(options, optarg, err);
-		else if (c == 's')
-			options->state = optarg;
-		else if (c == 'p')
-			options->print = true;
-		else
+			continue;
+		if (c != 'f')
 			return -EAGAIN;
+		if (flags[index].is_up && !line->first_of_up)
+			line->first_of_up = flags[index].name;
+		r = flags[index].set(&line->options, optarg, err);
 		if (r < 0)
 			return error_field(err, r, flags[index].name);
 	}
 	return 0;
 }
 
+/* --- verbs --- */
+
 struct verb {
 	const char *name;
 	int (*run)(const struct lbnode_options *options, struct error *err);
-	bool takes_vips; /* needs --vip and --interface; the others refuse them */
+	bool is_up;
 };
 
 static const struct verb verbs[] = {
@@ -131,39 +241,71 @@ static const struct verb *verb_find(int count, char **words, struct error *err)
 	return NULL;
 }
 
-static int verb_check(const struct verb *verb, const struct lbnode_options *options,
-		      struct error *err)
+static int refuse(struct error *err, const char *flag, const char *reason, const char *hint)
 {
-	if (verb->takes_vips && options->vip_count == 0)
-		return error_field(err, error_set(err, EINVAL, "is missing"), "vip");
-	if (verb->takes_vips && !options->interface)
-		return error_field(err, error_set(err, EINVAL, "is missing"), "interface");
-	if (!verb->takes_vips && (options->vip_count > 0 || options->interface))
-		return error_hint(err, error_set(err, EINVAL, "%s takes no VIPs", verb->name),
-				  "it goes by what up has noted");
+	return error_field(err, error_hint(err, error_set(err, EINVAL, "%s", reason), "%s", hint),
+			   flag);
+}
+
+/* Flags of tunnels that say nothing without one; a flag without effect is a misunderstanding. */
+static int tunnels_check(struct lbnode_options *options, struct error *err)
+{
+	bool tunnels = options->modes & (LBNODE_IPIP | LBNODE_GUE);
+
+	if (options->gue_port && !(options->modes & LBNODE_GUE))
+		return refuse(err, "gue-port", "only mode gue has a port", "add --mode gue");
+	if (options->kernel && !tunnels)
+		return refuse(err, "kernel", "mode l2 has no tunnels", "add --mode ipip or gue");
+	if (options->from_count && (!tunnels || options->kernel))
+		return refuse(err, "from", "only lb_decap looks at the senders of tunnel packets",
+			      "add --mode ipip or gue, and leave --kernel away");
+	if (options->xdp_mode && (!tunnels || options->kernel))
+		return refuse(err, "xdp-mode", "there is no XDP program to attach",
+			      "add --mode ipip or gue, and leave --kernel away");
+	if (!options->gue_port)
+		options->gue_port = DEFAULT_GUE_PORT;
+	if (!options->xdp_mode)
+		options->xdp_mode = "auto";
 	return 0;
+}
+
+static int verb_check(const struct verb *verb, struct command_line *line, struct error *err)
+{
+	struct lbnode_options *options = &line->options;
+
+	if (!verb->is_up && line->first_of_up)
+		return refuse(err, line->first_of_up, "only up takes it",
+			      "down and show go by what up has noted");
+	if (!verb->is_up)
+		return 0;
+	if (options->vip_count == 0)
+		return error_field(err, error_set(err, EINVAL, "is missing"), "vip");
+	if (!options->interface)
+		return error_field(err, error_set(err, EINVAL, "is missing"), "interface");
+	return tunnels_check(options, err);
 }
 
 int main(int argc, char **argv)
 {
-	struct lbnode_options options = {.state = DEFAULT_STATE};
+	static struct command_line line = {
+		.options = {.state = DEFAULT_STATE, .bpffs = DEFAULT_BPFFS}};
 	const struct verb *verb = NULL;
 	struct error err;
-	int r = options_parse(argc, argv, &options, &err);
+	int r = flags_parse(argc, argv, &line, &err);
 
-	if (r == 1) {
+	if (r == 0 && line.help) {
 		usage(stdout);
 		return EXIT_SUCCESS;
 	}
 	if (r == 0)
 		verb = verb_find(argc - optind, argv + optind, &err);
-	if (r < 0 || !verb || verb_check(verb, &options, &err) < 0) {
+	if (r < 0 || !verb || verb_check(verb, &line, &err) < 0) {
 		if (r != -EAGAIN)
 			complain(&err);
 		fputs("Try 'lbnode --help'.\n", stderr);
 		return 2;
 	}
-	if (verb->run(&options, &err) < 0) {
+	if (verb->run(&line.options, &err) < 0) {
 		complain(&err);
 		return EXIT_FAILURE;
 	}

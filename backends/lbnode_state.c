@@ -13,46 +13,63 @@
 #include "json.h"
 
 #define STATE_VERSION 1
-#define FILE_MAX      (64 * 1024)
+#define FILE_MAX      (256 * 1024)
 
 static const char *const state_keys[] = {"version", "steps", NULL};
-static const char *const step_keys[] = {"address", "sysctl", "value", "former", NULL};
 
 /* --- reading --- */
 
-static int read_text(const cJSON *json, const char *key, char *ret_text, size_t size,
-		     struct error *err)
+/* The kind whose own key the step has; STEP_KINDS: none. */
+static enum step_kind kind_of(const cJSON *json)
 {
-	const char *text = NULL;
-	int r = json_string(json, "step", key, &text, err);
+	enum step_kind kind = 0;
 
+	while (kind < STEP_KINDS && !cJSON_HasObjectItem(json, step_fields(kind)[0].key))
+		kind++;
+	return kind;
+}
+
+static int check_keys(const cJSON *json, const struct step_field *fields, struct error *err)
+{
+	const char *keys[STEP_FIELDS_MAX + 1] = {NULL};
+
+	for (size_t i = 0; fields[i].key; i++)
+		keys[i] = fields[i].key;
+	return json_check_keys(json, "step", keys, err);
+}
+
+static int read_field(const cJSON *json, const struct step_field *field, struct step *step,
+		      struct error *err)
+{
+	void *at = (char *)step + field->offset;
+	const char *text = NULL;
+	int r;
+
+	if (field->type == FIELD_NUMBER)
+		return json_number(json, "step", field->key, 0, UINT32_MAX, at, err);
+	r = json_string(json, "step", field->key, &text, err);
 	if (r < 0)
 		return r;
-	if (!text || strlen(text) >= size)
-		return error_set(err, EINVAL, "step: %s is missing or too long", key);
-	snprintf(ret_text, size, "%s", text);
+	if (text && field->type == FIELD_PREFIX)
+		return parse_prefix(text, at, err);
+	if (!text || strlen(text) >= field->size)
+		return error_set(err, EINVAL, "step: %s is missing or too long", field->key);
+	snprintf(at, field->size, "%s", text);
 	return 0;
 }
 
 static int read_step(const cJSON *json, struct step *step, struct error *err)
 {
-	const char *address = NULL;
-	int r = json_check_keys(json, "step", step_keys, err);
+	const struct step_field *field;
+	int r;
 
-	if (r == 0)
-		r = json_string(json, "step", "address", &address, err);
-	if (r < 0)
-		return r;
-	if (address) {
-		step->kind = STEP_ADDRESS;
-		return parse_address(address, &step->address, err);
-	}
-	step->kind = STEP_SYSCTL;
-	r = read_text(json, "sysctl", step->path, sizeof(step->path), err);
-	if (r == 0)
-		r = read_text(json, "value", step->value, sizeof(step->value), err);
-	if (r == 0)
-		r = read_text(json, "former", step->former, sizeof(step->former), err);
+	step->kind = kind_of(json);
+	if (step->kind == STEP_KINDS)
+		return error_set(err, EINVAL, "step: of no kind that this lbnode knows");
+	field = step_fields(step->kind);
+	r = check_keys(json, field, err);
+	for (; r == 0 && field->key; field++)
+		r = read_field(json, field, step, err);
 	return r;
 }
 
@@ -130,18 +147,24 @@ int node_state_load(const char *path, struct node_state *ret_state, struct error
 
 /* --- writing --- */
 
+static void write_field(cJSON *json, const struct step_field *field, const struct step *step)
+{
+	const void *at = (const char *)step + field->offset;
+	char text[PREFIX_TEXT_MAX];
+
+	if (field->type == FIELD_NUMBER)
+		cJSON_AddNumberToObject(json, field->key, (double)*(const uint64_t *)at);
+	else
+		cJSON_AddStringToObject(json, field->key,
+					field->type == FIELD_PREFIX ? format_prefix(at, text) : at);
+}
+
 static cJSON *write_step(const struct step *step)
 {
-	char text[ADDRESS_TEXT_MAX];
 	cJSON *json = cJSON_CreateObject();
 
-	if (step->kind == STEP_ADDRESS) {
-		cJSON_AddStringToObject(json, "address", format_address(&step->address, text));
-	} else {
-		cJSON_AddStringToObject(json, "sysctl", step->path);
-		cJSON_AddStringToObject(json, "value", step->value);
-		cJSON_AddStringToObject(json, "former", step->former);
-	}
+	for (const struct step_field *field = step_fields(step->kind); field->key; field++)
+		write_field(json, field, step);
 	return json;
 }
 

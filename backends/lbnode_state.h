@@ -12,7 +12,7 @@
 #include "error.h"
 #include "lbnode_step.h"
 
-#define STEPS_MAX 256
+#define STEPS_MAX 512
 
 struct node_state {
 	size_t count;

@@ -6,42 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lbnode_kinds.h"
+#include "lbnode_plan.h"
 #include "lbnode_state.h"
 #include "lbnode_step.h"
-
-/* --- the plan --- */
-
-static void plan_sysctl(struct node_state *plan, const char *interface, const char *name,
-			const char *value)
-{
-	struct step *step = &plan->steps[plan->count++];
-
-	step->kind = STEP_SYSCTL;
-	snprintf(step->path, sizeof(step->path), "net/ipv4/conf/%s/%s", interface, name);
-	snprintf(step->value, sizeof(step->value), "%s", value);
-}
-
-/* ARP is silenced before there is an address to answer for. The kernel takes the larger value of
- * `all` and the interface; `all` covers further interfaces on the same network. */
-static void plan_up(const struct lbnode_options *options, struct node_state *plan)
-{
-	bool ipv4 = false;
-
-	for (size_t i = 0; i < options->vip_count; i++)
-		ipv4 |= address_is_ipv4(&options->vips[i]);
-	if (ipv4) {
-		plan_sysctl(plan, options->interface, "arp_ignore", "1");
-		plan_sysctl(plan, options->interface, "arp_announce", "2");
-		plan_sysctl(plan, "all", "arp_ignore", "1");
-		plan_sysctl(plan, "all", "arp_announce", "2");
-	}
-	for (size_t i = 0; i < options->vip_count; i++) {
-		struct step *step = &plan->steps[plan->count++];
-
-		step->kind = STEP_ADDRESS;
-		step->address = options->vips[i];
-	}
-}
 
 /* --- up --- */
 
@@ -66,16 +34,28 @@ static int plan_reduce(struct node_state *plan, struct error *err)
 	return 0;
 }
 
+static struct step *state_find(struct node_state *state, const struct step *step)
+{
+	for (size_t i = 0; i < state->count; i++)
+		if (step_same(&state->steps[i], step))
+			return &state->steps[i];
+	return NULL;
+}
+
 /* A step of an earlier `up` keeps the former value that it found then. */
 static int state_extend(struct node_state *state, const struct node_state *plan, struct error *err)
 {
-	for (size_t i = 0; i < plan->count; i++) {
-		bool known = false;
+	char former[sizeof(plan->steps[0].former)];
+	struct step *known;
 
-		for (size_t j = 0; j < state->count && !known; j++)
-			known = step_same(&state->steps[j], &plan->steps[i]);
-		if (known)
+	for (size_t i = 0; i < plan->count; i++) {
+		known = state_find(state, &plan->steps[i]);
+		if (known) {
+			memcpy(former, known->former, sizeof(former));
+			*known = plan->steps[i];
+			memcpy(known->former, former, sizeof(former));
 			continue;
+		}
 		if (state->count == STEPS_MAX)
 			return error_hint(err,
 					  error_set(err, E2BIG, "more than %d changes", STEPS_MAX),
@@ -105,6 +85,19 @@ static int plan_apply(const struct node_state *plan, struct error *err)
 	return 0;
 }
 
+/* What earlier `up`s made of the plan's objects. */
+static void plan_restore(const struct node_state *plan, struct node_state *state)
+{
+	struct error ignored;
+	struct step *former;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		former = state_find(state, &plan->steps[i]);
+		if (former)
+			step_apply(former, &ignored);
+	}
+}
+
 /* The state is written first: what is changed can be undone, whatever happens in between. */
 static int up(const struct lbnode_options *options, struct error *err)
 {
@@ -114,8 +107,9 @@ static int up(const struct lbnode_options *options, struct error *err)
 
 	if (r < 0)
 		return r;
-	plan_up(options, &plan);
-	r = plan_reduce(&plan, err);
+	r = plan_up(options, &plan, err);
+	if (r == 0)
+		r = plan_reduce(&plan, err);
 	if (r < 0)
 		return r;
 	extended = state;
@@ -125,28 +119,28 @@ static int up(const struct lbnode_options *options, struct error *err)
 	if (r < 0)
 		return r;
 	r = plan_apply(&plan, err);
-	if (r < 0)
+	if (r < 0) {
+		plan_restore(&plan, &state);
 		node_state_save(options->state, &state, &ignored);
+	}
 	return r;
 }
 
 int lbnode_up(const struct lbnode_options *options, struct error *err)
 {
 	static struct node_state plan;
-	char text[STEP_TEXT_MAX];
+	int r;
 
-	if (!options->print) {
-		if (if_nametoindex(options->interface) == 0)
-			return error_field(
-				err,
-				error_set(err, ENODEV, "%s: no such interface", options->interface),
-				"interface");
+	if (if_nametoindex(options->interface) == 0)
+		return error_field(
+			err, error_set(err, ENODEV, "%s: no such interface", options->interface),
+			"interface");
+	if (!options->print)
 		return up(options, err);
-	}
-	plan_up(options, &plan);
-	for (size_t i = 0; i < plan.count; i++)
-		puts(step_shell(&plan.steps[i], false, text));
-	return 0;
+	r = plan_up(options, &plan, err);
+	for (size_t i = 0; r == 0 && i < plan.count; i++)
+		step_shell(&plan.steps[i], false, stdout);
+	return r;
 }
 
 /* --- down --- */
@@ -173,7 +167,6 @@ static int down_last(struct node_state *state, struct error *err)
 int lbnode_down(const struct lbnode_options *options, struct error *err)
 {
 	static struct node_state state;
-	char text[STEP_TEXT_MAX];
 	struct error save_err;
 	int r = node_state_load(options->state, &state, err);
 
@@ -181,7 +174,7 @@ int lbnode_down(const struct lbnode_options *options, struct error *err)
 		return r;
 	if (options->print) {
 		for (size_t i = state.count; i > 0; i--)
-			puts(step_shell(&state.steps[i - 1], true, text));
+			step_shell(&state.steps[i - 1], true, stdout);
 		return 0;
 	}
 	if (state.count == 0)
@@ -197,23 +190,29 @@ int lbnode_down(const struct lbnode_options *options, struct error *err)
 
 /* --- show --- */
 
+static int show_step(const struct step *step, struct error *err)
+{
+	struct step now = *step;
+	char text[STEP_TEXT_MAX];
+	bool holds = false;
+	int r = step_probe(&now, &holds, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	printf("%s: %s\n", holds ? "set" : "lost", step_describe(step, text));
+	if (step->kind != STEP_DECAP || !holds)
+		return 0;
+	return decap_show_counters(step->name, stdout, err);
+}
+
 int lbnode_show(const struct lbnode_options *options, struct error *err)
 {
 	static struct node_state state;
-	char text[STEP_TEXT_MAX];
-	bool holds;
 	int r = node_state_load(options->state, &state, err);
 
-	if (r < 0)
-		return r;
-	if (state.count == 0)
+	if (r == 0 && state.count == 0)
 		printf("nothing is set (%s)\n", options->state);
-	for (size_t i = 0; i < state.count; i++) {
-		r = step_probe(&state.steps[i], &holds, err);
-		if (r < 0 && r != -ENOENT)
-			return r;
-		printf("%s: %s\n", r == 0 && holds ? "set" : "lost",
-		       step_describe(&state.steps[i], text));
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < state.count; i++)
+		r = show_step(&state.steps[i], err);
+	return r;
 }

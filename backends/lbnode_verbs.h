@@ -13,13 +13,27 @@
 #include "parse.h"
 
 #define LBNODE_VIPS_MAX 128
+#define LBNODE_FROM_MAX 32
+
+enum lbnode_modes {
+	LBNODE_L2 = 1 << 0,
+	LBNODE_IPIP = 1 << 1,
+	LBNODE_GUE = 1 << 2,
+};
 
 struct lbnode_options {
-	struct address vips[LBNODE_VIPS_MAX];
+	unsigned int modes; /* enum lbnode_modes */
+	struct prefix vips[LBNODE_VIPS_MAX];
 	size_t vip_count;
+	struct prefix from[LBNODE_FROM_MAX]; /* senders of tunnel packets; none: any */
+	size_t from_count;
 	const char *interface; /* where the balancer's packets come in */
-	const char *state;     /* path of the state file */
-	bool print;            /* print shell commands, change nothing */
+	uint64_t gue_port;
+	bool kernel;          /* the kernel's tunnel devices, not lb_decap */
+	const char *xdp_mode; /* auto, native or generic */
+	const char *bpffs;    /* directory that lb_decap is pinned in */
+	const char *state;    /* path of the state file */
+	bool print;           /* print shell commands, change nothing */
 };
 
 /* Prepares the host; needs VIPs and interface. All or nothing. */
@@ -28,7 +42,7 @@ int lbnode_up(const struct lbnode_options *options, struct error *err);
 /* Takes back what up did, last first; what fails stays noted in the state file. */
 int lbnode_down(const struct lbnode_options *options, struct error *err);
 
-/* Lists what up did and whether it still stands. */
+/* Lists what up did and whether it still stands, and what lb_decap has counted. */
 int lbnode_show(const struct lbnode_options *options, struct error *err);
 
 #endif
