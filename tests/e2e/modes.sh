@@ -79,13 +79,17 @@ try() {
 	check_equal "$name: a download of 3 MB is whole" "$(sha1sum <"$LAB_DIR/large")" \
 		"$(lab_curl --max-time 20 "$url/large" | sha1sum)"
 	before=$(replies too_big_told)
-	check_equal "$name: an upload of 3 MB is taken" 405 "$(lab_curl --max-time 20 \
+	check_equal "$name: an upload of 3 MB is taken" 200 "$(lab_curl --max-time 20 \
 		-o /dev/null -w '%{http_code}' --data-binary "@$LAB_DIR/large" -H 'Expect:' "$url/")"
 	case $mode in
 	nat | l2) ;;
-	*)
-		check "$name: full-size packets met a packet-too-big" \
+	gue0)
+		check "$name: the client learnt what fits by packet-too-big" \
 			[ "$(replies too_big_told)" -gt "$before" ]
+		;;
+	*)
+		check_equal "$name: the backends' MSS left room, no packet was too big" \
+			"$before" "$(replies too_big_told)"
 		;;
 	esac
 
@@ -94,7 +98,7 @@ try() {
 	check_equal "$name: the data plane answered it" $((before + 3)) "$(replies echo)"
 	lab_exec client traceroute "-$inner" -T -p 80 -n -q 1 -w 2 -m 4 "$host" >"$out" 2>&1
 	check_equal "$name: traceroute ends at the VIP, the balancer a hop before it unless l2" \
-		"$([ "$mode" = l2 ] && echo 1 || echo 2)" "$(grep -c " $host " "$out")"
+		"$([ "$mode" = l2 ] && echo 1 || echo 2)" "$(grep -c "^ *[0-9].* $host " "$out")"
 	lbctl rm service web >/dev/null
 
 	service dns "udp://$vip:53" "$mode" "$outer" || bail "$name: the DNS service comes up"
@@ -104,8 +108,18 @@ try() {
 	lbctl rm service dns >/dev/null
 }
 
+# Clients then send full-size segments, as lbnode would not have them.
+forget_mss() {
+	local i
+	for i in 1 2; do
+		ip -n "$LAB-b$i" -4 rule delete from "$LAB_VIP4" || return
+		ip -n "$LAB-b$i" -6 rule delete from "$LAB_VIP6" || return
+	done
+}
+
 for mode in nat l2 ipip gue0 gue1; do
 	prepare "$mode" || bail "$mode: lbnode prepares the backends"
+	[ "$mode" != gue0 ] || forget_mss || bail "$mode: lbnode had rules for the VIPs"
 	for i in 1 2; do
 		lab_backend_start "$i" nsd || exit 1
 	done

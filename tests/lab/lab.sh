@@ -297,6 +297,7 @@ lab_nginx_conf() {
 			fastcgi_temp_path $LAB_DIR/$1.tmp; uwsgi_temp_path $LAB_DIR/$1.tmp;
 			scgi_temp_path $LAB_DIR/$1.tmp;
 			keepalive_requests 1000000;
+			client_max_body_size 0;
 			server {
 				listen 80 backlog=4096; listen [::]:80 backlog=4096;
 				location / { return 200 "$1\n"; }
@@ -387,11 +388,13 @@ lab_backend_link() {
 	ip -n "$LAB-switch" link set "b$1" "$2"
 }
 
-# lab_node N up|down|show [FLAG...]: lbnode in bN.
+# lab_node N up|down|show [FLAG...]: lbnode in bN, with pins of its own: the namespaces share one
+# BPF file system, which hosts do not.
 lab_node() {
-	local name=b$1
-	shift
-	lab_exec "$name" "$LAB_BUILD/lbnode" "$@" --state "$LAB_DIR/$name.lbnode.json"
+	local name=b$1 verb=$2
+	shift 2
+	[ "$verb" != up ] || set -- "$@" --bpffs "$LAB_DIR/bpf/$name"
+	lab_exec "$name" "$LAB_BUILD/lbnode" "$verb" "$@" --state "$LAB_DIR/$name.lbnode.json"
 }
 
 # Prepares every backend to answer as the VIPs itself, for mode l2.
