@@ -39,6 +39,8 @@ static const struct key backend_keys[] = {
 	TEXT("address"),
 	NUMBER("weight"),
 	TEXT("state"),
+	NUMBER("priority"),
+	TEXT("quic-id"),
 	TEXT("status"),
 	TEXT("reason"),
 	TEXT("since"),
@@ -53,8 +55,25 @@ static const struct key backend_keys[] = {
 };
 
 static const struct key service_keys[] = {
-	TEXT("name"),  ARRAY("vip", NULL), TEXT("mode"),           TEXT("scheduler"),
-	TEXT("check"), TEXT("check-path"), TEXT("check-interval"), ARRAY("backends", backend_keys),
+	TEXT("name"),
+	ARRAY("vip", NULL),
+	TEXT("mode"),
+	NUMBER("gue-variant"),
+	NUMBER("gue-port"),
+	TEXT("tunnel-source"),
+	TEXT("scheduler"),
+	TEXT("tracking"),
+	TEXT("when-down"),
+	TEXT("too-big"),
+	TEXT("check"),
+	TEXT("check-path"),
+	TEXT("check-interval"),
+	TEXT("timeout-established"),
+	TEXT("timeout-embryonic"),
+	TEXT("timeout-closing"),
+	TEXT("timeout-udp"),
+	NUMBER("quic-id-length"),
+	ARRAY("backends", backend_keys),
 	END,
 };
 
@@ -71,6 +90,7 @@ static const struct key status_keys[] = {
 	OBJECT("limits"),
 	OBJECT("used"),
 	OBJECT("drops"),
+	OBJECT("replies"),
 	END,
 };
 

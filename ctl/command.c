@@ -7,13 +7,18 @@
 
 /* clang-format off */
 #define FLAGS_SERVICE                                                                              \
-	(FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_MODE) | FLAG_BIT(FLAG_SCHEDULER) |                     \
+	(FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_MODE) | FLAG_BIT(FLAG_GUE_VARIANT) |                   \
+	 FLAG_BIT(FLAG_GUE_PORT) | FLAG_BIT(FLAG_TUNNEL_SOURCE) | FLAG_BIT(FLAG_SCHEDULER) |       \
+	 FLAG_BIT(FLAG_TRACKING) | FLAG_BIT(FLAG_WHEN_DOWN) | FLAG_BIT(FLAG_TOO_BIG) |             \
 	 FLAG_BIT(FLAG_CHECK) | FLAG_BIT(FLAG_CHECK_PATH) | FLAG_BIT(FLAG_CHECK_HOST) |            \
 	 FLAG_BIT(FLAG_CHECK_STATUS) | FLAG_BIT(FLAG_CHECK_PORT) |                                 \
 	 FLAG_BIT(FLAG_CHECK_INTERVAL) | FLAG_BIT(FLAG_CHECK_TIMEOUT) | FLAG_BIT(FLAG_RISE) |      \
 	 FLAG_BIT(FLAG_FALL) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                                \
-	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING))
-#define FLAGS_BACKEND (FLAG_BIT(FLAG_WEIGHT) | FLAG_BIT(FLAG_STATE))
+	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING) |                       \
+	 FLAG_BIT(FLAG_TIMEOUT_UDP) | FLAG_BIT(FLAG_QUIC_ID_LENGTH))
+#define FLAGS_BACKEND                                                                              \
+	(FLAG_BIT(FLAG_WEIGHT) | FLAG_BIT(FLAG_PRIORITY) | FLAG_BIT(FLAG_SORRY) |                  \
+	 FLAG_BIT(FLAG_QUIC_ID) | FLAG_BIT(FLAG_STATE))
 
 #define NEW_SERVICE  {"NAME", ARGUMENT_NEW, false, false}
 #define SERVICE      {"SERVICE", ARGUMENT_SERVICE, false, false}
@@ -181,6 +186,8 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 	}
 	if ((given & FLAG_BIT(FLAG_SOCKET)) && (given & FLAG_BIT(FLAG_URL)))
 		return error_set(err, EINVAL, "give --socket or --url, not both");
+	if ((given & FLAG_BIT(FLAG_PRIORITY)) && (given & FLAG_BIT(FLAG_SORRY)))
+		return error_set(err, EINVAL, "give --priority or --sorry, not both");
 	if (command->needs != 0 && (given & command->needs) == 0) {
 		bool one = (command->needs & (command->needs - 1)) == 0;
 

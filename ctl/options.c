@@ -17,11 +17,25 @@ const struct flag flags[FLAG_COUNT] = {
 		      "the agent's TCP listener instead, as http://ADDR:PORT"},
 	[FLAG_JSON] = {"json", NULL, FLAG_KIND_SWITCH, NULL, "print one JSON document"},
 	[FLAG_HELP] = {"help", NULL, FLAG_KIND_SWITCH, NULL, "explain the verb, do nothing"},
-	[FLAG_VIP] = {"vip", "vip", FLAG_KIND_LIST, "VIP",
-		      "where clients come in: tcp://ADDR:PORT or udp://ADDR:PORT; again for more"},
-	[FLAG_MODE] = {"mode", "mode", FLAG_KIND_TEXT, "nat|l2", "how packets reach the backends"},
-	[FLAG_SCHEDULER] = {"scheduler", "scheduler", FLAG_KIND_TEXT, "maglev",
-			    "how flows are spread"},
+	[FLAG_VIP] =
+		{"vip", "vip", FLAG_KIND_LIST, "VIP",
+		 "where clients come in: tcp://, udp:// or sctp://ADDR[/N]:PORT; again for more"},
+	[FLAG_MODE] = {"mode", "mode", FLAG_KIND_TEXT, "nat|l2|ipip|gue",
+		       "how packets reach the backends"},
+	[FLAG_GUE_VARIANT] = {"gue-variant", "gue-variant", FLAG_KIND_NUMBER, "N",
+			      "gue: 0 with its header, 1 without"},
+	[FLAG_GUE_PORT] = {"gue-port", "gue-port", FLAG_KIND_NUMBER, "PORT",
+			   "gue: the UDP port that backends listen on"},
+	[FLAG_TUNNEL_SOURCE] = {"tunnel-source", "tunnel-source", FLAG_KIND_TEXT, "spread|fixed",
+				"ipip, gue: does the outer source vary by flow"},
+	[FLAG_SCHEDULER] = {"scheduler", "scheduler", FLAG_KIND_TEXT,
+			    "maglev|least-conn|source|dport", "how flows are spread"},
+	[FLAG_TRACKING] = {"tracking", "tracking", FLAG_KIND_TEXT, "all|none",
+			   "which flows are remembered"},
+	[FLAG_WHEN_DOWN] = {"when-down", "when-down", FLAG_KIND_TEXT, "drop|pass",
+			    "no backend is up: drop packets, or leave them to the host"},
+	[FLAG_TOO_BIG] = {"too-big", "too-big", FLAG_KIND_TEXT, "tell|drop",
+			  "a packet is too long: tell its sender by ICMP, or not"},
 	[FLAG_CHECK] = {"check", "check", FLAG_KIND_TEXT, "tcp|http|none", "health check"},
 	[FLAG_CHECK_PATH] = {"check-path", "check-path", FLAG_KIND_TEXT, "PATH",
 			     "http: what to get"},
@@ -45,10 +59,20 @@ const struct flag flags[FLAG_COUNT] = {
 				    "DURATION", "idle time that ends a flow of one packet"},
 	[FLAG_TIMEOUT_CLOSING] = {"timeout-closing", "timeout-closing", FLAG_KIND_TEXT, "DURATION",
 				  "idle time that ends a closing flow"},
+	[FLAG_TIMEOUT_UDP] = {"timeout-udp", "timeout-udp", FLAG_KIND_TEXT, "DURATION",
+			      "idle time that ends an established flow of UDP"},
+	[FLAG_QUIC_ID_LENGTH] = {"quic-id-length", "quic-id-length", FLAG_KIND_NUMBER, "N",
+				 "bytes of server ID in QUIC connection IDs; 0 for none"},
 	[FLAG_BACKEND] = {"backend", NULL, FLAG_KIND_LIST, "ADDR[:PORT]",
 			  "a backend to begin with; again for more"},
 	[FLAG_WEIGHT] = {"weight", "weight", FLAG_KIND_NUMBER, "N",
 			 "share of new flows next to the others' weights; 0 for none"},
+	[FLAG_PRIORITY] = {"priority", "priority", FLAG_KIND_NUMBER, "N",
+			   "only backends of the lowest that is up get new flows"},
+	[FLAG_SORRY] = {"sorry", "priority", FLAG_KIND_SWITCH, NULL,
+			"the last resort: --priority 255", .stands_for = 255},
+	[FLAG_QUIC_ID] = {"quic-id", "quic-id", FLAG_KIND_TEXT, "HEX",
+			  "its server ID in QUIC connection IDs; empty for none"},
 	[FLAG_STATE] = {"state", "state", FLAG_KIND_TEXT, "up|drain|maint",
 			"drain: keeps its flows, gets no new ones; maint: gets nothing"},
 	[FLAG_DEADLINE] = {"deadline", "deadline", FLAG_KIND_TEXT, "DURATION",
@@ -236,7 +260,7 @@ static cJSON *value_json(const struct options *options, enum flag_id id)
 
 	switch (flags[id].kind) {
 	case FLAG_KIND_SWITCH:
-		return cJSON_CreateTrue();
+		return cJSON_CreateNumber(flags[id].stands_for);
 	case FLAG_KIND_NUMBER:
 		(void)parse_number(value, 0, NUMBER_MAX, &number, &unused); /* checked before */
 		return cJSON_CreateNumber((double)number);

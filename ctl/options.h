@@ -21,7 +21,13 @@ enum flag_id {
 	FLAG_HELP,
 	FLAG_VIP,
 	FLAG_MODE,
+	FLAG_GUE_VARIANT,
+	FLAG_GUE_PORT,
+	FLAG_TUNNEL_SOURCE,
 	FLAG_SCHEDULER,
+	FLAG_TRACKING,
+	FLAG_WHEN_DOWN,
+	FLAG_TOO_BIG,
 	FLAG_CHECK,
 	FLAG_CHECK_PATH,
 	FLAG_CHECK_HOST,
@@ -34,8 +40,13 @@ enum flag_id {
 	FLAG_TIMEOUT_ESTABLISHED,
 	FLAG_TIMEOUT_EMBRYONIC,
 	FLAG_TIMEOUT_CLOSING,
+	FLAG_TIMEOUT_UDP,
+	FLAG_QUIC_ID_LENGTH,
 	FLAG_BACKEND,
 	FLAG_WEIGHT,
+	FLAG_PRIORITY,
+	FLAG_SORRY,
+	FLAG_QUIC_ID,
 	FLAG_STATE,
 	FLAG_DEADLINE,
 	FLAG_NOW,
@@ -49,7 +60,7 @@ enum flag_id {
 	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
 
 enum flag_kind {
-	FLAG_KIND_SWITCH, /* takes no value */
+	FLAG_KIND_SWITCH, /* takes no value; with a key it stands for a number */
 	FLAG_KIND_TEXT,   /* a JSON string; durations too */
 	FLAG_KIND_NUMBER, /* a JSON number */
 	FLAG_KIND_LIST,   /* may be given more than once: a JSON array of strings */
@@ -61,6 +72,7 @@ struct flag {
 	enum flag_kind kind;
 	const char *value; /* in capitals what it is, else the choices, parted by '|' */
 	const char *help;
+	double stands_for; /* of a switch with a key */
 };
 
 extern const struct flag flags[FLAG_COUNT];

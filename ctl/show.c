@@ -11,14 +11,57 @@
 #include "human.h"
 #include "screen.h"
 
-enum column { ADDRESS, STATUS, WEIGHT, SHARE, FLOWS, NEW, PACKETS, BYTES, SINCE, REASON, COLUMNS };
+enum column {
+	ADDRESS,
+	STATUS,
+	WEIGHT,
+	PRIORITY,
+	QUIC_ID,
+	SHARE,
+	FLOWS,
+	NEW,
+	PACKETS,
+	BYTES,
+	SINCE,
+	REASON,
+	COLUMNS
+};
 
 static const struct screen_column columns[COLUMNS] = {
-	[ADDRESS] = {"ADDRESS", false}, [STATUS] = {"STATUS", false}, [WEIGHT] = {"WEIGHT", true},
-	[SHARE] = {"SHARE", true},      [FLOWS] = {"FLOWS", true},    [NEW] = {"NEW", true},
-	[PACKETS] = {"PACKETS", true},  [BYTES] = {"BYTES", true},    [SINCE] = {"SINCE", true},
-	[REASON] = {"REASON", false},
+	[ADDRESS] = {"ADDRESS", false}, [STATUS] = {"STATUS", false},
+	[WEIGHT] = {"WEIGHT", true},    [PRIORITY] = {"PRIORITY", true},
+	[QUIC_ID] = {"QUIC-ID", false}, [SHARE] = {"SHARE", true},
+	[FLOWS] = {"FLOWS", true},      [NEW] = {"NEW", true},
+	[PACKETS] = {"PACKETS", true},  [BYTES] = {"BYTES", true},
+	[SINCE] = {"SINCE", true},      [REASON] = {"REASON", false},
 };
+
+/* The columns of one table: those that say something of at least one backend. */
+struct layout {
+	struct screen_column columns[COLUMNS];
+	enum column shown[COLUMNS];
+	size_t count;
+};
+
+static void layout_init(struct layout *layout, const cJSON *backends)
+{
+	bool hidden[COLUMNS] = {[PRIORITY] = true, [QUIC_ID] = true};
+	const cJSON *backend;
+
+	cJSON_ArrayForEach (backend, backends) {
+		if (answer_number(backend, "priority") > 0)
+			hidden[PRIORITY] = false;
+		if (answer_text(backend, "quic-id")[0] != '\0')
+			hidden[QUIC_ID] = false;
+	}
+	layout->count = 0;
+	for (enum column column = 0; column < COLUMNS; column++) {
+		if (hidden[column])
+			continue;
+		layout->columns[layout->count] = columns[column];
+		layout->shown[layout->count++] = column;
+	}
+}
 
 static const char *status_colour(const char *status)
 {
@@ -38,14 +81,16 @@ static const char *status_colour(const char *status)
 	return NULL;
 }
 
-static int add_backend_line(struct screen_table *table, const cJSON *backend, int64_t now,
-			    struct error *err)
+static int add_backend_line(struct screen_table *table, const struct layout *layout,
+			    const cJSON *backend, int64_t now, struct error *err)
 {
 	char text[COLUMNS][HUMAN_MAX];
 	const char *const cells[COLUMNS] = {
 		[ADDRESS] = answer_text(backend, "address"),
 		[STATUS] = answer_text(backend, "status"),
 		[WEIGHT] = human_count(answer_number(backend, "weight"), text[WEIGHT]),
+		[PRIORITY] = human_count(answer_number(backend, "priority"), text[PRIORITY]),
+		[QUIC_ID] = answer_text(backend, "quic-id"),
 		[SHARE] = human_share(answer_number(backend, "share"), text[SHARE]),
 		[FLOWS] = human_count(answer_number(backend, "active-flows"), text[FLOWS]),
 		[NEW] = human_count(answer_number(backend, "new-flows"), text[NEW]),
@@ -55,12 +100,17 @@ static int add_backend_line(struct screen_table *table, const cJSON *backend, in
 		[REASON] = answer_text(backend, "reason"),
 	};
 
-	return screen_table_add(table, cells, STATUS, status_colour(cells[STATUS]), err);
+	const char *shown[COLUMNS];
+
+	for (size_t i = 0; i < layout->count; i++)
+		shown[i] = cells[layout->shown[i]];
+	return screen_table_add(table, shown, STATUS, status_colour(cells[STATUS]), err);
 }
 
 static int print_backends(const cJSON *backends, int64_t now, struct error *err)
 {
 	struct screen_table *table = NULL;
+	struct layout layout;
 	const cJSON *backend;
 	int r;
 
@@ -68,10 +118,11 @@ static int print_backends(const cJSON *backends, int64_t now, struct error *err)
 		puts("no backends");
 		return 0;
 	}
-	r = screen_table_new(columns, COLUMNS, &table, err);
+	layout_init(&layout, backends);
+	r = screen_table_new(layout.columns, layout.count, &table, err);
 	cJSON_ArrayForEach (backend, backends) {
 		if (r == 0)
-			r = add_backend_line(table, backend, now, err);
+			r = add_backend_line(table, &layout, backend, now, err);
 	}
 	if (r == 0)
 		r = screen_table_print(table, err);
@@ -99,9 +150,43 @@ static void print_head(const cJSON *service)
 		       answer_text(service, "check-interval"));
 }
 
+/* What differs from what one would expect, by the flags' names. */
+static void print_choices(const cJSON *service)
+{
+	static const struct {
+		const char *key, *usual;
+	} choices[] = {
+		{"gue-variant", "0"},           {"gue-port", "6080"},
+		{"tunnel-source", "spread"},    {"tracking", "all"},
+		{"when-down", "drop"},          {"too-big", "tell"},
+		{"timeout-established", "15m"}, {"timeout-embryonic", "30s"},
+		{"timeout-closing", "30s"},     {"timeout-udp", "2m"},
+		{"quic-id-length", "0"},
+	};
+	const char *before = "  ";
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		const cJSON *value = answer_item(service, choices[i].key);
+		char number[HUMAN_MAX];
+		const char *text = number;
+
+		if (cJSON_IsNumber(value))
+			snprintf(number, sizeof(number), "%.0f", value->valuedouble);
+		else
+			text = value->valuestring;
+		if (strcmp(text, choices[i].usual) == 0)
+			continue;
+		printf("%s%s %s", before, choices[i].key, text);
+		before = ", ";
+	}
+	if (strcmp(before, "  ") != 0)
+		putchar('\n');
+}
+
 static int print_service(const cJSON *service, struct error *err)
 {
 	print_head(service);
+	print_choices(service);
 	return print_backends(answer_item(service, "backends"), time(NULL), err);
 }
 

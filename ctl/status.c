@@ -66,33 +66,40 @@ static int print_limits(const cJSON *answer, struct error *err)
 	return r;
 }
 
-/* Only reasons that have occurred: there are many. */
-static int print_drops(const cJSON *answer, struct error *err)
+/* Only what has occurred: there are many. *ret_any: something has. */
+static int print_counts(const cJSON *counts, const char *head, bool *ret_any, struct error *err)
 {
-	static const struct screen_column columns[] = {{"DROPPED FOR", false}, {"PACKETS", true}};
+	const struct screen_column columns[] = {{head, false}, {"PACKETS", true}};
 	struct screen_table *table = NULL;
-	const cJSON *drop;
-	bool any = false;
+	const cJSON *count;
 	int r = screen_table_new(columns, sizeof(columns) / sizeof(columns[0]), &table, err);
 
-	cJSON_ArrayForEach (drop, answer_item(answer, "drops")) {
+	*ret_any = false;
+	cJSON_ArrayForEach (count, counts) {
 		char text[HUMAN_MAX];
-		const char *const cells[] = {drop->string, exact(drop, text)};
+		const char *const cells[] = {count->string, exact(count, text)};
 
-		if (r < 0 || !cJSON_IsNumber(drop) || drop->valuedouble <= 0)
+		if (r < 0 || !cJSON_IsNumber(count) || count->valuedouble <= 0)
 			continue;
-		any = true;
+		*ret_any = true;
 		r = screen_table_add(table, cells, 0, NULL, err);
 	}
-	if (r == 0) {
+	if (r == 0 && *ret_any) {
 		putchar('\n');
-		if (any)
-			r = screen_table_print(table, err);
-		else
-			puts("no packet was dropped");
+		r = screen_table_print(table, err);
 	}
 	screen_table_free(table);
 	return r;
+}
+
+static int print_verdicts(const cJSON *answer, struct error *err)
+{
+	bool any;
+	int r = print_counts(answer_item(answer, "drops"), "DROPPED FOR", &any, err);
+
+	if (r == 0 && !any)
+		puts("\nno packet was dropped");
+	return r < 0 ? r : print_counts(answer_item(answer, "replies"), "ANSWERED BY", &any, err);
 }
 
 int show_status(struct invocation *invocation, struct error *err)
@@ -107,5 +114,5 @@ int show_status(struct invocation *invocation, struct error *err)
 	print_head(invocation->document);
 	putchar('\n');
 	r = print_limits(invocation->document, err);
-	return r < 0 ? r : print_drops(invocation->document, err);
+	return r < 0 ? r : print_verdicts(invocation->document, err);
 }

@@ -90,7 +90,11 @@ for verb in $("$lbctl" complete -- ""); do
 done
 
 expect 0 $'service\nbackend' complete -- rm ""
-expect 0 $'nat\nl2' complete -- add service web --mode ""
+expect 0 $'nat\nl2\nipip\ngue' complete -- add service web --mode ""
+expect 0 $'maglev\nleast-conn\nsource\ndport' complete -- set service web --scheduler ""
+expect 0 $'drop\npass' complete -- set service web --when-down ""
+expect 2 "lbctl: give --priority or --sorry, not both" add backend web 198.18.1.11 --sorry --priority 3
+expect 2 "lbctl: --priority: high is not a whole number" set backend web 198.18.1.11 --priority high
 expect 0 "--mode=l2" complete -- add service web --mode=l
 expect 0 "--deadline" complete -- rm backend web 198.18.1.11 --d
 expect 0 "" complete -- rm backend web 198.18.1.11 --wait --w

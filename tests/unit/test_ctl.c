@@ -80,6 +80,11 @@ static void flags_become_the_body(void **state)
 		    "{\"check-interval\":\"500ms\",\"rise\":3}");
 	assert_body("set service web --check-host=", "{\"check-host\":\"\"}");
 	assert_body("set backend web 198.18.1.11 --weight 0", "{\"weight\":0}");
+	assert_body("set backend web 198.18.1.11 --priority 7", "{\"priority\":7}");
+	assert_body("add backend web 198.18.1.11 --sorry", "{\"priority\":255}");
+	assert_body("set backend web 198.18.1.11 --quic-id=", "{\"quic-id\":\"\"}");
+	assert_body("set service web --mode gue --gue-variant 1 --timeout-udp 5s",
+		    "{\"mode\":\"gue\",\"gue-variant\":1,\"timeout-udp\":\"5s\"}");
 	assert_body("drain backend web 198.18.1.11 --wait --deadline 30s --socket /s",
 		    "{\"deadline\":\"30s\"}");
 	assert_body("rm backend web 198.18.1.11 --now", "{}");
