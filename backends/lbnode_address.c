@@ -47,7 +47,8 @@ static bool is_address(const struct sockaddr *sockaddr, const struct address *ad
 		      sizeof(address->ip)) == 0;
 }
 
-static int address_probe(struct step *step, bool *ret_holds, struct error *err)
+int address_find(const char *device, const struct address *address, bool *ret_present,
+		 struct error *err)
 {
 	struct ifaddrs *all, *i;
 	bool present = false;
@@ -55,21 +56,25 @@ static int address_probe(struct step *step, bool *ret_holds, struct error *err)
 	if (getifaddrs(&all) < 0)
 		return error_set(err, errno, "cannot list addresses: %s", strerror(errno));
 	for (i = all; i && !present; i = i->ifa_next)
-		present = strcmp(i->ifa_name, LOOPBACK) == 0 &&
-			  is_address(i->ifa_addr, &step->prefix.address);
+		present = strcmp(i->ifa_name, device) == 0 && is_address(i->ifa_addr, address);
 	freeifaddrs(all);
-	*ret_holds = present;
+	*ret_present = present;
 	return 0;
 }
 
+static int address_probe(struct step *step, bool *ret_holds, struct error *err)
+{
+	return address_find(LOOPBACK, &step->prefix.address, ret_holds, err);
+}
+
 /* The body of RTM_NEWADDR and RTM_DELADDR. */
-static void put_address(struct nlmsghdr *message, const struct address *address)
+static void put_address(struct nlmsghdr *message, const char *device, const struct address *address)
 {
 	/* A deprecated address is never chosen as the source of connections of the host's own. */
 	const struct ifa_cacheinfo deprecated = {.ifa_prefered = 0, .ifa_valid = UINT32_MAX};
 	struct ifaddrmsg *body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
 
-	body->ifa_index = if_nametoindex(LOOPBACK);
+	body->ifa_index = if_nametoindex(device);
 	body->ifa_family = family_of(address);
 	body->ifa_prefixlen = address_bits(address);
 	put_ip(message, IFA_LOCAL, address);
@@ -80,30 +85,36 @@ static void put_address(struct nlmsghdr *message, const struct address *address)
 	mnl_attr_put(message, IFA_CACHEINFO, sizeof(deprecated), &deprecated);
 }
 
-static int address_change(const struct step *step, uint16_t type, uint16_t flags)
+static int address_change(const char *device, const struct address *address, uint16_t type,
+			  uint16_t flags)
 {
 	char buffer[256];
 	struct nlmsghdr *request = netlink_request(buffer, type, NLM_F_ACK | flags);
 
-	put_address(request, &step->prefix.address);
+	put_address(request, device, address);
 	return netlink_talk(NETLINK_ROUTE, request, NULL, NULL);
+}
+
+int address_add(const char *device, const struct address *address, struct error *err)
+{
+	char text[ADDRESS_TEXT_MAX];
+	int r = address_change(device, address, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+
+	if (r == 0 || r == -EEXIST)
+		return 0;
+	return error_set(err, -r, "cannot add %s to %s: %s", format_address(address, text), device,
+			 strerror(-r));
 }
 
 static int address_apply(const struct step *step, struct error *err)
 {
-	char text[ADDRESS_TEXT_MAX];
-	int r = address_change(step, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
-
-	if (r == 0 || r == -EEXIST)
-		return 0;
-	return error_set(err, -r, "cannot add %s to " LOOPBACK ": %s",
-			 format_address(&step->prefix.address, text), strerror(-r));
+	return address_add(LOOPBACK, &step->prefix.address, err);
 }
 
 static int address_revert(const struct step *step, bool *ret_left, struct error *err)
 {
 	char text[ADDRESS_TEXT_MAX];
-	int r = address_change(step, RTM_DELADDR, 0);
+	int r = address_change(LOOPBACK, &step->prefix.address, RTM_DELADDR, 0);
 
 	(void)ret_left;
 	if (r == 0 || r == -EADDRNOTAVAIL)

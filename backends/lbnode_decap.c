@@ -366,7 +366,8 @@ static struct decap_prefix key_of(const struct prefix *prefix)
 	return key;
 }
 
-/* A lookup would find a wider prefix, too: every key is looked at. */
+/* A lookup would find a wider prefix, too: every key is looked at. Maps that no program reads
+ * any more hold nothing. */
 static int entry_probe(struct step *step, bool *ret_holds, struct error *err)
 {
 	struct decap_prefix wanted = key_of(&step->prefix), key, next;
@@ -377,7 +378,7 @@ static int entry_probe(struct step *step, bool *ret_holds, struct error *err)
 	*ret_holds = false;
 	if (fd < 0)
 		return 0;
-	more = bpf_map_get_next_key(fd, NULL, &key) == 0;
+	more = attached_to(step->name) != 0 && bpf_map_get_next_key(fd, NULL, &key) == 0;
 	while (more && !*ret_holds) {
 		*ret_holds = memcmp(&key, &wanted, sizeof(key)) == 0;
 		more = bpf_map_get_next_key(fd, &key, &next) == 0;

@@ -3,6 +3,9 @@
  * The kernel's own tunnel devices. They take packets of any sender (`external`: metadata only).
  * sit has no such kind; its device for all that no other takes is sit0, which the kernel brings
  * along and which cannot be removed.
+ *
+ * A device without an IPv4 address drops what comes in by it unless rp_filter is 0 for it and for
+ * `all` (Linux, fib_frontend.c). So those that IPv4 packets may come out of have an IPv4 VIP.
  */
 #include "lbnode_kinds.h"
 
@@ -22,6 +25,11 @@ static const char absent[] = "absent", down[] = "down", up[] = "up";
 static bool is_external(const struct step *step)
 {
 	return strcmp(step->value, "sit") != 0;
+}
+
+static bool has_ipv4(const struct step *step)
+{
+	return step->prefix.length > 0;
 }
 
 /* absent, down or up. */
@@ -78,10 +86,14 @@ static int device_change(const struct step *step, uint16_t type, bool is_up)
 
 static int probe(struct step *step, bool *ret_holds, struct error *err)
 {
-	(void)err;
+	bool has_address = true;
+	int r = 0;
+
 	snprintf(step->former, sizeof(step->former), "%s", device_state(step->name));
-	*ret_holds = strcmp(step->former, up) == 0;
-	return 0;
+	if (has_ipv4(step))
+		r = address_find(step->name, &step->prefix.address, &has_address, err);
+	*ret_holds = has_address && strcmp(step->former, up) == 0;
+	return r;
 }
 
 static int create_error(const struct step *step, int code, struct error *err)
@@ -120,6 +132,8 @@ static int device_start(const struct step *step, struct error *err)
 {
 	int r = device_loosen(step, err);
 
+	if (r == 0 && has_ipv4(step))
+		r = address_add(step->name, &step->prefix.address, err);
 	if (r < 0)
 		return r;
 	r = device_change(step, RTM_NEWLINK, true);
@@ -162,6 +176,8 @@ static void describe(const struct step *step, char buffer[STEP_TEXT_MAX])
 
 static void shell(const struct step *step, bool back, FILE *out)
 {
+	char text[PREFIX_TEXT_MAX];
+
 	if (back) {
 		if (strcmp(step->former, up) != 0)
 			fprintf(out, "ip link set %s down\n", step->name);
@@ -173,6 +189,9 @@ static void shell(const struct step *step, bool back, FILE *out)
 		fprintf(out, "ip link add %s type %s external\n", step->name, step->value);
 	else
 		fprintf(out, "modprobe %s\n", step->value);
+	if (has_ipv4(step))
+		fprintf(out, "ip address add %s dev %s\n", format_prefix(&step->prefix, text),
+			step->name);
 	fprintf(out,
 		"case $(cat /proc/sys/net/ipv4/conf/all/rp_filter "
 		"/proc/sys/net/ipv4/conf/%s/rp_filter) in *2*) ;; *1*) "

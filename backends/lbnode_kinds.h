@@ -19,6 +19,11 @@ extern const struct step_ops address_ops, local_ops, sysctl_ops, routes_ops, rul
 /* A sysctl's value without the line's end. Returns 0 or a negative errno. */
 int sysctl_read(const char *path, char ret_value[STEP_VALUE_MAX]);
 
+/* Whether the device has the address, and giving it; one that is there already is no error. */
+int address_find(const char *device, const struct address *address, bool *ret_present,
+		 struct error *err);
+int address_add(const char *device, const struct address *address, struct error *err);
+
 /* Whether what comes in by the interface is dropped unless the way back goes by it, too: the
  * kernel takes the larger value of `all` and the interface (Documentation/networking/
  * ip-sysctl.rst). */

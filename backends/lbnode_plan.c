@@ -126,10 +126,22 @@ static int plan_mss(const struct lbnode_options *options, struct node_state *pla
 
 /* --- the kernel's devices --- */
 
-static void plan_device(struct node_state *plan, const char *name, const char *type)
+/* An IPv4 VIP, as a single address; NULL: there is none. */
+static const struct address *any_ipv4(const struct lbnode_options *options)
+{
+	for (size_t i = 0; i < options->vip_count; i++)
+		if (address_is_ipv4(&options->vips[i].address))
+			return &options->vips[i].address;
+	return NULL;
+}
+
+static void plan_device(struct node_state *plan, const char *name, const char *type,
+			const struct address *ipv4)
 {
 	struct step *step = plan_add(plan, STEP_DEVICE);
 
+	if (ipv4)
+		step->prefix = (struct prefix){.address = *ipv4, .length = 32};
 	snprintf(step->name, sizeof(step->name), "%s", name);
 	snprintf(step->value, sizeof(step->value), "%s", type);
 }
@@ -148,13 +160,15 @@ static void plan_fou(struct node_state *plan, const char *family, uint64_t port)
  */
 static void plan_kernel(const struct lbnode_options *options, struct node_state *plan)
 {
+	const struct address *ipv4 = any_ipv4(options);
+
 	if (reverse_path_is_strict(options->interface))
 		plan_sysctl(plan, options->interface, "rp_filter", "2");
-	if (has_family(options, true))
-		plan_device(plan, "sluice4", "ipip");
+	if (ipv4)
+		plan_device(plan, "sluice4", "ipip", ipv4);
 	if (has_family(options, false))
-		plan_device(plan, "sit0", "sit");
-	plan_device(plan, "sluice6", "ip6tnl");
+		plan_device(plan, "sit0", "sit", NULL);
+	plan_device(plan, "sluice6", "ip6tnl", ipv4);
 	if (options->modes & LBNODE_GUE) {
 		plan_fou(plan, "ipv4", options->gue_port);
 		plan_fou(plan, "ipv6", options->gue_port);
@@ -190,6 +204,8 @@ static void plan_decap(const struct lbnode_options *options, struct node_state *
 	plan_entries(options, plan, STEP_VIP, options->vips, options->vip_count);
 }
 
+/* Devices come before the routes are copied, for they bring some along; lb_decap comes last, when
+ * there is somebody to take what it takes off. */
 int plan_up(const struct lbnode_options *options, struct node_state *ret_plan, struct error *err)
 {
 	bool tunnels = options->modes & (LBNODE_IPIP | LBNODE_GUE);
@@ -197,14 +213,14 @@ int plan_up(const struct lbnode_options *options, struct node_state *ret_plan, s
 
 	ret_plan->count = 0;
 	plan_silence(options, ret_plan);
+	if (tunnels && options->kernel)
+		plan_kernel(options, ret_plan);
 	if (tunnels)
 		r = plan_mss(options, ret_plan, err);
 	if (r < 0)
 		return r;
 	plan_vips(options, ret_plan);
-	if (tunnels && options->kernel)
-		plan_kernel(options, ret_plan);
-	else if (tunnels)
+	if (tunnels && !options->kernel)
 		plan_decap(options, ret_plan);
 	return 0;
 }

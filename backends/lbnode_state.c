@@ -50,8 +50,8 @@ static int read_field(const cJSON *json, const struct step_field *field, struct 
 	r = json_string(json, "step", field->key, &text, err);
 	if (r < 0)
 		return r;
-	if (text && field->type == FIELD_PREFIX)
-		return parse_prefix(text, at, err);
+	if (field->type == FIELD_PREFIX)
+		return text ? parse_prefix(text, at, err) : 0;
 	if (!text || strlen(text) >= field->size)
 		return error_set(err, EINVAL, "step: %s is missing or too long", field->key);
 	snprintf(at, field->size, "%s", text);
@@ -154,9 +154,10 @@ static void write_field(cJSON *json, const struct step_field *field, const struc
 
 	if (field->type == FIELD_NUMBER)
 		cJSON_AddNumberToObject(json, field->key, (double)*(const uint64_t *)at);
-	else
-		cJSON_AddStringToObject(json, field->key,
-					field->type == FIELD_PREFIX ? format_prefix(at, text) : at);
+	else if (field->type == FIELD_TEXT)
+		cJSON_AddStringToObject(json, field->key, at);
+	else if (((const struct prefix *)at)->length > 0)
+		cJSON_AddStringToObject(json, field->key, format_prefix(at, text));
 }
 
 static cJSON *write_step(const struct step *step)

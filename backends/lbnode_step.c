@@ -30,7 +30,8 @@ static const struct kind {
 			 {TEXT("routes", name), NUMBER("table", table), NUMBER("advmss", advmss)}},
 	[STEP_RULE] = {&rule_ops, {PREFIX("rule"), NUMBER("table", table)}},
 	[STEP_DEVICE] = {&device_ops,
-			 {TEXT("device", name), TEXT("type", value), TEXT("former", former)}},
+			 {TEXT("device", name), TEXT("type", value), PREFIX("borrows"),
+			  TEXT("former", former)}},
 	[STEP_FOU] = {&fou_ops, {TEXT("fou", name), NUMBER("port", port)}},
 	[STEP_DECAP] = {&decap_ops,
 			{TEXT("decap", name), TEXT("interface", interface), TEXT("tunnels", value),
@@ -46,8 +47,11 @@ const struct step_field *step_fields(enum step_kind kind)
 
 bool step_same(const struct step *a, const struct step *b)
 {
-	return a->kind == b->kind && strcmp(a->name, b->name) == 0 &&
-	       prefix_equal(&a->prefix, &b->prefix) && (a->kind != STEP_FOU || a->port == b->port);
+	if (a->kind != b->kind || strcmp(a->name, b->name) != 0)
+		return false;
+	if (a->kind == STEP_DEVICE)
+		return true;
+	return prefix_equal(&a->prefix, &b->prefix) && (a->kind != STEP_FOU || a->port == b->port);
 }
 
 int step_probe(struct step *step, bool *ret_holds, struct error *err)

@@ -35,7 +35,7 @@ enum step_kind {
 /* Each kind uses what it says in the table of lbnode_step.c. */
 struct step {
 	enum step_kind kind;
-	struct prefix prefix;
+	struct prefix prefix;     /* DEVICE: an IPv4 address for it; length 0: none */
 	char name[STEP_NAME_MAX]; /* SYSCTL: path below /proc/sys; DECAP, VIP, SOURCE: directory
 				     in the bpffs; DEVICE: its name; ROUTES, FOU: the family */
 	char interface[IF_NAMESIZE];
@@ -49,7 +49,8 @@ struct step {
 	uint64_t listed; /* DECAP: only from STEP_SOURCE's prefixes */
 };
 
-/* A field as the state file has it; offset is that in struct step. */
+/* A field as the state file has it; offset is that in struct step. A prefix of no bits and a
+ * number may be left out, a text may not. */
 struct step_field {
 	const char *key;
 	enum { FIELD_TEXT, FIELD_NUMBER, FIELD_PREFIX } type;
