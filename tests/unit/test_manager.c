@@ -835,6 +835,91 @@ static void test_restart_with_a_lost_hop(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* --- tunnels and MTUs --- */
+
+static void set_mode(const char *name, enum lb_mode mode)
+{
+	struct desired *next = change();
+
+	desired_service(next, name)->mode = mode;
+	commit_ok(next);
+}
+
+/* Tunnels know the path's MTU; the other modes only where it is less than what may come in. */
+static void test_mtu(void **state)
+{
+	struct nexthop hop = hop_from(OWN);
+
+	(void)state;
+	fx.fake->dp.mtu = 1500;
+	hop.mtu = 1500;
+	hop.vlan = 5 | 1 << LB_VLAN_COUNT_SHIFT;
+	web_up(CHECK_TCP);
+	fake_nexthop_tell("198.18.1.11", &hop);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.mtu, 0);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.vlan, hop.vlan);
+	set_mode("web", LB_MODE_IPIP);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.mtu, 1500);
+	set_mode("web", LB_MODE_L2);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.mtu, 0);
+	hop.mtu = 1400;
+	fake_nexthop_tell("198.18.1.11", &hop);
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.mtu, 1400);
+}
+
+static void lengthen_mtu(void *context)
+{
+	fx.fake->dp.mtu = *(const uint32_t *)context;
+}
+
+/* An interface that takes in longer packets makes a way too short that was not. */
+static void test_mtu_of_interfaces(void **state)
+{
+	struct nexthop hop = hop_from(OWN);
+	uint32_t mtu = 9000;
+
+	(void)state;
+	fx.fake->dp.mtu = hop.mtu = 1500;
+	web_up(CHECK_TCP);
+	fake_nexthop_tell("198.18.1.11", &hop);
+	fake_nexthop_tell_links(); /* nobody listens */
+	manager_on_links(fx.manager, lengthen_mtu, &mtu);
+	fake_nexthop_tell_links();
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.mtu, 1500);
+	mtu = 1500;
+	fake_nexthop_tell_links();
+	assert_int_equal(record("web", "198.18.1.11:80")->hop.mtu, 0);
+}
+
+/* The outer sources say nothing of the own address, and are not taken for it. */
+static void test_restart_with_tunnels(void **state)
+{
+	struct nexthop hop = hop_from(OWN);
+	struct address addr;
+	struct error err;
+	struct lb_backend before;
+
+	(void)state;
+	assert_int_equal(parse_address("172.16.0.0", &addr, &err), 0);
+	memcpy(&fx.fake->dp.tunnel_sources[0].addr, &addr, sizeof(addr));
+	fx.fake->dp.tunnel_sources[0].host_bits = 16;
+	hop.mtu = 1500;
+	web_up(CHECK_NONE);
+	set_mode("web", LB_MODE_IPIP);
+	fake_nexthop_tell("198.18.1.11", &hop);
+	before = *record("web", "198.18.1.11:80");
+	assert_int_equal(before.spread_bits, 16);
+	assert_memory_equal(&before.local_addr, &addr, sizeof(addr));
+	restart();
+	assert_memory_equal(record("web", "198.18.1.11:80"), &before, sizeof(before));
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
+	set_mode("web", LB_MODE_NAT); /* before the kernel has said what the own address is */
+	assert_int_equal(fake_dataplane_vips(fx.fake, LB_VIP_NAT), 0);
+	fake_nexthop_tell("198.18.1.11", &hop);
+	assert_int_equal(fake_dataplane_vips(fx.fake, LB_VIP_NAT), 1);
+	assert_int_equal(record("web", "198.18.1.11:80")->spread_bits, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -859,6 +944,9 @@ int main(void)
 		TEST(test_unsaved_change_is_none),
 		TEST(test_unsynced_change_is_undone),
 		TEST(test_sync_is_tried_again),
+		TEST(test_mtu),
+		TEST(test_mtu_of_interfaces),
+		TEST(test_restart_with_tunnels),
 		TEST(test_restart_takes_up_as_up),
 		TEST(test_restart_with_a_lost_hop),
 	};

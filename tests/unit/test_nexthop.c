@@ -176,6 +176,20 @@ static void wait_reason(struct fixture *fixture, const char *address, const char
 	}
 }
 
+static void wait_mtu(struct fixture *fixture, const char *address, uint16_t mtu)
+{
+	const struct told *told = told_of(fixture, address);
+
+	fixture->guard_fired = false;
+	uv_timer_start(&fixture->guard, on_guard, GUARD_MS, 0);
+	while (!told->hop.resolved || told->hop.mtu != mtu) {
+		if (fixture->guard_fired)
+			fail_msg("%s: MTU %d, not %d (%s)", address, told->hop.mtu, mtu,
+				 told->hop.reason);
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	}
+}
+
 static void watch(struct fixture *fixture, const char *text)
 {
 	struct address address = address_of(text);
@@ -287,6 +301,46 @@ static void test_source_by_route_alone(void **state)
 	check_source(fixture, "198.18.0.99", "198.18.0.1");
 	wait_reason(fixture, "198.18.0.99", "no ARP reply from 198.18.0.99 on us0 yet", GUARD_MS);
 	check_source(fixture, "198.18.0.99", "198.18.0.1");
+}
+
+/* The interface's, or the route's if that is less. */
+static void test_mtu(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct nexthop *hop;
+
+	watch(fixture, "198.19.0.7");
+	hop = wait_resolved(fixture, "198.19.0.7", NULL, GUARD_MS);
+	assert_int_equal(hop->mtu, 1500);
+	assert_int_equal(hop->vlan, 0);
+	run("ip route replace 198.19.0.0/24 via 198.18.0.254 mtu 1300");
+	wait_mtu(fixture, "198.19.0.7", 1300);
+	run("ip link set us0 mtu 1280");
+	wait_mtu(fixture, "198.19.0.7", 1280);
+	run("ip link set us0 mtu 1500");
+	wait_mtu(fixture, "198.19.0.7", 1300);
+	run("ip route replace 198.19.0.0/24 via 198.18.0.254");
+	wait_mtu(fixture, "198.19.0.7", 1500);
+}
+
+static void count_call(void *context)
+{
+	++*(unsigned int *)context;
+}
+
+/* Whoever follows links hears of those that matter, once they are known. */
+static void test_links_are_told(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned int calls = 0;
+
+	nexthop_on_links(fixture->table, count_call, &calls);
+	run("ip link set us0 mtu 1400");
+	for (int i = 0; i < 50 && !calls; i++)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	assert_true(calls > 0);
+	assert_int_equal(links_named(nexthop_links(fixture->table), "us0")->mtu, 1400);
+	run("ip link set us0 mtu 1500");
 }
 
 static void test_second_watch_is_answered_too(void **state)
@@ -545,6 +599,8 @@ int main(void)
 		TEST(test_ipv6_gateway_for_ipv4),
 		TEST(test_source_by_route_alone),
 		TEST(test_second_watch_is_answered_too),
+		TEST(test_mtu),
+		TEST(test_links_are_told),
 		TEST(test_follows_mac),
 		TEST(test_follows_own_mac),
 		TEST(test_keeps_mac_of_a_forgotten_neighbour),

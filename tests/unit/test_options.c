@@ -102,6 +102,14 @@ static void assert_error(int got, int code, const char *message, const char *hin
 
 /* --- flags --- */
 
+static void assert_prefixes(const char *ipv4, const char *ipv6)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	assert_string_equal(format_prefix(&options.tunnel_sources[0], text), ipv4);
+	assert_string_equal(format_prefix(&options.tunnel_sources[1], text), ipv6);
+}
+
 static void test_defaults(void **state)
 {
 	char text[ENDPOINT_TEXT_MAX];
@@ -122,7 +130,10 @@ static void test_defaults(void **state)
 	assert_int_equal(options.sizes.vips, 1024);
 	assert_int_equal(options.sizes.flows, 1048576);
 	assert_int_equal(options.sizes.nat_flows, 262144);
+	assert_int_equal(options.sizes.fragments, 16384);
 	assert_int_equal(options.sizes.table_size, 65537);
+	assert_int_equal(options.icmp_per_second, 1000);
+	assert_prefixes("172.16.0.0/16", "100::/64");
 	assert_string_equal(options.verifier_log, "");
 	assert_false(options.unload || options.help || options.version);
 	assert_null(options.services);
@@ -170,6 +181,7 @@ static void test_numbers(void **state)
 		{"--flows", &options.sizes.flows, 1024, 67108864},
 		{"--nat-flows", &options.sizes.nat_flows, 1024, 16777216},
 		{"--table-size", &options.sizes.table_size, 251, 4194301},
+		{"--fragments", &options.sizes.fragments, 64, 1048576},
 	};
 	const char *const bad[] = {"", "x", "-1", "1.5", "0x400", " 1024", "99999999999999999999"};
 	char text[32], message[128];
@@ -192,6 +204,35 @@ static void test_numbers(void **state)
 		for (size_t k = 0; k < COUNT(bad); k++)
 			assert_int_equal(read_flag(cases[i].flag, bad[k]), -EINVAL);
 	}
+}
+
+static void test_tunnel_sources(void **state)
+{
+	(void)state;
+	assert_int_equal(read_flag("--tunnel-sources", "198.18.128.0/20"), 0);
+	assert_prefixes("198.18.128.0/20", "100::/64");
+	assert_int_equal(read_flag("--tunnel-sources", "2001:db8::/96,198.18.0.7"), 0);
+	assert_prefixes("198.18.0.7/32", "2001:db8::/96");
+	assert_int_equal(read_config("{\"interface\": \"eth0\", \"tunnel-sources\": "
+				     "[\"198.18.0.0/16\", \"2001:db8::/64\"]}"),
+			 0);
+	assert_prefixes("198.18.0.0/16", "2001:db8::/64");
+	assert_error(read_flag("--tunnel-sources", "198.18.0.0/16,x"), EINVAL,
+		     "--tunnel-sources: x: not an IPv4 or IPv6 address",
+		     "write PREFIX or PREFIX,PREFIX, such as 172.16.0.0/16,100::/64");
+	assert_int_equal(read_flag("--tunnel-sources", "198.18.0.1/16"), -EINVAL);
+	assert_int_equal(read_flag("--tunnel-sources", ""), -EINVAL);
+	assert_int_equal(read_flag("--tunnel-sources", "198.18.0.0/16,"), -EINVAL);
+}
+
+static void test_icmp_rate(void **state)
+{
+	(void)state;
+	assert_int_equal(read_flag("--icmp-rate", "0"), 0);
+	assert_int_equal(options.icmp_per_second, 0);
+	assert_int_equal(read_flag("--icmp-rate", "1000000"), 0);
+	assert_int_equal(options.icmp_per_second, 1000000);
+	assert_int_equal(read_flag("--icmp-rate", "1000001"), -EINVAL);
 }
 
 static void test_flows_are_rounded_up(void **state)
@@ -481,6 +522,8 @@ int main(void)
 		TEST(test_texts),
 		TEST(test_numbers),
 		TEST(test_flows_are_rounded_up),
+		TEST(test_tunnel_sources),
+		TEST(test_icmp_rate),
 		TEST(test_table_size_is_prime),
 		TEST(test_interfaces),
 		TEST(test_many_interfaces),
