@@ -69,6 +69,31 @@ cli 1 'backend .*:53 of service dns: .*udp://\[2001:db8::1\]:2000 of service tak
 	add backend dns '[2001:db8::1:11]:53'
 cli 1 'name' add service 'a b' --vip tcp://198.18.0.11:80
 cli 1 'mode' add service x --vip tcp://198.18.0.11:80 --mode magic
+cli 1 'there is no such choice' add service x --vip tcp://198.18.0.11:80 --scheduler random
+cli 1 'SCTP.*CRC32c' add service x --vip sctp://198.18.0.11:2905
+cli 1 'use mode l2, ipip or gue' add service x --vip sctp://198.18.0.11:2905 --mode nat
+cli 1 'behind the prefix' add service x --vip tcp://198.18.0.11/24:80
+cli 1 'not a prefix of 8 to 32' add service x --vip tcp://198.18.0.0/33:80
+cli 1 'not a prefix of 8 to 128' add service x --vip 'tcp://[2001:db8::/7]:80'
+cli 1 'belongs to service web' add service x --vip tcp://198.18.0.10/32:80
+cli 1 'gue-variant' add service x --vip tcp://198.18.0.11:80 --mode gue --gue-variant 2
+cli 1 'gue-port' set service web --gue-port 0
+cli 1 'tunnel-source' set service web --tunnel-source random
+cli 1 'least-conn.*tracking all' set service web --scheduler least-conn --tracking none
+cli 1 'tracking' add service x --vip tcp://198.18.0.11:80 --tracking some
+cli 1 'when-down' set service web --when-down reject
+cli 1 'too-big' set service web --too-big cut
+cli 1 'timeout-udp.*out of range' set service web --timeout-udp 1s
+cli 1 'quic-id-length.*UDP' set service web --quic-id-length 2
+cli 1 'quic-id-length' set service dns --quic-id-length 16
+cli 1 'quic-id.*quic-id-length' add backend web 198.18.1.12 --quic-id 00ff
+cli 1 'quic-id' set backend web 198.18.1.11 --quic-id xy
+cli 1 'priority' set backend web 198.18.1.11 --priority 256
+cli 2 'priority or --sorry' set backend web 198.18.1.11 --priority 1 --sorry
+cli 1 'mode ipip does not translate ports' add service x --mode ipip \
+	--vip tcp://198.18.0.11:80 --backend 198.18.1.11:8080
+cli 1 'address family' add service x --mode l2 --vip tcp://198.18.0.11:80 \
+	--backend '[2001:db8::1:11]:80'
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 500
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 1ms
 cli 1 'nope' add backend nope 198.18.1.11
@@ -102,6 +127,14 @@ api "a number for a string" 400 'name' POST $services '{"name": 7, "vip": ["tcp:
 api "no VIP" 400 'vip' POST $services '{"name": "x"}'
 api "VIPs of two families" 400 'famil' POST $services \
 	'{"name": "x", "vip": ["tcp://198.18.0.11:80", "tcp://[2001:db8::11]:80"]}'
+api "a switch for a choice" 400 'too-big' PATCH $services/web '{"too-big": true}'
+api "a number for a QUIC ID" 400 'quic-id' POST $services/web/backends \
+	'{"address": "198.18.1.12", "quic-id": 12}'
+api "sorry, which is lbctl's word only" 400 'sorry' POST $services/web/backends \
+	'{"address": "198.18.1.12", "sorry": true}'
+api "two backends of one QUIC ID" 400 'quic-id of backend' POST $services \
+	'{"name": "x", "vip": ["udp://198.18.0.11:443"], "check": "none", "quic-id-length": 1, "backends": [
+	  {"address": "198.18.1.11", "quic-id": "0a"}, {"address": "198.18.1.12", "quic-id": "0A"}]}'
 api "a fraction as weight" 400 'weight' POST $services/web/backends \
 	'{"address": "198.18.1.12", "weight": 1.5}'
 api "a huge number as weight" 400 'weight' POST $services/web/backends \
