@@ -42,6 +42,7 @@ try "ipip, IPv4 in IPv4" ipip "$LAB_VIP4" "$LAB_URL4" "" 198.18.1.11 198.18.1.12
 try "ipip, IPv6 in IPv6" ipip "[$LAB_VIP6]" "$LAB_URL6" "" "[2001:db8::1:11]" "[2001:db8::1:12]"
 try "ipip, IPv4 in IPv6" ipip "$LAB_VIP4" "$LAB_URL4" "" "[2001:db8::1:11]" "[2001:db8::1:12]"
 try "ipip, IPv6 in IPv4" ipip "[$LAB_VIP6]" "$LAB_URL6" "" 198.18.1.11 198.18.1.12
+modprobe fou || bail "this kernel has fou"
 try "gue, IPv4 in IPv4" gue "$LAB_VIP4" "$LAB_URL4" "" 198.18.1.11 198.18.1.12
 try "gue variant 1, IPv4 in IPv4" gue "$LAB_VIP4" "$LAB_URL4" "--gue-variant 1" 198.18.1.11 198.18.1.12
 checks_done
