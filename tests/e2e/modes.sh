@@ -62,6 +62,22 @@ replies() {
 		awk -v kind="$1" 'index($0, "lb_replies_total{kind=\"" kind "\"}") == 1 {print $2}'
 }
 
+# ask_large HOST: a DNS query of some 2 KB, for an answer of some 3 KB
+ask_large() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	[ "$(lab_exec client bash -c '
+		exec 3<>"/dev/udp/$1/53" && dd bs=4096 count=1 status=none <"$2" >&3 &&
+			timeout 0.5 dd bs=8192 count=1 status=none <&3' _ "$1" "$LAB_DIR/query" | wc -c)" \
+		-gt 2900 ]
+}
+
+# large.example.test TXT, and an EDNS option of 2000 bytes (RFC 6891) that nobody knows
+large_query() {
+	printf '\x12\x34\0\0\0\1\0\0\0\0\0\1\5large\7example\4test\0\0\x10\0\1'
+	printf '\0\0\x29\x10\0\0\0\0\0\x07\xd4\xfd\xe9\x07\xd0'
+	head -c 2000 /dev/zero
+}
+
 # try MODE INNER OUTER
 try() {
 	local mode=$1 inner=$2 outer=$3 name="$1, IPv$2 in IPv$3" vip=$LAB_VIP4 url=$LAB_URL4 host
@@ -105,6 +121,9 @@ try() {
 	lab_exec client dnsperf -s "$host" -d "$LAB_DIR/queries" -l 1 -c 20 -Q 2000 >"$out" 2>&1
 	check_matches "$name: no DNS query is lost" 'Queries lost: +0 ' "$(cat "$out")"
 	check_matches "$name: every answer is NOERROR" 'NOERROR [0-9]+ \(100.00%\)' "$(cat "$out")"
+	# The client may have to learn first how long its fragments may be.
+	check "$name: a UDP query in fragments gets its answer in fragments" \
+		wait_until 5 ask_large "$host"
 	lbctl rm service dns >/dev/null
 }
 
@@ -117,6 +136,7 @@ forget_mss() {
 	done
 }
 
+large_query >"$LAB_DIR/query"
 for mode in nat l2 ipip gue0 gue1; do
 	prepare "$mode" || bail "$mode: lbnode prepares the backends"
 	[ "$mode" != gue0 ] || forget_mss || bail "$mode: lbnode had rules for the VIPs"

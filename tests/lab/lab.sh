@@ -325,6 +325,8 @@ lab_nsd_conf() {
 		  zonelistfile: "$LAB_DIR/$1.zonelist"
 		  database: ""
 		  rrl-ratelimit: 0
+		  ipv4-edns-size: 4096
+		  ipv6-edns-size: 4096
 		remote-control:
 		  control-enable: no
 		zone:
@@ -334,6 +336,7 @@ lab_nsd_conf() {
 }
 
 lab_zone() {
+	local i
 	cat <<-ZONE
 		\$ORIGIN example.test.
 		@ 60 IN SOA ns.example.test. admin.example.test. 1 3600 600 86400 60
@@ -343,6 +346,10 @@ lab_zone() {
 		www 60 IN AAAA 2001:db8::10
 		who 60 IN TXT "$1"
 	ZONE
+	# An answer of some 3000 bytes: fragments.
+	for ((i = 0; i < 15; i++)); do
+		printf 'large 60 IN TXT "%0200d"\n' "$i"
+	done
 }
 
 lab_listening() {
