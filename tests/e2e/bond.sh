@@ -20,7 +20,7 @@ build() {
 	ip link add eth1 netns "$LAB-lb" type veth peer name lb1 netns "$LAB-switch" || return
 	lab_exec lb ethtool -K eth1 tx off >/dev/null || return
 	lab_exec switch ethtool -K lb1 tx off >/dev/null || return
-	lab_exec switch ip link set dev lb1 xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp || return
+	lab_exec switch ip link set dev lb1 xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags || return
 	ip -n "$LAB-switch" link set lb1 master br0 up || return
 	ip -n "$LAB-lb" link add bond0 type bond mode active-backup miimon 50 || return
 	ip -n "$LAB-lb" link set eth0 master bond0 || return

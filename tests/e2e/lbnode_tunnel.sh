@@ -146,7 +146,7 @@ refuse 1 'not in a bpffs.*mount -t bpf' up "${vips[@]}" --mode ipip --bpffs "$LA
 check_equal "--print changes nothing" "$before" \
 	"$(node up "${vips[@]}" --mode ipip --print >/dev/null && facts)"
 
-lab_exec b1 ip link set dev eth0 xdpgeneric object "$LAB_DIR/pass.bpf.o" section xdp
+lab_exec b1 ip link set dev eth0 xdpgeneric object "$LAB_DIR/pass.bpf.o" section xdp.frags
 before=$(facts)
 refuse 1 'XDP program [0-9]+ is attached.*--kernel' up "${vips[@]}" --mode ipip
 lab_exec b1 ip link set dev eth0 xdpgeneric off

@@ -17,24 +17,11 @@ lab_agent_start || exit 1
 
 # prepare MODE: the backends' side
 prepare() {
-	local i flags=()
-	case $1 in
-	nat) return ;;
-	gue*) flags=(--mode gue) ;;
-	*) flags=(--mode "$1") ;;
-	esac
-	for i in 1 2; do
-		lab_node "$i" up --interface eth0 --vip "$LAB_VIP4" --vip "$LAB_VIP6" \
-			"${flags[@]}" >/dev/null || return
-	done
+	[ "$1" = nat ] || lab_nodes_up --mode "${1%[01]}" >/dev/null
 }
 
 unprepare() {
-	local i
-	[ "$1" != nat ] || return 0
-	for i in 1 2; do
-		lab_node "$i" down >/dev/null || return
-	done
+	[ "$1" = nat ] || lab_nodes_down >/dev/null
 }
 
 # service NAME VIP MODE OUTER: two backends, with addresses of family OUTER

@@ -90,6 +90,8 @@ lab_plug() {
 	ip link add eth0 netns "$LAB-$name" type veth peer name "$name" netns "$LAB-switch" || return
 	lab_exec "$name" ethtool -K eth0 tx off >/dev/null || return
 	lab_exec switch ethtool -K "$name" tx off >/dev/null || return
+	[ -z "${LAB_MTU:-}" ] || ip -n "$LAB-$name" link set eth0 mtu "$LAB_MTU" || return
+	[ -z "${LAB_MTU:-}" ] || ip -n "$LAB-switch" link set "$name" mtu "$LAB_MTU" || return
 	ip -n "$LAB-switch" link set "$name" master br0 up || return
 	ip -n "$LAB-$name" address add "$2/15" dev eth0 || return
 	ip -n "$LAB-$name" address add "$3/64" dev eth0 nodad || return
@@ -110,7 +112,7 @@ lab_vips() {
 lab_pass() {
 	${CLANG:-clang} -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
 		-c "$LAB_TOP/tests/lab/pass.bpf.c" -o "$LAB_DIR/pass.bpf.o" || return
-	lab_exec switch ip link set dev lb xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp
+	lab_exec switch ip link set dev lb xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
 }
 
 lab_build() {
@@ -404,11 +406,19 @@ lab_node() {
 	lab_exec "$name" "$LAB_BUILD/lbnode" "$verb" "$@" --state "$LAB_DIR/$name.lbnode.json"
 }
 
-# Prepares every backend to answer as the VIPs itself, for mode l2.
+# lab_nodes_up [FLAG...]: prepares every backend to answer as the VIPs itself, for mode l2 if no flag
+# says otherwise.
 lab_nodes_up() {
 	local i
 	for ((i = 1; i <= LAB_BACKENDS; i++)); do
-		lab_node "$i" up --interface eth0 --vip "$LAB_VIP4" --vip "$LAB_VIP6" || return
+		lab_node "$i" up --interface eth0 --vip "$LAB_VIP4" --vip "$LAB_VIP6" "$@" || return
+	done
+}
+
+lab_nodes_down() {
+	local i
+	for ((i = 1; i <= LAB_BACKENDS; i++)); do
+		lab_node "$i" down || return
 	done
 }
 

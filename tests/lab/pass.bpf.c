@@ -7,7 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-SEC("xdp")
+SEC("xdp.frags") /* of any length */
 int lab_pass(struct xdp_md *packet)
 {
 	(void)packet;
