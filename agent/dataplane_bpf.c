@@ -512,7 +512,7 @@ static bool meta_fits(struct dataplane_bpf *dp)
 		close(fd);
 	if (!found || former.abi_version != LB_ABI_VERSION)
 		snprintf(dp->replaced, sizeof(dp->replaced),
-			 "maps are of ABI version %u, this lbagent's of %u", former.abi_version,
+			 "maps are of ABI version %u, this lbagent's of %d", former.abi_version,
 			 LB_ABI_VERSION);
 	else if (former.table_size != dp->base.sizes.table_size)
 		snprintf(dp->replaced, sizeof(dp->replaced), "table size was %u and is %u",

@@ -747,8 +747,10 @@ int service_add_backend(struct service_spec *service, const struct backend_spec 
 
 	if (r < 0)
 		return r;
-	if (service_backend(service, &backend->endpoint))
-		return refuse_second_backend(service, &backend->endpoint, EEXIST, err);
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (endpoint_equal(&service->backends[i].endpoint, &backend->endpoint))
+			return refuse_second_backend(service, &backend->endpoint, EEXIST, err);
+	}
 	for (size_t i = 0; i < service->backend_count; i++) {
 		if (quic_id_equal(&service->backends[i], backend))
 			return refuse_second_quic_id(service, &service->backends[i], backend, err);

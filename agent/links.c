@@ -159,16 +159,17 @@ static unsigned int egress_worth(const struct links *links, const struct rtnl_li
 
 uint32_t links_bond_egress(const struct links *links, uint32_t bond, uint32_t current)
 {
-	const struct rtnl_link *best = links_find(links, current);
-	unsigned int worth, most = best ? egress_worth(links, best, bond) : 0;
+	unsigned int worth, most = 0;
+	uint32_t egress = 0;
 	size_t i;
 
 	for (i = 0; i < links->count; i++) {
-		worth = egress_worth(links, &links->items[i], bond);
+		worth = 2 * egress_worth(links, &links->items[i], bond);
+		worth += worth && links->items[i].ifindex == current;
 		if (worth <= most)
 			continue;
 		most = worth;
-		best = &links->items[i];
+		egress = links->items[i].ifindex;
 	}
-	return most ? best->ifindex : 0;
+	return egress;
 }

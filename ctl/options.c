@@ -9,7 +9,9 @@
 #include "parse.h"
 
 /* Beyond this a JSON number, a double, is no longer exact. */
-#define NUMBER_MAX (UINT64_C(1) << 53)
+#define NUMBER_MAX     (UINT64_C(1) << 53)
+/* What --sorry stands for. */
+#define PRIORITY_SORRY 255
 
 const struct flag flags[FLAG_COUNT] = {
 	[FLAG_SOCKET] = {"socket", NULL, FLAG_KIND_TEXT, "PATH", "the agent's Unix socket"},
@@ -70,7 +72,7 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_PRIORITY] = {"priority", "priority", FLAG_KIND_NUMBER, "N",
 			   "only backends of the lowest that is up get new flows"},
 	[FLAG_SORRY] = {"sorry", "priority", FLAG_KIND_SWITCH, NULL,
-			"the last resort: --priority 255", .stands_for = 255},
+			"the last resort: --priority 255"},
 	[FLAG_QUIC_ID] = {"quic-id", "quic-id", FLAG_KIND_TEXT, "HEX",
 			  "its server ID in QUIC connection IDs; empty for none"},
 	[FLAG_STATE] = {"state", "state", FLAG_KIND_TEXT, "up|drain|maint",
@@ -260,7 +262,7 @@ static cJSON *value_json(const struct options *options, enum flag_id id)
 
 	switch (flags[id].kind) {
 	case FLAG_KIND_SWITCH:
-		return cJSON_CreateNumber(flags[id].stands_for);
+		return cJSON_CreateNumber(PRIORITY_SORRY);
 	case FLAG_KIND_NUMBER:
 		(void)parse_number(value, 0, NUMBER_MAX, &number, &unused); /* checked before */
 		return cJSON_CreateNumber((double)number);

@@ -60,7 +60,7 @@ enum flag_id {
 	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
 
 enum flag_kind {
-	FLAG_KIND_SWITCH, /* takes no value; with a key it stands for a number */
+	FLAG_KIND_SWITCH, /* takes no value; the one with a key stands for a number */
 	FLAG_KIND_TEXT,   /* a JSON string; durations too */
 	FLAG_KIND_NUMBER, /* a JSON number */
 	FLAG_KIND_LIST,   /* may be given more than once: a JSON array of strings */
@@ -72,7 +72,6 @@ struct flag {
 	enum flag_kind kind;
 	const char *value; /* in capitals what it is, else the choices, parted by '|' */
 	const char *help;
-	double stands_for; /* of a switch with a key */
 };
 
 extern const struct flag flags[FLAG_COUNT];
