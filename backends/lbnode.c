@@ -161,20 +161,20 @@ static int set_print(struct lbnode_options *options, const char *text, struct er
 
 static const struct flag {
 	const char *name;
-	int takes; /* required_argument or no_argument */
 	int (*set)(struct lbnode_options *options, const char *text, struct error *err);
+	int takes;  /* required_argument or no_argument */
 	bool is_up; /* the other verbs refuse it */
 } flags[] = {
-	{"mode", required_argument, set_mode, true},
-	{"vip", required_argument, add_vip, true},
-	{"interface", required_argument, set_interface, true},
-	{"gue-port", required_argument, set_gue_port, true},
-	{"from", required_argument, add_from, true},
-	{"kernel", no_argument, set_kernel, true},
-	{"xdp-mode", required_argument, set_xdp_mode, true},
-	{"bpffs", required_argument, set_bpffs, true},
-	{"state", required_argument, set_state, false},
-	{"print", no_argument, set_print, false},
+	{"mode", set_mode, required_argument, true},
+	{"vip", add_vip, required_argument, true},
+	{"interface", set_interface, required_argument, true},
+	{"gue-port", set_gue_port, required_argument, true},
+	{"from", add_from, required_argument, true},
+	{"kernel", set_kernel, no_argument, true},
+	{"xdp-mode", set_xdp_mode, required_argument, true},
+	{"bpffs", set_bpffs, required_argument, true},
+	{"state", set_state, required_argument, false},
+	{"print", set_print, no_argument, false},
 };
 
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))

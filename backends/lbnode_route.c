@@ -142,7 +142,7 @@ static void copy_attributes(struct nlmsghdr *copy, const struct nlmsghdr *route,
 /* The caller frees it; NULL: out of memory. */
 static struct nlmsghdr *copy_route(const struct nlmsghdr *route, const struct step *step)
 {
-	struct nlmsghdr *copy = calloc(1, ROUTE_BYTES * 2);
+	struct nlmsghdr *copy = calloc(2, ROUTE_BYTES);
 	const struct rtmsg *from = mnl_nlmsg_get_payload(route);
 	struct rtmsg *body;
 

@@ -4,7 +4,7 @@
 
 /* Addresses of either family in one shape. */
 #include "abi.h"
-#include "cursor.h"
+#include "compiler.h"
 
 LB_INLINE void addr_from_ipv4(struct lb_addr *addr, __be32 ipv4)
 {

@@ -6,7 +6,7 @@
  * Incremental Internet checksums (RFC 1624, eqn. 3): HC' = ~(~HC + ~m + m'). The differences
  * ~m + m' are added up unfolded in 64 bits, so that one sum serves the IP and the L4 header.
  */
-#include "cursor.h"
+#include "compiler.h"
 
 LB_INLINE __u64 csum_replace(__u64 diff, __u32 from, __u32 to)
 {

@@ -3,7 +3,7 @@
 #define SLUICE_CURSOR_H
 
 /* Reading a packet's headers one after the other; for every program here, so it needs no map. */
-#define LB_INLINE static __always_inline
+#include "compiler.h"
 
 #define MAX_VLAN_TAGS       2
 #define IPV4_MORE_FRAGMENTS 0x2000

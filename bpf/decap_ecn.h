@@ -4,7 +4,7 @@
 
 /* Congestion marks from the outer header to the inner one. */
 #include "checksum.h"
-#include "cursor.h"
+#include "compiler.h"
 
 #define ECN_MASK 3
 

@@ -3,12 +3,8 @@
 #define SLUICE_PACKET_H
 
 #include "abi.h"
-#include "cursor.h"
+#include "compiler.h"
 #include "maps.h"
-
-/* Keeps clang from merging the accesses that other CPUs or the agent may race with. */
-#define READ_ONCE(x)         (*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, value) (*(volatile __typeof__(x) *)&(x) = (value))
 
 /*
  * The value, of which the verifier knows no more. It takes apart what follows once for each value

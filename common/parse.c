@@ -341,7 +341,7 @@ int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
 {
 	char address[ADDRESS_TEXT_MAX], shown[ECHO_MAX];
 	size_t length = strcspn(text, "/");
-	struct prefix prefix;
+	struct prefix prefix = {0};
 	uint64_t bits;
 	int r;
 

@@ -48,16 +48,19 @@ none() {
 
 # --- C ---
 
-# Other checks need the skeleton; the objects are the same that the programs embed.
+# Other checks need the skeletons; the objects are the same that the programs embed.
 bpf_objects() {
-	local source objects=("$out/gen/ingress.skel.h")
+	local source skeleton skeletons=("$out/gen/ingress.skel.h" "$out/gen/decap.skel.h")
+	local objects=("${skeletons[@]}")
 	for source in $(files 'bpf/*.bpf.c' 'tests/bench/*.bpf.c'); do
 		objects+=("$out/${source%.c}.o")
 	done
 	make --no-print-directory O="$out" "${objects[@]}" || return
 	# Generated code is not ours to mend.
-	grep -q NOLINTBEGIN "${objects[0]}" ||
-		sed -i -e '1i // NOLINTBEGIN' -e '$a // NOLINTEND' "${objects[0]}"
+	for skeleton in "${skeletons[@]}"; do
+		grep -q NOLINTBEGIN "$skeleton" ||
+			sed -i -e '1i // NOLINTBEGIN' -e '$a // NOLINTEND' "$skeleton"
+	done
 }
 
 with_clang() {
@@ -88,8 +91,8 @@ headers() {
 		gcc "${flags[@]}" -Itests/native -Itests/packet -fsyntax-only -x c "$header" ||
 			status=1
 	done
-	# The stages of the packet's way are parts of ingress.bpf.c; these two are more than that.
-	for header in bpf/abi.h bpf/verdicts.h; do
+	# The stages of the packet's way are parts of a program; these are more than that.
+	for header in bpf/abi.h bpf/decap_abi.h bpf/verdicts.h; do
 		clang "${bpf_flags[@]}" -fsyntax-only -x c "$header" || status=1
 	done
 	return $status
@@ -118,7 +121,8 @@ numbers_in_one_place() {
 
 libbpf_in_one_place() {
 	local list
-	mapfile -t list < <(files 'agent/*' | grep -vE '^agent/(dataplane_bpf\.c|xdp_dispatcher\.[ch])$')
+	mapfile -t list < <(files 'agent/*' 'backends/*' |
+		grep -vE '^(agent/(dataplane_bpf\.c|xdp_dispatcher\.[ch])|backends/lbnode_decap\.c)$')
 	none grep -nE '#include <(bpf|xdp)/' "${list[@]}"
 }
 
