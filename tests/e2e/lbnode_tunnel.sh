@@ -18,7 +18,7 @@ ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common
 	"$LAB_TOP/tests/e2e/encap.c" "$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" ||
 	bail "encap is built"
 
-pins=$LAB_DIR/bpf/node
+pins=$LAB_DIR/bpf/b1 # lab_node's
 vip4=198.18.64.10 vip6=2001:db8:64::10
 backend4=198.18.1.11 backend6=2001:db8::1:11
 vips=(--vip "$vip4" --vip "$vip6" --interface eth0)
@@ -46,10 +46,7 @@ tunnel() {
 }
 
 node() {
-	local verb=$1
-	shift
-	[ "$verb" != up ] || set -- --bpffs "$pins" "$@"
-	lab_node 1 "$verb" "$@"
+	lab_node 1 "$@"
 }
 
 # All that lbnode may touch; not what the kernel keeps once a module is loaded.

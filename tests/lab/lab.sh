@@ -402,7 +402,7 @@ lab_backend_link() {
 lab_node() {
 	local name=b$1 verb=$2
 	shift 2
-	[ "$verb" != up ] || set -- "$@" --bpffs "$LAB_DIR/bpf/$name"
+	[ "$verb" != up ] || set -- --bpffs "$LAB_DIR/bpf/$name" "$@"
 	lab_exec "$name" "$LAB_BUILD/lbnode" "$verb" "$@" --state "$LAB_DIR/$name.lbnode.json"
 }
 
