@@ -57,6 +57,9 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 	$(Q)$(MAKE) --no-print-directory build tests
 	$(Q)bash vm/test.sh
 
+coverage: deps ## print what the packet cases reach of the data plane's sources
+	$(Q)bash tests/packet/coverage.sh
+
 lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone, clang as compiler
 	$(Q)bash tests/lint.sh
 
@@ -229,4 +232,4 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build demo lab lab-down test test-vm tests lint fmt bench install uninstall clean
+.PHONY: help deps build demo lab lab-down test test-vm tests coverage lint fmt bench install uninstall clean

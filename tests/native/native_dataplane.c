@@ -80,6 +80,7 @@ void native_set_constants(const struct native_constants *constants)
 	lb_tick_shift = constants->tick_shift;
 	lb_coarse_tick_shift = constants->coarse_tick_shift;
 	lb_icmp_per_second = constants->icmp_per_second;
+	lb_frags = constants->frags;
 }
 
 struct native_map *native_map_named(const char *name)

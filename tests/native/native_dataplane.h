@@ -27,6 +27,7 @@ struct native_constants {
 	uint8_t tick_shift;
 	uint8_t coarse_tick_shift;
 	uint32_t icmp_per_second;
+	uint32_t frags;
 };
 
 /* Takes effect with the next run. Maps are left alone. */

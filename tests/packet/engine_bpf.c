@@ -111,6 +111,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_tick_shift = 0;
 	rodata->lb_coarse_tick_shift = COARSE_TICK_SHIFT;
 	rodata->lb_icmp_per_second = constants->icmp_per_second;
+	rodata->lb_frags = constants->frags;
 }
 
 static int load(const struct constants *constants, struct ingress **ret_skeleton, struct error *err)
@@ -123,6 +124,8 @@ static int load(const struct constants *constants, struct ingress **ret_skeleton
 	if (!skeleton)
 		return error_set(err, errno, "opening the BPF object: %s", strerror(errno));
 	set_constants(skeleton, constants);
+	if (constants->frags)
+		bpf_program__set_flags(skeleton->progs.lb_ingress, BPF_F_XDP_HAS_FRAGS);
 	bpf_object__for_each_map(map, skeleton->obj)
 	{
 		entries = engine_map_entries(bpf_map__name(map), constants);

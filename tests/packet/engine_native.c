@@ -36,6 +36,7 @@ static int reset(const struct constants *constants, struct error *err)
 		.nat_port_count = constants->nat_port_count,
 		.coarse_tick_shift = COARSE_TICK_SHIFT,
 		.icmp_per_second = constants->icmp_per_second,
+		.frags = constants->frags,
 	};
 	struct native_map *map;
 	uint32_t entries;
