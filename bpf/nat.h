@@ -94,7 +94,7 @@ struct nat_query {
 /* A packet to be translated, likewise. */
 struct nat_job {
 	struct lb_tuple to; /* for an ICMP error, its flow's */
-	__u32 l4_proto; /* 0: there is no checksum to keep right */
+	__u32 l4_proto;     /* 0: there is no checksum to keep right */
 	__u32 l3_offset;
 	__u32 l4_offset;
 	__u32 quote_offset; /* as in struct packet */
