@@ -306,37 +306,6 @@ static bool host_bits_zero(const struct address *address, unsigned int host_bits
 	return host_bits == 0 || (*byte & ((1U << host_bits) - 1)) == 0;
 }
 
-/* Cuts "/N" off the address part. */
-static int parse_vip_prefix(struct endpoint_parts *parts, struct vip *vip, struct error *err)
-{
-	const char *slash = memchr(parts->address, '/', parts->address_length);
-	struct endpoint_parts bare = *parts;
-	unsigned int bits;
-	uint64_t length;
-	char text[8];
-	int r;
-
-	if (!slash)
-		return parse_part_address(parts, &vip->endpoint.address, err);
-	bare.address_length = (size_t)(slash - parts->address);
-	r = parse_part_address(&bare, &vip->endpoint.address, err);
-	if (r < 0)
-		return r;
-	bits = address_is_ipv4(&vip->endpoint.address) ? 32 : 128;
-	snprintf(text, sizeof(text), "%.*s", (int)(parts->address_length - bare.address_length - 1),
-		 slash + 1);
-	if (parse_number(text, VIP_PREFIX_MIN, bits, &length, err) < 0) {
-		error_set(err, EINVAL, "%.*s: not a prefix of %d to %u bits",
-			  (int)parts->address_length, parts->address, VIP_PREFIX_MIN, bits);
-		return error_hint(err, -EINVAL, "write 198.18.0.0/24 or [2001:db8::/64]");
-	}
-	if (!host_bits_zero(&vip->endpoint.address, bits - (unsigned int)length))
-		return error_set(err, EINVAL, "%.*s: address bits are set behind the prefix",
-				 (int)parts->address_length, parts->address);
-	vip->host_bits = (uint8_t)(bits - length);
-	return 0;
-}
-
 int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
 {
 	char address[ADDRESS_TEXT_MAX], shown[ECHO_MAX];
@@ -363,6 +332,30 @@ int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
 	return 0;
 }
 
+/* The address part, which may be a prefix. */
+static int parse_part_prefix(const struct endpoint_parts *parts, struct vip *vip, struct error *err)
+{
+	struct prefix prefix = {0};
+	char text[ECHO_MAX];
+	int r;
+
+	/* Cut at ECHO_MAX, it is still too long to be a prefix. */
+	snprintf(text, sizeof(text), "%.*s", (int)parts->address_length, parts->address);
+	if (!strchr(text, '/'))
+		return parse_part_address(parts, &vip->endpoint.address, err);
+	r = parse_prefix(text, &prefix, err);
+	if (r < 0)
+		return r;
+	if (prefix.length < VIP_PREFIX_MIN) {
+		error_set(err, EINVAL, "%s: too many addresses for a VIP", text);
+		return error_hint(err, -EINVAL, "write a prefix of at least %d bits",
+				  VIP_PREFIX_MIN);
+	}
+	vip->endpoint.address = prefix.address;
+	vip->host_bits = (uint8_t)(address_bits(&prefix.address) - prefix.length);
+	return 0;
+}
+
 int parse_vip(const char *text, struct vip *ret_vip, struct error *err)
 {
 	const struct vip_scheme *scheme = find_scheme(text);
@@ -379,7 +372,7 @@ int parse_vip(const char *text, struct vip *ret_vip, struct error *err)
 	vip.protocol = scheme->protocol;
 	r = split_endpoint(text + strlen(scheme->prefix), &parts, err);
 	if (r == 0)
-		r = parse_vip_prefix(&parts, &vip, err);
+		r = parse_part_prefix(&parts, &vip, err);
 	if (r == 0)
 		r = address_check_usable(&vip.endpoint.address, err);
 	if (r == 0)
