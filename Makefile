@@ -72,11 +72,12 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 
 install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by uninstall
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin share/man/man1 share/man/man8 \
-		share/bash-completion/completions) $(DESTDIR)/lib/systemd/system
+		share/bash-completion/completions share/sluice) $(DESTDIR)/lib/systemd/system
 	$(Q)install $(O)/lbagent $(DESTDIR)$(PREFIX)/sbin/
 	$(Q)install $(O)/lbctl $(O)/lbnode $(DESTDIR)$(PREFIX)/bin/
 	$(Q)install -m 644 docs/man/lbctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
-	$(Q)install -m 644 docs/man/lbagent.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(Q)install -m 644 docs/man/lbagent.8 docs/man/lbnode.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/share/sluice/
 	$(Q)install -m 644 ctl/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
 	$(Q)sed 's|/usr/local/|$(PREFIX)/|' systemd/lbagent.service \
@@ -84,7 +85,8 @@ install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by unins
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/lbagent bin/lbctl bin/lbnode \
-		share/man/man1/lbctl.1 share/man/man8/lbagent.8 \
+		share/man/man1/lbctl.1 \
+		share/man/man8/lbagent.8 share/man/man8/lbnode.8 share/sluice/decap.bpf.o \
 		share/bash-completion/completions/lbctl) \
 		$(DESTDIR)/lib/systemd/system/lbagent.service
 

@@ -61,6 +61,12 @@ printf '%s\n' '#include "bpf/verdicts.h"' '#define X(name, label, class, text) @
 column docs/drops.md reason 1 2 >"$scratch/documented"
 same "drops.md has every drop reason and its text" "$scratch/reasons" "$scratch/documented"
 
+printf '%s\n' '#include "bpf/decap_abi.h"' '#define X(name, label, class, text) @label|text' \
+	'DECAP_OUTCOMES(X)' | gcc -E -P -I. - | tr '@' '\n' |
+	sed -nE 's/^"([^"]*)"\|"([^"]*)".*/\1|\2/p' >"$scratch/outcomes"
+column docs/operate.md outcome 1 2 >"$scratch/documented"
+same "operate.md has every outcome of lb_decap and its text" "$scratch/outcomes" "$scratch/documented"
+
 grep -oE '"lb_[a-z_]+"' agent/metrics.c | tr -d '"' | sort -u >"$scratch/metrics"
 column docs/metrics.md metric 1 >"$scratch/documented"
 same "metrics.md has every metric" "$scratch/metrics" "$scratch/documented"
@@ -133,6 +139,14 @@ done
 verdict "lbagent has every flag that pages show" "$missing"
 
 missing=
+"$build/lbnode" --help >"$scratch/node-help" 2>&1
+for flag in $(for page in "${pages[@]}"; do shown lbnode "$page"; done |
+	cat - docs/man/lbnode.8 | grep -oE -- '(^|[ `])--[a-z0-9-]+' | tr -d ' `' | sort -u); do
+	grep -qE -- "$flag\b" "$scratch/node-help" || missing+=$'\n'"$flag"
+done
+verdict "lbnode has every flag that pages show" "$missing"
+
+missing=
 for page in "${pages[@]}" tests/packet/cases/README.md; do
 	while read -r target; do
 		path=${target%%#*}
@@ -148,5 +162,11 @@ while read -r flag; do
 	grep -qE -- "Fl -${flag#--}( |\$)" docs/man/lbagent.8 || missing+=$'\n'"$flag"
 done < <(grep -oE '^  --[a-z-]+' "$scratch/help" | tr -d ' ')
 verdict "lbagent.8 explains every flag" "$missing"
+
+missing=
+while read -r flag; do
+	grep -qE -- "Fl -${flag#--}( |\$)" docs/man/lbnode.8 || missing+=$'\n'"$flag"
+done < <(grep -oE '^  --[a-z0-9-]+' "$scratch/node-help" | tr -d ' ')
+verdict "lbnode.8 explains every flag" "$missing"
 
 ((failures == 0))
