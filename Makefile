@@ -60,6 +60,10 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 coverage: deps ## print what the packet cases reach of the data plane's sources
 	$(Q)bash tests/packet/coverage.sh
 
+replay: deps ## play captured packets through the data plane: DIR=captures [VIP='URI ...']
+	$(Q)$(MAKE) --no-print-directory $(O)/tests/replay/lb_replay
+	$(Q)$(O)/tests/replay/lb_replay $(addprefix --vip ,$(VIP)) "$(DIR)"
+
 lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone, clang as compiler
 	$(Q)bash tests/lint.sh
 
@@ -156,14 +160,14 @@ TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 TEST_LIBS := -lcmocka -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
-tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test
+tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_replay
 
 san_objects = $(patsubst %.c,$(O)/san/%.o,$(1))
 
 # The native data plane is BPF code: packets are read as they lie, unaligned.
 $(call san_objects,$(wildcard tests/native/*.c) tests/unit/test_flow_table.c): \
 	NATIVE := -Itests/native -fno-strict-aliasing -fno-sanitize=alignment
-$(call san_objects,$(wildcard tests/packet/*.c)): NATIVE := -Itests/packet -Itests/native
+$(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): NATIVE := -Itests/packet -Itests/native
 $(O)/san/tests/packet/engine_bpf.o: $(O)/gen/ingress.skel.h
 $(O)/san/tests/unit/test_decap.o: $(O)/gen/decap.skel.h
 $(O)/san/tests/unit/test_decap.o: NATIVE := -Itests/packet
@@ -218,6 +222,13 @@ $(O)/tests/packet/lb_packet_test: $(call san_objects,$(wildcard tests/packet/*.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)
 
+$(O)/tests/replay/lb_replay: $(call san_objects,$(wildcard tests/replay/*.c) \
+		$(filter-out %/lb_packet_test.c,$(wildcard tests/packet/*.c)) \
+		$(wildcard tests/native/*.c) common/parse.c common/error.c)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS) -lpcap
+
 # --- bench ---
 
 $(O)/obj/tests/bench/harness.o: $(O)/gen/restore.skel.h
@@ -234,4 +245,4 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build demo lab lab-down test test-vm tests coverage lint fmt bench install uninstall clean
+.PHONY: help deps build demo lab lab-down test test-vm tests coverage replay lint fmt bench install uninstall clean

@@ -13,7 +13,7 @@ build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
 demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 
 # Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
-tests='git libcmocka-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
+tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
 	clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools'
 
 # Other kernels: the machine, what its initramfs is made from, and modprobe.

@@ -65,24 +65,6 @@ static bool fail_frames(const struct run *run, unsigned int line, const char *wh
 	return false;
 }
 
-/* The one verdict that was counted since `before`; LB_VERDICT_COUNT: none or several. */
-static enum lb_verdict counted_verdict(const struct engine *engine,
-				       const uint64_t before[LB_VERDICT_COUNT])
-{
-	uint64_t after[LB_VERDICT_COUNT];
-	enum lb_verdict verdict = LB_VERDICT_COUNT;
-	uint64_t total = 0;
-	int i;
-
-	world_verdicts(engine, after);
-	for (i = 0; i < LB_VERDICT_COUNT; i++) {
-		if (after[i] > before[i])
-			verdict = i;
-		total += after[i] - before[i];
-	}
-	return total == 1 ? verdict : LB_VERDICT_COUNT;
-}
-
 /* The bytes of the packet that came in which an ICMP error quotes. */
 static int append_quote(struct layers *layers, const struct layers *in, const struct frame *sent,
 			struct error *err)
@@ -189,7 +171,7 @@ static bool run_packet(struct run *run, const struct step *step, struct outcome 
 	world_verdicts(run->engine, counts);
 	if (run->engine->run(&sent, packet->device, packet->redirect_to, outcome, &err) < 0)
 		return fail(run, step->line, "%s", err.message);
-	verdict = counted_verdict(run->engine, counts);
+	verdict = world_verdict_since(run->engine, counts);
 	if (!check_code(run, step, verdict, outcome->code))
 		return fail_frames(run, step->line, "the packets that came in and out", &sent,
 				   &outcome->frame);

@@ -336,6 +336,22 @@ void world_verdicts(const struct engine *engine, uint64_t ret_packets[LB_VERDICT
 			engine->get("verdict_stats", &i, &traffic) == 0 ? traffic.packets : 0;
 }
 
+enum lb_verdict world_verdict_since(const struct engine *engine,
+				    const uint64_t before[LB_VERDICT_COUNT])
+{
+	uint64_t after[LB_VERDICT_COUNT], total = 0;
+	enum lb_verdict verdict = LB_VERDICT_COUNT;
+	int i;
+
+	world_verdicts(engine, after);
+	for (i = 0; i < LB_VERDICT_COUNT; i++) {
+		if (after[i] > before[i])
+			verdict = i;
+		total += after[i] - before[i];
+	}
+	return total == 1 ? verdict : LB_VERDICT_COUNT;
+}
+
 static int pick(const char *key, const char *const *names, const uint64_t *values, size_t count,
 		uint64_t *ret_value, struct error *err)
 {

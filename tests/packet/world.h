@@ -28,6 +28,10 @@ void world_nat(const struct engine *engine, const struct test_case *test,
 /* Packets counted under each verdict so far. */
 void world_verdicts(const struct engine *engine, uint64_t ret_packets[LB_VERDICT_COUNT]);
 
+/* The one verdict that was counted since `before`; LB_VERDICT_COUNT: none or several. */
+enum lb_verdict world_verdict_since(const struct engine *engine,
+				    const uint64_t before[LB_VERDICT_COUNT]);
+
 /* A counter of a backend, a VIP or the flow table by name. -EINVAL: there is none. */
 int world_count(const struct engine *engine, const struct test_case *test, const char *what,
 		const char *key, uint64_t *ret_value, struct error *err);
