@@ -306,7 +306,9 @@ static bool host_bits_zero(const struct address *address, unsigned int host_bits
 	return host_bits == 0 || (*byte & ((1U << host_bits) - 1)) == 0;
 }
 
-int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
+/* A prefix of at least min bits. */
+static int read_prefix(const char *text, unsigned int min, struct prefix *ret_prefix,
+		       struct error *err)
 {
 	char address[ADDRESS_TEXT_MAX], shown[ECHO_MAX];
 	size_t length = strcspn(text, "/");
@@ -321,15 +323,22 @@ int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
 	if (r < 0)
 		return r;
 	bits = address_bits(&prefix.address);
-	if (text[length] && parse_number(text + length + 1, 0, bits, &bits, err) < 0)
-		return error_set(err, EINVAL, "%s: not a prefix of 0 to %u bits", echo(text, shown),
-				 address_bits(&prefix.address));
+	if (text[length] && parse_number(text + length + 1, min, bits, &bits, err) < 0) {
+		error_set(err, EINVAL, "%s: not a prefix of %u to %u bits", echo(text, shown), min,
+			  address_bits(&prefix.address));
+		return error_hint(err, -EINVAL, "write 198.18.0.0/15 or 2001:db8::/32");
+	}
 	prefix.length = (uint8_t)bits;
 	if (!host_bits_zero(&prefix.address, address_bits(&prefix.address) - prefix.length))
 		return error_set(err, EINVAL, "%s: address bits are set behind the prefix",
 				 echo(text, shown));
 	*ret_prefix = prefix;
 	return 0;
+}
+
+int parse_prefix(const char *text, struct prefix *ret_prefix, struct error *err)
+{
+	return read_prefix(text, 0, ret_prefix, err);
 }
 
 /* The address part, which may be a prefix. */
@@ -343,14 +352,9 @@ static int parse_part_prefix(const struct endpoint_parts *parts, struct vip *vip
 	snprintf(text, sizeof(text), "%.*s", (int)parts->address_length, parts->address);
 	if (!strchr(text, '/'))
 		return parse_part_address(parts, &vip->endpoint.address, err);
-	r = parse_prefix(text, &prefix, err);
+	r = read_prefix(text, VIP_PREFIX_MIN, &prefix, err);
 	if (r < 0)
 		return r;
-	if (prefix.length < VIP_PREFIX_MIN) {
-		error_set(err, EINVAL, "%s: too many addresses for a VIP", text);
-		return error_hint(err, -EINVAL, "write a prefix of at least %d bits",
-				  VIP_PREFIX_MIN);
-	}
 	vip->endpoint.address = prefix.address;
 	vip->host_bits = (uint8_t)(address_bits(&prefix.address) - prefix.length);
 	return 0;
