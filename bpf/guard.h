@@ -3,12 +3,15 @@
 #define SLUICE_GUARD_STAGE_H
 
 #include "packet.h"
+#include "parse.h"
 #include "verdicts.h"
 
 /* The shortest that an L4 header's length may claim. */
 LB_INLINE __u32 shortest_l4(const struct packet *pkt)
 {
-	return pkt->l4_proto == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+	if (pkt->l4_proto == IPPROTO_TCP)
+		return sizeof(struct tcphdr);
+	return pkt->l4_proto == IPPROTO_SCTP ? sizeof(struct sctp_start) : sizeof(struct udphdr);
 }
 
 /* How much must lie behind the IP header, Ethernet's padding not counted. */
