@@ -94,8 +94,9 @@ LB_INLINE __u64 csum_words(const void *at, const void *end, __u32 length)
 	__u32 i;
 
 	for (i = 0; i < ICMP6_QUOTE_MAX / 4 + 2; i++, word++) {
-		asm volatile(""
-			     : "+r"(word)); /* else clang checks one pointer and reads by another */
+		/* Else clang checks one pointer and reads by another, and leaves the bound of i to
+		 * length, which Linux 6.12 loses track of. */
+		asm volatile("" : "+r"(word), "+r"(i));
 		if (i * 4 >= length || (const void *)(word + 1) > end)
 			break;
 		sum += *word;
