@@ -138,10 +138,17 @@ LB_INLINE void parse_ipv6_fragment(const struct ipv6_fragment *fragment, struct 
 	net->fragment_id = bpf_ntohl(fragment->id);
 }
 
+/* A routing header on whose way there are stations left: the packet is on its way to somewhere
+ * else, and its checksum is that of its last destination (RFC 8200, 4.4 and 8.1). */
+LB_INLINE bool has_segments_left(const struct ipv6_fragment *routing)
+{
+	return bpf_ntohs(routing->offset) & 0xff;
+}
+
 /*
- * Steps over the extension headers from `offset` in the frame on. Negative: a chain too long, or
- * cut short. A function of its own: the verifier would take apart all that follows for each
- * length of the chain.
+ * Steps over the extension headers from `offset` in the frame on. Negative: a chain too long, cut
+ * short, or not of a packet to us. A function of its own: the verifier would take apart all that
+ * follows for each length of the chain.
  */
 __noinline int ipv6_extensions(struct xdp_md *ctx, __u32 offset, struct network *net)
 {
@@ -157,6 +164,8 @@ __noinline int ipv6_extensions(struct xdp_md *ctx, __u32 offset, struct network 
 			return 0;
 		extension = (void *)(long)ctx->data + (offset & 0xfff);
 		if (offset > end || (void *)(extension + 1) > (void *)(long)ctx->data_end)
+			return -1;
+		if (net->l4_proto == IPPROTO_ROUTING && has_segments_left(extension))
 			return -1;
 		length = sizeof(*extension);
 		if (net->l4_proto == IPPROTO_FRAGMENT)
