@@ -56,7 +56,7 @@ build || bail "the bond is built"
 for i in 1 2; do
 	lab_backend_start "$i" nginx || exit 1
 done
-lab_agent_start --interface bond0 || exit 1
+LAB_INTERFACE=bond0 lab_agent_start || exit 1
 check "XDP is on both members" test "$(lbctl --json status | jq '.interfaces | length')" -eq 2
 lab_service web "tcp://$LAB_VIP4:80" "1 2" || bail "the service comes up"
 wait_until 10 some_active || bail "one member is active"
