@@ -2,6 +2,7 @@
 #include "xdp_dispatcher.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -153,6 +154,46 @@ static int join_error(const char *interface, const char *what, int code, struct 
 	return error_hint(err, ret, "`xdp-loader status %s` shows who shares it", interface);
 }
 
+/* The verifier's reason is in what libbpf prints, and nowhere else. */
+static bool length_refused;
+
+static int listen_for_reason(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[1024];
+
+	(void)level;
+	vsnprintf(text, sizeof(text), format, args);
+	length_refused = length_refused || strstr(text, "changes packet data");
+	return 0;
+}
+
+/*
+ * Since 6.12, Linux lets a program that makes packets longer replace only one that is known to do
+ * so too; those that Debian 12's libxdp puts into its dispatcher are not.
+ */
+static int attach(struct xdp_program *program, const char *interface, uint32_t ifindex,
+		  enum xdp_attach_mode mode, struct error *err)
+{
+	libbpf_print_fn_t former = libbpf_set_print(listen_for_reason);
+	int ret;
+
+	length_refused = false;
+	ret = xdp_program__attach(program, (int)ifindex, mode, 0);
+	libbpf_set_print(former);
+	if (!ret)
+		return 0;
+	if (!length_refused)
+		return join_error(interface, "cannot be joined", -ret, err);
+	ret = error_set(err, ENOTSUP,
+			"interface %s: XDP dispatcher: this kernel lets no program that makes "
+			"packets longer join it",
+			interface);
+	return error_hint(err, ret,
+			  "it takes a newer libxdp's; or give Sluice the interface: xdp-loader "
+			  "unload %s --all",
+			  interface);
+}
+
 /* The mode to join in: auto is that of the dispatcher, whatever it is. */
 static enum xdp_attach_mode join_mode(uint32_t ifindex, enum attach_mode mode)
 {
@@ -185,11 +226,9 @@ int dispatcher_join(const char *bpffs, const char *interface, uint32_t ifindex,
 	if (problem)
 		return join_error(interface, "program", (int)-problem, err);
 	pin_path(bpffs, interface, path, sizeof(path));
-	ret = xdp_program__attach(program, (int)ifindex, join, 0);
-	if (ret) {
-		ret = join_error(interface, "cannot be joined", -ret, err);
+	ret = attach(program, interface, ifindex, join, err);
+	if (ret)
 		goto close;
-	}
 	ret = pin(program, bpffs, path);
 	if (ret) {
 		ret = join_error(interface, "lb_ingress cannot be pinned", -ret, err);

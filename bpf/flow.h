@@ -297,7 +297,9 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 
 	if (is_kind(pkt, LB_FOLLOWING_FRAGMENT)) {
 		d->backend = backend_alive(d->backend_id);
-		return d->backend ? LB_PASS : LB_NO_BACKEND;
+		if (!d->backend || d->backend->service != d->service_id)
+			return LB_NO_BACKEND; /* gone; another has its index now */
+		return LB_PASS;
 	}
 	if (tracks(d->service)) {
 		bucket = flow_bucket(d->hash);

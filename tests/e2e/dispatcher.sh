@@ -57,7 +57,11 @@ for i in 1 2; do
 	lab_backend_start "$i" hello || exit 1
 done
 other=$(id lab_neighbour)
-check "the agent joins" lab_agent_start
+if ! lab_agent_start 2>/dev/null && grep -q 'makes packets longer' "$LAB_LOG"; then
+	skip "an interface is shared" "this kernel lets no program that makes packets longer join"
+	exit 0
+fi
+check "the agent joins" lab_running lbagent
 check_equal "both are in the dispatcher" "lab_neighbour lb_ingress" "$(programs)"
 check_equal "the agent says so" "native dispatcher" "$(attached_by)"
 lab_service web "tcp://$LAB_VIP4:80" "1 2" || bail "the service comes up"
