@@ -399,64 +399,55 @@ LB_INLINE void nat_rewrite_quote_ipv6(struct icmp_header *icmp, void *end,
 	icmp->check = csum_apply(icmp->check, outer);
 }
 
-/* Do the scratch's job on the packet. Negative: cannot be. */
-__noinline int nat_rewrite_ipv4(struct xdp_md *ctx)
+LB_INLINE __u64 nat_rewrite_addresses_ipv6(struct ipv6hdr *ip, const struct lb_tuple *to)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *l4;
+	return nat_rewrite_address_ipv6(&ip->saddr, &to->src) +
+	       nat_rewrite_address_ipv6(&ip->daddr, &to->dst);
+}
+
+/* Does the scratch's job on the packet. Negative: cannot be. */
+LB_INLINE int nat_rewrite_packet(struct xdp_md *ctx, bool is_ipv4)
+{
+	const __u32 ip_size = is_ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *ip, *l4;
 	struct nat_scratch *scratch = nat_scratch_get();
 	struct l4_ports ports;
 	struct nat_job *job;
-	struct iphdr *ip;
 	__u64 diff;
 
 	if (!scratch)
 		return -1;
 	job = &scratch->job;
 	ip = data + (job->l3_offset & NAT_OFFSET_MASK);
-	l4 = (void *)ip + (job->l4_offset & NAT_OFFSET_MASK);
-	if ((void *)(ip + 1) > end)
+	l4 = ip + (job->l4_offset & NAT_OFFSET_MASK);
+	if (ip + ip_size > end)
 		return -1;
-	diff = nat_rewrite_addresses_ipv4(ip, job->to.src.word[3], job->to.dst.word[3]);
+	if (is_ipv4)
+		diff = nat_rewrite_addresses_ipv4(ip, job->to.src.word[3], job->to.dst.word[3]);
+	else
+		diff = nat_rewrite_addresses_ipv6(ip, &job->to);
 	if (job->kind == LB_FOLLOWING_FRAGMENT)
 		return 0;
 	if (l4 + sizeof(struct icmp_header) > end)
 		return -1;
 	ports = (struct l4_ports){job->to.src_port, job->to.dst_port};
-	if (job->kind == LB_ICMP_ERROR)
+	if (job->kind != LB_ICMP_ERROR)
+		nat_rewrite_l4(l4, end, job->l4_proto, ports, diff);
+	else if (is_ipv4)
 		nat_rewrite_quote_ipv4(l4, end, job);
 	else
-		nat_rewrite_l4(l4, end, job->l4_proto, ports, diff);
+		nat_rewrite_quote_ipv6(l4, end, job, diff);
 	return 0;
+}
+
+__noinline int nat_rewrite_ipv4(struct xdp_md *ctx)
+{
+	return nat_rewrite_packet(ctx, true);
 }
 
 __noinline int nat_rewrite_ipv6(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *l4;
-	struct nat_scratch *scratch = nat_scratch_get();
-	struct l4_ports ports;
-	struct ipv6hdr *ip;
-	struct nat_job *job;
-	__u64 diff;
-
-	if (!scratch)
-		return -1;
-	job = &scratch->job;
-	ip = data + (job->l3_offset & NAT_OFFSET_MASK);
-	l4 = (void *)ip + (job->l4_offset & NAT_OFFSET_MASK);
-	if ((void *)(ip + 1) > end)
-		return -1;
-	diff = nat_rewrite_address_ipv6(&ip->saddr, &job->to.src);
-	diff += nat_rewrite_address_ipv6(&ip->daddr, &job->to.dst);
-	if (job->kind == LB_FOLLOWING_FRAGMENT)
-		return 0;
-	if (l4 + sizeof(struct icmp_header) > end)
-		return -1;
-	ports = (struct l4_ports){job->to.src_port, job->to.dst_port};
-	if (job->kind == LB_ICMP_ERROR)
-		nat_rewrite_quote_ipv6(l4, end, job, diff);
-	else
-		nat_rewrite_l4(l4, end, job->l4_proto, ports, diff);
-	return 0;
+	return nat_rewrite_packet(ctx, false);
 }
 
 /* False: the packet quotes so little of a TCP header that its checksum is not there. What lies
