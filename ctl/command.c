@@ -174,14 +174,14 @@ static int check_arguments(const struct invocation *invocation, struct error *er
 static int check_flags(const struct invocation *invocation, struct error *err)
 {
 	const struct command *command = invocation->command;
-	uint64_t given = options_flags(invocation->options);
-	uint64_t wrong = given & ~(command->flags | FLAGS_GLOBAL);
+	flag_set given = options_flags(invocation->options);
+	flag_set wrong = given & ~(command->flags | FLAGS_GLOBAL);
 
 	if (wrong != 0) {
 		error_set(err, EINVAL, "%s%s%s takes no --%s", command->verb,
 			  command->object != NULL ? " " : "",
 			  command->object != NULL ? command->object : "",
-			  flags[__builtin_ctzll(wrong)].name);
+			  flags[flag_first(wrong)].name);
 		return usage_hint(command, err);
 	}
 	if ((given & FLAG_BIT(FLAG_SOCKET)) && (given & FLAG_BIT(FLAG_URL)))
@@ -193,7 +193,7 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 
 		error_set(err, EINVAL, "%s%s",
 			  one ? "a flag is missing: --" : "nothing to change: no flag is given",
-			  one ? flags[__builtin_ctzll(command->needs)].name : "");
+			  one ? flags[flag_first(command->needs)].name : "");
 		return usage_hint(command, err);
 	}
 	return 0;

@@ -43,8 +43,8 @@ struct command {
 	const char *object; /* "service", "backend"; NULL if the verb has none */
 	const char *summary;
 	struct argument arguments[COMMAND_ARGUMENTS_MAX];
-	uint64_t flags; /* those of its own, besides FLAGS_GLOBAL */
-	uint64_t needs; /* of these at least one must be given; 0: none */
+	flag_set flags; /* those of its own, besides FLAGS_GLOBAL */
+	flag_set needs; /* of these at least one must be given; 0: none */
 	bool hidden;    /* from help and completion */
 	/* Does it, prints the outcome for people unless json. Negative errno with err filled;
 	 * -EINVAL is wrong usage, what the agent refused never is. */

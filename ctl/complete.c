@@ -24,7 +24,7 @@ struct completion {
 	size_t lead_length;
 	const char **words; /* complete words before it, flags left out */
 	size_t word_count;
-	uint64_t given;      /* flags before it */
+	flag_set given;      /* flags before it */
 	enum flag_id awaits; /* the flag whose value partial is; FLAG_COUNT: none */
 	const char *socket;  /* as given among the words, or NULL */
 	const char *url;
@@ -106,7 +106,7 @@ static void offer_choices(const struct completion *c)
 static void offer_flags(const struct completion *c)
 {
 	const struct command *command = command_match(c->words, c->word_count);
-	uint64_t set = FLAGS_GLOBAL | (command != NULL ? command->flags : 0);
+	flag_set set = FLAGS_GLOBAL | (command != NULL ? command->flags : 0);
 
 	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
 		bool again = flags[id].kind == FLAG_KIND_LIST || !(c->given & FLAG_BIT(id));

@@ -8,7 +8,7 @@
 
 #include "command.h"
 
-static void put_flags(FILE *out, const char *head, uint64_t set)
+static void put_flags(FILE *out, const char *head, flag_set set)
 {
 	if (set == 0)
 		return;

@@ -96,6 +96,14 @@ struct options {
 	size_t given_count;
 };
 
+enum flag_id flag_first(flag_set set)
+{
+	uint64_t low = (uint64_t)set;
+	int bit = low ? __builtin_ctzll(low) : 64 + __builtin_ctzll((uint64_t)(set >> 64));
+
+	return (enum flag_id)bit;
+}
+
 enum flag_id flag_find(const char *name, size_t length)
 {
 	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
@@ -210,9 +218,9 @@ const char *const *options_words(const struct options *options, size_t *ret_coun
 	return options->words;
 }
 
-uint64_t options_flags(const struct options *options)
+flag_set options_flags(const struct options *options)
 {
-	uint64_t set = 0;
+	flag_set set = 0;
 
 	for (size_t i = 0; i < options->given_count; i++)
 		set |= FLAG_BIT(options->given[i].id);
@@ -276,7 +284,7 @@ static cJSON *value_json(const struct options *options, enum flag_id id)
 
 cJSON *options_body(const struct options *options)
 {
-	uint64_t given = options_flags(options);
+	flag_set given = options_flags(options);
 	cJSON *body = cJSON_CreateObject();
 
 	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {

@@ -54,8 +54,10 @@ enum flag_id {
 	FLAG_COUNT,
 };
 
-/* A set of flags. */
-#define FLAG_BIT(id) (UINT64_C(1) << (id))
+/* A set of flags; 64 bits do not hold them all. */
+typedef unsigned __int128 flag_set;
+#define FLAG_BIT(id) ((flag_set)1 << (id))
+_Static_assert(FLAG_COUNT <= 128, "a flag_set must hold them");
 #define FLAGS_GLOBAL                                                                               \
 	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
 
@@ -76,6 +78,9 @@ struct flag {
 
 extern const struct flag flags[FLAG_COUNT];
 
+/* The first flag of a set that is not empty. */
+enum flag_id flag_first(flag_set set);
+
 /* The flag called name[0..length), dashes left out; FLAG_COUNT if there is none. */
 enum flag_id flag_find(const char *name, size_t length);
 
@@ -95,7 +100,7 @@ void options_free(struct options *options);
 const char *const *options_words(const struct options *options, size_t *ret_count);
 
 /* The flags that were given. */
-uint64_t options_flags(const struct options *options);
+flag_set options_flags(const struct options *options);
 
 /* The value given, or NULL. Of a list, the one after `previous` (NULL: the first). */
 const char *options_value(const struct options *options, enum flag_id id);

@@ -33,7 +33,7 @@ static void print_outcome(const struct invocation *invocation)
 /* Answers {"removed": ADDRESS} if it is gone, the backend while it drains. */
 int rm_backend(struct invocation *invocation, struct error *err)
 {
-	uint64_t given = options_flags(invocation->options);
+	flag_set given = options_flags(invocation->options);
 	struct request request = {.method = "DELETE",
 				  .path = {"services", invocation->arguments[0], "backends",
 					   invocation->arguments[1]}};

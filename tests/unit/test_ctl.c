@@ -180,6 +180,7 @@ static void verb_table_is_sound(void **state)
 	}
 	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
 		assert_int_equal(flag_find(flags[id].name, strlen(flags[id].name)), id);
+		assert_int_equal(flag_first(FLAG_BIT(id)), id);
 		assert_int_equal(flags[id].value == NULL, flags[id].kind == FLAG_KIND_SWITCH);
 	}
 }
