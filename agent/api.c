@@ -5,325 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "config.h"
+#include "api_call.h"
 #include "json.h"
-#include "log.h"
 #include "metrics.h"
-#include "view.h"
-
-#define SEGMENTS_MAX          5
-#define SEGMENT_MAX           128
-#define DRAIN_DEADLINE_MS     30000
-#define DRAIN_DEADLINE_MAX_MS (24ULL * 3600 * 1000)
-
-/* One call under way. */
-struct call {
-	struct api *api;
-	const struct http_request *request;
-	char segments[SEGMENTS_MAX][SEGMENT_MAX]; /* of the path, decoded */
-	size_t segment_count;
-	const char *service; /* names of the path, NULL where the path has none */
-	const char *backend;
-	cJSON *body; /* parsed; NULL: none */
-	unsigned int status;
-	cJSON *answer;
-	struct error err;
-};
-
-static uint64_t unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/* --- answers --- */
-
-static unsigned int status_of(int ret)
-{
-	switch (-ret) {
-	case EINVAL:
-		return 400;
-	case EACCES:
-		return 403;
-	case ENOENT:
-		return 404;
-	case ENOTSUP:
-		return 405;
-	case EEXIST:
-	case E2BIG:
-		return 409;
-	case ENOSPC: /* of the maps or of the disk */
-		return 507;
-	default:
-		return 500;
-	}
-}
-
-/* Takes json over; NULL: out of memory. */
-static int answer(struct call *call, unsigned int status, cJSON *json)
-{
-	if (!json)
-		return error_set(&call->err, ENOMEM, "out of memory");
-	call->status = status;
-	call->answer = json;
-	return 0;
-}
-
-static int answer_removed(struct call *call, const char *what)
-{
-	cJSON *json = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(json, "removed", what);
-	return answer(call, 200, json);
-}
-
-static int answer_backend(struct call *call, unsigned int status, const char *service_name,
-			  const struct endpoint *endpoint)
-{
-	const struct service_spec *service =
-		desired_service(manager_desired(call->api->manager), service_name);
-
-	return answer(call, status,
-		      view_backend(call->api->manager, service_backend(service, endpoint)));
-}
-
-static cJSON *error_json(const struct error *err)
-{
-	cJSON *json = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(json, "error", err->message);
-	cJSON_AddStringToObject(json, "field", err->field);
-	cJSON_AddStringToObject(json, "hint", err->hint);
-	return json;
-}
-
-/* --- changes: on a clone, committed as a whole --- */
-
-/* A clone to change; the service and backend of the path in it, where the path names them. */
-struct change {
-	struct desired *next;
-	struct service_spec *service;
-	struct backend_spec *backend;
-};
-
-static int change_begin(struct call *call, struct change *change)
-{
-	int ret = 0;
-
-	*change = (struct change){.next = desired_clone(manager_desired(call->api->manager))};
-	if (!change->next)
-		return error_set(&call->err, ENOMEM, "out of memory");
-	if (call->service)
-		ret = desired_require_service(change->next, call->service, &change->service,
-					      &call->err);
-	if (ret == 0 && call->backend)
-		ret = service_require_backend(change->service, call->backend, &change->backend,
-					      &call->err);
-	return ret;
-}
-
-/* Commits if ret is 0, else throws the clone away. */
-static int change_end(struct call *call, struct change *change, int ret)
-{
-	if (ret) {
-		desired_free(change->next);
-		return ret;
-	}
-	ret = manager_commit(call->api->manager, change->next, &call->err);
-	if (ret == 0)
-		log_info("changed", "method", call->request->method, "path", call->request->path);
-	return ret;
-}
-
-/* --- /v1/services --- */
-
-static int services_get(struct call *call)
-{
-	return answer(call, 200, view_services(call->api->manager));
-}
-
-static int services_post(struct call *call)
-{
-	struct service_spec spec = {0};
-	struct change change;
-	char name[SERVICE_NAME_MAX + 1] = "";
-	int ret = change_begin(call, &change);
-
-	if (ret == 0)
-		ret = config_read_service(call->body, &spec, &call->err);
-	if (ret == 0) {
-		memcpy(name, spec.name, sizeof(name));
-		ret = desired_add_service(change.next, &spec, &call->err);
-	}
-	service_spec_clear(&spec);
-	ret = change_end(call, &change, ret);
-	if (ret)
-		return ret;
-	return answer(call, 201,
-		      view_service(call->api->manager,
-				   desired_service(manager_desired(call->api->manager), name)));
-}
-
-/* --- /v1/services/NAME --- */
-
-static int service_get(struct call *call)
-{
-	struct service_spec *service;
-	int ret = desired_require_service(manager_desired(call->api->manager), call->service,
-					  &service, &call->err);
-
-	return ret ? ret : answer(call, 200, view_service(call->api->manager, service));
-}
-
-static int service_patch(struct call *call)
-{
-	struct change change;
-	int ret = change_begin(call, &change);
-
-	if (ret == 0)
-		ret = config_patch_service(call->body, change.service, &call->err);
-	ret = change_end(call, &change, ret);
-	return ret ? ret : service_get(call);
-}
-
-static int service_delete(struct call *call)
-{
-	struct change change;
-	int ret = change_begin(call, &change);
-
-	if (ret == 0)
-		desired_remove_service(change.next, change.service);
-	ret = change_end(call, &change, ret);
-	return ret ? ret : answer_removed(call, call->service);
-}
-
-/* --- /v1/services/NAME/backends --- */
-
-static int backends_get(struct call *call)
-{
-	struct service_spec *service;
-	int ret = desired_require_service(manager_desired(call->api->manager), call->service,
-					  &service, &call->err);
-
-	return ret ? ret : answer(call, 200, view_backends(call->api->manager, service));
-}
-
-static int backends_post(struct call *call)
-{
-	struct backend_spec spec = {0};
-	struct change change;
-	int ret = change_begin(call, &change);
-
-	if (ret == 0)
-		ret = config_read_backend(call->body, change.service, &spec, &call->err);
-	if (ret == 0)
-		ret = service_add_backend(change.service, &spec, &call->err);
-	ret = change_end(call, &change, ret);
-	return ret ? ret : answer_backend(call, 201, call->service, &spec.endpoint);
-}
-
-/* --- /v1/services/NAME/backends/ADDR:PORT --- */
-
-static int backend_get(struct call *call)
-{
-	struct service_spec *service;
-	struct backend_spec *backend;
-	int ret = desired_require_service(manager_desired(call->api->manager), call->service,
-					  &service, &call->err);
-
-	if (ret == 0)
-		ret = service_require_backend(service, call->backend, &backend, &call->err);
-	return ret ? ret : answer(call, 200, view_backend(call->api->manager, backend));
-}
-
-static int backend_patch(struct call *call)
-{
-	struct endpoint endpoint = {0};
-	struct change change;
-	int ret = change_begin(call, &change);
-
-	if (ret == 0 && change.backend) {
-		endpoint = change.backend->endpoint;
-		ret = config_patch_backend(call->body, unix_ms(), change.backend, &call->err);
-	}
-	if (ret == 0)
-		ret = service_spec_check(change.service, &call->err);
-	ret = change_end(call, &change, ret);
-	return ret ? ret : answer_backend(call, 200, call->service, &endpoint);
-}
-
-/* ?now=true, ?now=false or none. */
-static int query_now(struct call *call, bool *ret_now)
-{
-	const char *now = http_query(call->request, "now");
-	int ret;
-
-	if (!now || strcmp(now, "false") == 0) {
-		*ret_now = false;
-	} else if (strcmp(now, "true") == 0) {
-		*ret_now = true;
-	} else {
-		ret = error_set(&call->err, EINVAL, "parameter now: neither true nor false");
-		return error_field(&call->err, ret, "now");
-	}
-	return 0;
-}
-
-static int query_deadline(struct call *call, uint64_t *ret_ms)
-{
-	const char *text = http_query(call->request, "deadline");
-	int ret;
-
-	*ret_ms = DRAIN_DEADLINE_MS;
-	if (!text)
-		return 0;
-	ret = parse_duration(text, 1, DRAIN_DEADLINE_MAX_MS, ret_ms, &call->err);
-	return ret ? error_field(&call->err, ret, "deadline") : 0;
-}
-
-/* Removes at once, or begins the drain that ends in removal. */
-static int backend_delete(struct call *call)
-{
-	struct endpoint endpoint = {0};
-	char text[ENDPOINT_TEXT_MAX];
-	struct change change;
-	uint64_t deadline_ms = 0;
-	bool now = false;
-	int ret = change_begin(call, &change);
-
-	if (ret == 0)
-		ret = query_now(call, &now);
-	if (ret == 0)
-		ret = query_deadline(call, &deadline_ms);
-	if (ret == 0 && change.backend) {
-		endpoint = change.backend->endpoint;
-		change.backend->removing = true;
-		change.backend->deadline_ms = unix_ms() + deadline_ms;
-		if (now)
-			service_remove_backend(change.service, change.backend);
-	}
-	ret = change_end(call, &change, ret);
-	if (ret)
-		return ret;
-	return now ? answer_removed(call, format_endpoint(&endpoint, text))
-		   : answer_backend(call, 202, call->service, &endpoint);
-}
-
-/* --- /v1/status --- */
-
-static int status_get(struct call *call)
-{
-	double uptime = (double)(uv_hrtime() - call->api->started_ns) / 1e9;
-	const struct dataplane_interface *interfaces;
-	size_t count;
-
-	interfaces = dataplane_bpf_interfaces(call->api->dp, &count);
-	return answer(call, 200, view_status(call->api->manager, interfaces, count, uptime));
-}
 
 /* --- routing --- */
 
@@ -334,14 +19,17 @@ static const struct route {
 	const char *segments[4];
 	call_handler get, post, patch, delete;
 } routes[] = {
-	{{"status"}, .get = status_get},
-	{{"services"}, .get = services_get, .post = services_post},
-	{{"services", "*"}, .get = service_get, .patch = service_patch, .delete = service_delete},
-	{{"services", "*", "backends"}, .get = backends_get, .post = backends_post},
+	{{"status"}, .get = api_status_get},
+	{{"services"}, .get = api_services_get, .post = api_services_post},
+	{{"services", "*"},
+	 .get = api_service_get,
+	 .patch = api_service_patch,
+	 .delete = api_service_delete},
+	{{"services", "*", "backends"}, .get = api_backends_get, .post = api_backends_post},
 	{{"services", "*", "backends", "*"},
-	 .get = backend_get,
-	 .patch = backend_patch,
-	 .delete = backend_delete},
+	 .get = api_backend_get,
+	 .patch = api_backend_patch,
+	 .delete = api_backend_delete},
 };
 
 static size_t route_length(const struct route *route)
@@ -380,7 +68,7 @@ static int hex_value(char c)
 }
 
 /* Decodes %XX. False: not decodable, a control character, or too long. */
-static bool decode_segment(const char *text, size_t length, char segment[SEGMENT_MAX])
+static bool decode_segment(const char *text, size_t length, char segment[API_SEGMENT_MAX])
 {
 	size_t i, at = 0;
 	int c, high, low;
@@ -395,7 +83,7 @@ static bool decode_segment(const char *text, size_t length, char segment[SEGMENT
 			c = high << 4 | low;
 			i += 2;
 		}
-		if (iscntrl(c) || at + 1 == SEGMENT_MAX)
+		if (iscntrl(c) || at + 1 == API_SEGMENT_MAX)
 			return false;
 		segment[at++] = (char)c;
 	}
@@ -412,7 +100,7 @@ static int split_path(struct call *call)
 	while (fits && *at == '/') {
 		at++;
 		length = strcspn(at, "/");
-		fits = call->segment_count < SEGMENTS_MAX &&
+		fits = call->segment_count < API_SEGMENTS_MAX &&
 		       decode_segment(at, length, call->segments[call->segment_count]);
 		call->segment_count++;
 		at += length;
@@ -482,6 +170,39 @@ static int dispatch(struct call *call)
 	if (ret == 0)
 		ret = read_body(call, route, handler);
 	return ret ? ret : handler(call);
+}
+
+/* --- errors --- */
+
+static unsigned int status_of(int ret)
+{
+	switch (-ret) {
+	case EINVAL:
+		return 400;
+	case EACCES:
+		return 403;
+	case ENOENT:
+		return 404;
+	case ENOTSUP:
+		return 405;
+	case EEXIST:
+	case E2BIG:
+		return 409;
+	case ENOSPC: /* of the maps or of the disk */
+		return 507;
+	default:
+		return 500;
+	}
+}
+
+static cJSON *error_json(const struct error *err)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "error", err->message);
+	cJSON_AddStringToObject(json, "field", err->field);
+	cJSON_AddStringToObject(json, "hint", err->hint);
+	return json;
 }
 
 /* --- plain text: /metrics and /healthz --- */

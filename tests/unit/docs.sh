@@ -76,7 +76,7 @@ column docs/operate.md status 1 >"$scratch/documented"
 same "operate.md explains every status" "$scratch/statuses" "$scratch/documented"
 
 # What `rm backend` does to flows without --deadline must be found wherever it is explained.
-limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api.c) / 1000))s
+limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api_services.c) / 1000))s
 missing=
 grep -q "\`?deadline=$limit\` (the default)" docs/api.md || missing+=$'\n'docs/api.md
 grep -q "\`rm\` drains.* $limit if you give none" docs/operate.md || missing+=$'\n'docs/operate.md
