@@ -134,7 +134,7 @@ AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsy
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
-$(O)/obj/agent/dataplane_bpf.o: $(O)/gen/ingress.skel.h
+$(call objects,$(wildcard agent/dataplane_*.c)): $(O)/gen/ingress.skel.h
 
 $(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC))
 	$(call say,LD,$@)

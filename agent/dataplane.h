@@ -4,8 +4,8 @@
 
 /*
  * The data plane as the rest of the agent sees it: the arrays it shares with the BPF program, as
- * plain memory, and a few operations on what is not memory. dataplane_bpf.c is the real one, the
- * only file that includes libbpf; tests put a fake behind the same struct.
+ * plain memory, and a few operations on what is not memory. dataplane_bpf.h is the real one, the
+ * only one that knows libbpf; tests put a fake behind the same struct.
  *
  * Shared memory is read by packets at any moment. Who writes it keeps the rules that abi.h gives
  * with each struct. sync.c writes it, ports.c the switch for bonds, and flow_scan.c clears flow

@@ -122,7 +122,7 @@ numbers_in_one_place() {
 libbpf_in_one_place() {
 	local list
 	mapfile -t list < <(files 'agent/*' 'backends/*' |
-		grep -vE '^(agent/(dataplane_bpf\.c|xdp_dispatcher\.[ch])|backends/lbnode_decap\.c)$')
+		grep -vE '^(agent/(dataplane_[a-z_]+\.[ch]|xdp_dispatcher\.[ch])|backends/lbnode_decap\.c)$')
 	none grep -nE '#include <(bpf|xdp)/' "${list[@]}"
 }
 

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The program on interfaces: by a link of our own, or by libxdp's dispatcher. */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dataplane_bpf_internal.h"
+#include "xdp_dispatcher.h"
+
+static void link_path(const char *bpffs, const char *interface, char *buffer, size_t size)
+{
+	dataplane_bpf_pin_path(bpffs, "links", interface, buffer, size);
+}
+
+/* The interface that a pinned XDP link is on; 0: none any more. */
+static uint32_t link_ifindex(int fd)
+{
+	struct bpf_link_info info = {0};
+	uint32_t length = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != BPF_LINK_TYPE_XDP)
+		return 0;
+	return info.xdp.ifindex;
+}
+
+/* Puts our program into a former agent's link. Returns 1 if there was one, 0 if not. */
+static int link_update(struct dataplane_bpf *dp, const char *path, uint32_t ifindex,
+		       struct error *err)
+{
+	int fd = bpf_obj_get(path), ret = 0;
+
+	if (fd < 0)
+		return 0;
+	if (link_ifindex(fd) != ifindex)
+		unlink(path); /* of an interface that is gone; another has its name now */
+	else if (bpf_link_update(fd, bpf_program__fd(dp->skel->progs.lb_ingress), NULL))
+		ret = error_set(err, errno, "link %s: program cannot be replaced: %s", path,
+				strerror(errno));
+	else
+		ret = 1;
+	close(fd);
+	return ret;
+}
+
+static int link_create(struct dataplane_bpf *dp, uint32_t ifindex, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	int fd = bpf_link_create(bpf_program__fd(dp->skel->progs.lb_ingress), (int)ifindex, BPF_XDP,
+				 &opts);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int attach_error(const struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
+			int code, struct error *err)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int ret;
+
+	if (bpf_xdp_query((int)ifindex, 0, &query) == 0 && query.prog_id) {
+		ret = error_set(err, EBUSY, "interface %s: XDP program %u is attached already",
+				interface, query.prog_id);
+		return error_hint(err, ret,
+				  "see `bpftool prog show id %u`; if it may go: ip link set %s "
+				  "xdp off",
+				  query.prog_id, interface);
+	}
+	ret = error_set(err, code, "interface %s: XDP program cannot be attached: %s", interface,
+			strerror(code));
+	if (dp->base.mtu > MTU_ONE_PAGE)
+		return error_hint(
+			err, ret,
+			"the driver may not know native XDP at MTUs over %d (multi-buffer "
+			"XDP): lower the MTU, or try --xdp-mode generic",
+			MTU_ONE_PAGE);
+	return error_hint(err, ret, "try --xdp-mode generic");
+}
+
+static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
+		    struct error *err)
+{
+	char path[256];
+	int fd = -EOPNOTSUPP, ret = 0;
+
+	if (dp->mode != ATTACH_GENERIC)
+		fd = link_create(dp, ifindex, XDP_FLAGS_DRV_MODE);
+	if (fd < 0 && fd != -EBUSY && dp->mode != ATTACH_NATIVE)
+		fd = link_create(dp, ifindex, XDP_FLAGS_SKB_MODE);
+	if (fd < 0)
+		return attach_error(dp, interface, ifindex, -fd, err);
+	link_path(dp->bpffs, interface, path, sizeof(path));
+	if (bpf_obj_pin(fd, path))
+		ret = error_set(err, errno, "link %s: cannot be pinned: %s", path, strerror(errno));
+	close(fd);
+	return ret;
+}
+
+/* The program once more, with the maps of the running one, for a dispatcher to load. NULL: err
+ * says why. */
+static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *err)
+{
+	struct ingress *twin = ingress__open();
+	struct bpf_map *map, *original;
+
+	if (!twin) {
+		error_set(err, ENOMEM, "out of memory");
+		return NULL;
+	}
+	bpf_set_constants(dp, twin);
+	bpf_program__set_autoload(twin->progs.lb_clock, false);
+	bpf_object__for_each_map(map, twin->obj)
+	{
+		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));
+		if ((bpf_map__is_internal(map) && !bpf_map_is_switches(map)) ||
+		    bpf_map__reuse_fd(map, bpf_map__fd(original)) == 0)
+			continue;
+		error_set(err, errno, "map %s: cannot be shared: %s", bpf_map__name(map),
+			  strerror(errno));
+		ingress__destroy(twin);
+		return NULL;
+	}
+	return twin;
+}
+
+static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface *entry,
+			   struct error *err)
+{
+	struct ingress *twin = open_twin(dp, err);
+	int ret;
+
+	if (!twin)
+		return -EIO;
+	ret = dispatcher_join(dp->bpffs, entry->name, entry->ifindex, twin->obj, dp->mode,
+			      &entry->is_new, err);
+	ingress__destroy(twin);
+	entry->attached_by = "dispatcher";
+	return ret;
+}
+
+static int attach_link(struct dataplane_bpf *dp, struct dataplane_interface *entry,
+		       struct error *err)
+{
+	struct error ignored;
+	char path[256];
+	int ret;
+
+	/* if a dispatcher that we had joined is gone, only its pin is left */
+	dispatcher_leave(dp->bpffs, entry->name, &ignored);
+	snprintf(path, sizeof(path), "%s/links", dp->bpffs);
+	mkdir(path, 0700);
+	link_path(dp->bpffs, entry->name, path, sizeof(path));
+	ret = link_update(dp, path, entry->ifindex, err);
+	entry->is_new = ret == 0;
+	entry->attached_by = "link";
+	if (ret == 0)
+		ret = link_new(dp, entry->name, entry->ifindex, err);
+	return ret < 0 ? ret : 0;
+}
+
+static const char *attached_mode(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		return "unknown";
+	return query.attach_mode == XDP_ATTACHED_SKB ? "generic" : "native";
+}
+
+int dataplane_bpf_attach(struct dataplane *base, const char *interface, struct error *err)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	uint32_t ifindex = if_nametoindex(interface);
+	struct dataplane_interface *entry;
+	int ret;
+
+	if (ifindex == 0) {
+		ret = error_set(err, ENODEV, "interface %s: there is no such interface", interface);
+		return error_hint(err, ret, "`ip -br link` lists them");
+	}
+	if (dp->interface_count == DATAPLANE_INTERFACES_MAX)
+		return error_set(err, E2BIG, "interface %s: more than %d interfaces", interface,
+				 DATAPLANE_INTERFACES_MAX);
+	ret = bpf_egress_put(base, ifindex, ifindex, err);
+	if (ret)
+		return ret;
+	entry = &dp->interfaces[dp->interface_count];
+	snprintf(entry->name, sizeof(entry->name), "%s", interface);
+	entry->ifindex = ifindex;
+	ret = dispatcher_present(ifindex) ? join_dispatcher(dp, entry, err)
+					  : attach_link(dp, entry, err);
+	if (ret)
+		return ret;
+	entry->mode = attached_mode(ifindex);
+	dp->interface_count++;
+	return 0;
+}
+
+static void take_off(const struct dataplane_bpf *dp, const struct dataplane_interface *entry)
+{
+	struct error ignored;
+	char path[256];
+
+	dispatcher_leave(dp->bpffs, entry->name, &ignored);
+	link_path(dp->bpffs, entry->name, path, sizeof(path));
+	unlink(path); /* the last reference detaches */
+}
+
+void bpf_detach(struct dataplane *base, const char *interface)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	struct dataplane_interface *entry = dp->interfaces, *end = entry + dp->interface_count;
+
+	while (entry < end && strcmp(entry->name, interface) != 0)
+		entry++;
+	if (entry == end)
+		return;
+	take_off(dp, entry);
+	bpf_egress_remove(base, entry->ifindex);
+	dp->interface_count--;
+	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof(*entry));
+}
+
+void dataplane_bpf_detach_new(struct dataplane *base)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	size_t i;
+
+	for (i = 0; i < dp->interface_count; i++) {
+		if (dp->interfaces[i].is_new)
+			take_off(dp, &dp->interfaces[i]);
+	}
+}
+
+const struct dataplane_interface *dataplane_bpf_interfaces(const struct dataplane *base,
+							   size_t *ret_count)
+{
+	const struct dataplane_bpf *dp = (const struct dataplane_bpf *)base;
+
+	*ret_count = dp->interface_count;
+	return dp->interfaces;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_DATAPLANE_BPF_INTERNAL_H
+#define SLUICE_DATAPLANE_BPF_INTERNAL_H
+
+/*
+ * What the files of the real data plane share, and nobody else:
+ *
+ *   dataplane_bpf.c     opening: constants, sizes, maps made or adopted, shared memory
+ *   dataplane_maps.c    operations on maps
+ *   dataplane_attach.c  the program on interfaces
+ *   dataplane_pin.c     the directory of pins
+ */
+#include <bpf/libbpf.h>
+
+#include "dataplane_bpf.h"
+#include "ingress.skel.h"
+
+/* What fits a page with headroom and tailroom; longer packets come in several. */
+#define MTU_ONE_PAGE 3498
+
+struct dataplane_bpf {
+	struct dataplane base;
+	struct ingress *skel;
+	char bpffs[200];
+	int lock_fd; /* of the directory, locked: one agent a directory */
+	int cpus;
+	uint64_t seed;
+	uint32_t icmp_per_second;
+	enum attach_mode mode;
+	char replaced[160]; /* see dataplane_bpf_replaced() */
+	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
+	size_t interface_count;
+	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
+	/* Room for one value of a per-CPU map, for all CPUs. */
+	union {
+		struct lb_traffic *traffic;
+		struct lb_backend_stats *backend;
+		struct lb_flow_stats *flow;
+		void *raw;
+	} percpu;
+};
+
+static inline struct dataplane_bpf *bpf_of(struct dataplane *dp)
+{
+	return (struct dataplane_bpf *)dp;
+}
+
+/* --- dataplane_bpf.c --- */
+
+/* Into a skeleton that is not loaded yet. */
+void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel);
+
+/* Has libbpf keep the first warning since libbpf_says[0] was cleared: it says what an error code
+ * cannot. */
+void bpf_keep_warnings(void);
+
+/* --- dataplane_maps.c --- */
+
+extern const struct dataplane_ops bpf_ops;
+
+int bpf_egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err);
+void bpf_egress_remove(struct dataplane *dp, uint32_t ifindex);
+
+/* --- dataplane_attach.c --- */
+
+void bpf_detach(struct dataplane *dp, const char *interface);
+
+/* --- dataplane_pin.c --- */
+
+/* Makes and locks the directory: one agent a directory. -EBUSY, -ENODEV: not a bpffs. */
+int bpf_directory_open(struct dataplane_bpf *dp, const char *path, struct error *err);
+
+/* Removes the directories that nothing is pinned in. */
+void bpf_directory_clean(const char *bpffs);
+
+/* Constants live in a map of libbpf's own; scratch is nobody's between two packets. */
+bool bpf_map_is_pinned(const struct bpf_map *map);
+bool bpf_map_is_switches(const struct bpf_map *map);
+
+/* Where the map is pinned. */
+void bpf_map_path(const struct dataplane_bpf *dp, const struct bpf_map *map, char *buffer,
+		  size_t size);
+
+#endif
