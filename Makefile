@@ -194,8 +194,8 @@ TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c a
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
 TEST_options    := agent/options.c
-TEST_manager    := agent/manager.c agent/config.c agent/desired.c agent/ids.c agent/health.c \
-                   agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \
+TEST_manager    := agent/manager.c agent/backend_run.c agent/config.c agent/desired.c agent/ids.c \
+                   agent/health.c agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
 TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \

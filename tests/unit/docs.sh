@@ -71,7 +71,7 @@ grep -oE '"lb_[a-z_]+"' agent/metrics.c | tr -d '"' | sort -u >"$scratch/metrics
 column docs/metrics.md metric 1 >"$scratch/documented"
 same "metrics.md has every metric" "$scratch/metrics" "$scratch/documented"
 
-sed -nE 's/^\t\t\[BACKEND_[A-Z_]+\] = "([a-z-]+)",$/\1/p' agent/manager.c >"$scratch/statuses"
+sed -nE 's/^\t\t\[BACKEND_[A-Z_]+\] = "([a-z-]+)",$/\1/p' agent/backend_run.c >"$scratch/statuses"
 column docs/operate.md status 1 >"$scratch/documented"
 same "operate.md explains every status" "$scratch/statuses" "$scratch/documented"
 

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backend_run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "manager_internal.h"
+
+static uint64_t unix_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+const char *backend_status_name(enum backend_status status)
+{
+	static const char *const names[] = {
+		[BACKEND_UP] = "up",
+		[BACKEND_CHECKING] = "checking",
+		[BACKEND_DOWN] = "down",
+		[BACKEND_DRAIN] = "drain",
+		[BACKEND_REMOVING] = "removing",
+		[BACKEND_MAINT] = "maint",
+		[BACKEND_NO_NEIGHBOUR] = "no-neighbour",
+	};
+
+	return names[status];
+}
+
+/* --- what is known --- */
+
+bool address_known(const struct address *address)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(&address->ip);
+}
+
+static bool hop_fits_mode(const struct manager *manager, const struct backend_run *run)
+{
+	return manager->service_by_id[run->service_id]->mode != LB_MODE_L2 || run->hop.on_link;
+}
+
+static void log_taken(const struct manager *manager, const struct backend_run *run)
+{
+	const struct dataplane *dp = manager->dp;
+	char endpoint[ENDPOINT_TEXT_MAX], hint[128];
+
+	snprintf(hint, sizeof(hint), "give that VIP another address, or a port outside %u-%u",
+		 dp->nat_port_low, dp->nat_port_high);
+	log_warn(run->taken_all ? "replies cannot come back" : "replies to one port go astray",
+		 "service", manager->service_by_id[run->service_id]->name, "backend",
+		 format_endpoint(&run->spec.endpoint, endpoint), "reason", run->taken_reason,
+		 "hint", hint);
+}
+
+/* desired_reply_taker(), asked once for backends in a row that share service and own address. */
+static const struct reply_taker *reply_taker(struct manager *manager, const struct backend_run *run)
+{
+	struct reply_taker *taker = &manager->taker;
+
+	if (taker->generation == manager->desired->generation &&
+	    taker->service_id == run->service_id && address_equal(&taker->own, &run->own))
+		return taker;
+	*taker = (struct reply_taker){
+		.generation = manager->desired->generation,
+		.service_id = run->service_id,
+		.own = run->own,
+	};
+	taker->vip = desired_reply_taker(manager->desired, manager->service_by_id[run->service_id],
+					 &run->own, manager->dp->nat_port_low,
+					 manager->dp->nat_port_high, NULL, &taker->owner);
+	return taker;
+}
+
+/*
+ * manager_commit() refuses a VIP in the way of replies, but a route may lead from another address
+ * later on. One VIP port costs the few flows that draw this port; any port costs all of them.
+ */
+static void run_check_replies(struct manager *manager, struct backend_run *run)
+{
+	char former[sizeof(run->taken_reason)], address[ADDRESS_TEXT_MAX], text[VIP_TEXT_MAX];
+	const struct reply_taker *taker;
+
+	if (run->hop.resolved)
+		run->own = run->hop.source;
+	taker = reply_taker(manager, run);
+	memcpy(former, run->taken_reason, sizeof(former));
+	run->taken_reason[0] = '\0';
+	run->taken_all = taker->vip && taker->vip->vip.endpoint.port == 0;
+	if (!taker->vip)
+		return;
+	snprintf(run->taken_reason, sizeof(run->taken_reason),
+		 "%s, which replies come to, is VIP %s of service %s",
+		 format_address(&run->own, address), format_vip(&taker->vip->vip, text),
+		 taker->owner->name);
+	if (strcmp(former, run->taken_reason) != 0)
+		log_taken(manager, run);
+}
+
+static enum backend_status run_status(const struct manager *manager, const struct backend_run *run,
+				      const char **ret_reason)
+{
+	*ret_reason = "";
+	if (run->spec.removing)
+		return BACKEND_REMOVING;
+	if (run->spec.state == ADMIN_MAINT)
+		return BACKEND_MAINT;
+	if (run->spec.state == ADMIN_DRAIN)
+		return BACKEND_DRAIN;
+	*ret_reason = run->check_reason;
+	if (run->health.state == HEALTH_DOWN)
+		return BACKEND_DOWN;
+	if (!run->hop.resolved && !(run->hop_known && run->check.kind != CHECK_NONE)) {
+		*ret_reason = run->hop.reason[0] ? run->hop.reason : "next hop is being asked for";
+		return run->hop.reason[0] ? BACKEND_NO_NEIGHBOUR : BACKEND_CHECKING;
+	}
+	if (!hop_fits_mode(manager, run)) {
+		*ret_reason = "mode l2 needs the backend on a directly attached network";
+		return BACKEND_NO_NEIGHBOUR;
+	}
+	if (run->taken_all) {
+		*ret_reason = run->taken_reason;
+		return BACKEND_NO_NEIGHBOUR;
+	}
+	*ret_reason = run->health.state == HEALTH_CHECKING ? "first check under way" : "";
+	return run->health.state == HEALTH_CHECKING ? BACKEND_CHECKING : BACKEND_UP;
+}
+
+/* Tunnels add to packets, so they need to know what fits. To the other modes it matters only where
+ * longer packets may come in than can go out. */
+static uint16_t hop_mtu(const struct manager *manager, const struct backend_run *run)
+{
+	enum lb_mode mode = manager->service_by_id[run->service_id]->mode;
+
+	if (mode == LB_MODE_IPIP || mode == LB_MODE_GUE || run->hop.mtu < manager->dp->mtu)
+		return run->hop.mtu;
+	return 0;
+}
+
+static void run_facts(const struct manager *manager, const struct backend_run *run,
+		      struct backend_facts *facts)
+{
+	bool serving = run->status == BACKEND_UP || run->status == BACKEND_DRAIN ||
+		       run->status == BACKEND_REMOVING;
+
+	facts->alive = serving && run->health.state == HEALTH_UP && !run->taken_all;
+	facts->eligible = run->status == BACKEND_UP;
+	facts->local_addr = lb_addr_of(&run->own);
+	if (run->taken_all)
+		memset(&facts->local_addr, 0, sizeof(facts->local_addr)); /* it is the VIP's */
+	facts->hop.flags = run->hop.resolved ? LB_BACKEND_RESOLVED : 0;
+	if (!run->hop.resolved)
+		return; /* what was known last stays; the data plane asks the kernel meanwhile */
+	memcpy(facts->hop.dst_mac, run->hop.dst_mac, sizeof(facts->hop.dst_mac));
+	memcpy(facts->hop.src_mac, run->hop.src_mac, sizeof(facts->hop.src_mac));
+	facts->hop.ifindex = run->hop.ifindex;
+	facts->hop.vlan = run->hop.vlan;
+	facts->hop.mtu = hop_mtu(manager, run);
+}
+
+static void log_status(const struct manager *manager, const struct backend_run *run)
+{
+	char endpoint[ENDPOINT_TEXT_MAX], message[64];
+
+	snprintf(message, sizeof(message), "backend %s", backend_status_name(run->status));
+	log_event(run->status == BACKEND_DOWN || run->status == BACKEND_NO_NEIGHBOUR
+			  ? LOG_LEVEL_WARN
+			  : LOG_LEVEL_INFO,
+		  message, "service", manager->service_by_id[run->service_id]->name, "backend",
+		  format_endpoint(&run->spec.endpoint, endpoint), "reason", run->reason,
+		  (const char *)NULL);
+}
+
+void run_update(struct manager *manager, struct backend_run *run)
+{
+	enum backend_status former = run->status;
+	bool fresh = run->since_ms == 0;
+
+	run_check_replies(manager, run);
+	run->status = run_status(manager, run, &run->reason);
+	run_facts(manager, run, &manager->facts[run->spec.id]);
+	if (!fresh && run->status == former)
+		return;
+	run->since_ms = unix_ms();
+	log_status(manager, run);
+}
+
+void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop)
+{
+	run->hop = *hop;
+	run->hop_known = run->hop_known || hop->resolved;
+	run_update(manager, run);
+}
+
+static void on_probe(void *context, const struct probe_result *result)
+{
+	struct backend_run *run = context;
+	struct manager *manager = run->manager;
+
+	run->checks[result->success]++;
+	if (!health_feed(&run->health, result->success, run->check.rise, run->check.fall))
+		return;
+	snprintf(run->check_reason, sizeof(run->check_reason), "%s", result->reason);
+	run_update(manager, run);
+	service_changed(manager, run->service_id);
+}
+
+/* --- beginning, change and end --- */
+
+static bool check_equal(const struct check_spec *a, const struct check_spec *b)
+{
+	return a->kind == b->kind && strcmp(a->path, b->path) == 0 &&
+	       strcmp(a->host, b->host) == 0 && a->status_min == b->status_min &&
+	       a->status_max == b->status_max && a->port == b->port &&
+	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
+	       a->rise == b->rise && a->fall == b->fall;
+}
+
+/* Nothing is probed in maintenance: whoever took it down does not want to hear of it. */
+static int run_probe(struct manager *manager, struct backend_run *run, struct error *err)
+{
+	prober_free(run->prober);
+	run->prober = NULL;
+	if (run->check.kind == CHECK_NONE || run->spec.state == ADMIN_MAINT) {
+		run->health = (struct health){.state = HEALTH_UP};
+		return 0;
+	}
+	run->prober = prober_new(manager->probes, &run->check, &run->spec.endpoint, on_probe, run);
+	return run->prober ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+/*
+ * A backend that a former agent left alive in the data plane is taken on as alive, with its way
+ * or with what was known of it last: its checks may take it down, a restart may not.
+ */
+static void run_adopt(struct manager *manager, struct backend_run *run)
+{
+	const struct lb_backend *record = &manager->dp->backends[run->spec.id];
+	/* Then local_addr is one of --tunnel-sources, and says nothing of the own one. */
+	bool spread = manager->service_by_id[run->service_id]->mode == LB_MODE_IPIP &&
+		      record->spread_bits;
+
+	if (record->service != run->service_id)
+		return;
+	manager->facts[run->spec.id].hop = record->hop;
+	if (!spread)
+		memcpy(&run->own, &record->local_addr, sizeof(run->own));
+	run->hop_known = record->hop.flags & (LB_BACKEND_UP | LB_BACKEND_RESOLVED);
+	if (record->hop.flags & LB_BACKEND_UP)
+		run->health.state = HEALTH_UP;
+	if (!(record->hop.flags & LB_BACKEND_RESOLVED) || (!spread && !address_known(&run->own)))
+		return;
+	run->hop.resolved = true;
+	run->hop.on_link = true;
+	run->hop.ifindex = record->hop.ifindex;
+	run->hop.vlan = record->hop.vlan;
+	run->hop.mtu = record->hop.mtu;
+	memcpy(run->hop.dst_mac, record->hop.dst_mac, sizeof(run->hop.dst_mac));
+	memcpy(run->hop.src_mac, record->hop.src_mac, sizeof(run->hop.src_mac));
+	run->hop.source = run->own;
+}
+
+static int run_start(struct manager *manager, const struct service_spec *service,
+		     const struct backend_spec *spec, struct error *err)
+{
+	struct backend_run *run = &manager->runs[spec->id];
+	int ret;
+
+	*run = (struct backend_run){
+		.used = true,
+		.manager = manager,
+		.spec = *spec,
+		.service_id = service->id,
+		.check = service->check,
+	};
+	manager->facts[spec->id] = (struct backend_facts){0};
+	run_adopt(manager, run);
+	ret = nexthop_watch(manager->nexthops, &spec->endpoint.address, err);
+	if (ret == 0)
+		ret = run_probe(manager, run, err);
+	return ret;
+}
+
+void run_end(struct manager *manager, uint16_t id)
+{
+	struct backend_run *run = &manager->runs[id];
+	char endpoint[ENDPOINT_TEXT_MAX];
+
+	log_info("backend removed", "backend", format_endpoint(&run->spec.endpoint, endpoint));
+	prober_free(run->prober);
+	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
+	*run = (struct backend_run){.rests_until = flow_scan_rounds(manager->scan) + 2};
+	manager->facts[id] = (struct backend_facts){0};
+}
+
+bool run_drains(const struct backend_run *run)
+{
+	return run->spec.removing || run->spec.state == ADMIN_DRAIN;
+}
+
+/* Deadlines are kept in Unix time, for restarts; they run in loop time, which never jumps. */
+static void run_drain(struct manager *manager, struct backend_run *run, bool began)
+{
+	uint64_t now = unix_ms();
+
+	if (began)
+		run->drain_rounds = flow_scan_rounds(manager->scan);
+	run->drain_ends_ms = 0;
+	if (run->spec.deadline_ms)
+		run->drain_ends_ms =
+			uv_now(manager->loop) +
+			(run->spec.deadline_ms > now ? run->spec.deadline_ms - now : 0) + 1;
+}
+
+int run_change(struct manager *manager, const struct service_spec *service,
+	       const struct backend_spec *spec, struct error *err)
+{
+	struct backend_run *run = &manager->runs[spec->id];
+	bool drained = run->used && run_drains(run), probe;
+	int ret = 0;
+
+	if (!run->used) {
+		ret = run_start(manager, service, spec, err);
+	} else {
+		probe = !check_equal(&run->check, &service->check) ||
+			(run->spec.state == ADMIN_MAINT) != (spec->state == ADMIN_MAINT);
+		if (probe && run->spec.state == ADMIN_MAINT)
+			run->health = (struct health){.state = HEALTH_CHECKING};
+		run->spec = *spec;
+		run->check = service->check;
+		if (probe)
+			ret = run_probe(manager, run, err);
+	}
+	run->seen = manager->desired->generation;
+	if (run_drains(run))
+		run_drain(manager, run, !drained);
+	run_update(manager, run);
+	return ret;
+}
+
+bool run_drained(const struct manager *manager, const struct backend_run *run)
+{
+	return run_drains(run) && flow_scan_rounds(manager->scan) >= run->drain_rounds + 2 &&
+	       flow_scan_counts(manager->scan)->active[run->spec.id] == 0;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_BACKEND_RUN_H
+#define SLUICE_BACKEND_RUN_H
+
+/*
+ * What runs for one backend: its checks, what is known of the way to it, its drain, and what
+ * status and facts follow from them. Private to the manager, which tells a run what happens and
+ * takes its facts to the data plane.
+ */
+#include "desired.h"
+#include "health.h"
+#include "manager.h"
+#include "nexthop.h"
+#include "probe.h"
+
+/* By backend index. */
+struct backend_run {
+	bool used;
+	uint64_t rests_until; /* round of the flow scan after which the index is free again */
+	uint64_t seen;        /* generation that last named it */
+	struct manager *manager;
+	struct backend_spec spec;
+	uint16_t service_id;
+	struct check_spec check;
+	struct health health;
+	struct prober *prober;
+	struct nexthop hop;
+	bool hop_known; /* was resolved once: a check may then vouch for the backend */
+	char check_reason[160];
+	struct address own;     /* the balancer's, which replies come to; all zero: not known yet */
+	char taken_reason[256]; /* why replies of mode nat may go astray; empty: they do not */
+	bool taken_all;         /* and all of them would: it cannot be used */
+	enum backend_status status;
+	const char *reason;
+	uint64_t since_ms;
+	uint64_t drain_ends_ms; /* loop time; 0: no deadline */
+	uint64_t drain_rounds;  /* flow scan rounds when the drain began */
+	uint64_t checks[2];     /* failed, passed */
+};
+
+/* Follows the desired state: begins what spec names as new, or brings it up to date. Derives
+ * status and facts also after a failure. */
+int run_change(struct manager *manager, const struct service_spec *service,
+	       const struct backend_spec *spec, struct error *err);
+
+/* Its backend is desired no more. The index rests until no flow entry can name it. */
+void run_end(struct manager *manager, uint16_t id);
+
+/* Derives status and facts anew; says so if the status changed. */
+void run_update(struct manager *manager, struct backend_run *run);
+
+/* What rtnetlink says of the way to it now. */
+void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop);
+
+/* Its flows are to end: it is removed, or in state drain. */
+bool run_drains(const struct backend_run *run);
+
+/* It drains, and what was under way when that began has been looked through. */
+bool run_drained(const struct manager *manager, const struct backend_run *run);
+
+/* Not all zero, which stands for an address that is not known yet. */
+bool address_known(const struct address *address);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_MANAGER_INTERNAL_H
+#define SLUICE_MANAGER_INTERNAL_H
+
+/* What manager.c and backend_run.c share; nobody else includes it. */
+#include "backend_run.h"
+#include "manager.h"
+#include "sync.h"
+
+/* What run_check_replies() asked last, and the answer. */
+struct reply_taker {
+	uint64_t generation;
+	uint16_t service_id;
+	struct address own;
+	const struct vip_spec *vip; /* into desired, as owner */
+	const struct service_spec *owner;
+};
+
+struct manager {
+	uv_loop_t *loop;
+	struct dataplane *dp;
+	const char *state_dir;
+	struct desired *desired;
+	struct service_spec **service_by_id; /* into desired */
+	struct backend_run *runs;            /* [backend index] */
+	struct backend_facts *facts;         /* [backend index] */
+	struct reply_taker taker;
+	struct sync *sync;
+	struct flow_scan *scan;
+	struct probe_engine *probes;
+	struct nexthop_table *nexthops;
+	void (*on_links)(void *context); /* NULL: nobody wants to know */
+	void *on_links_context;
+	uv_timer_t housekeeping;
+	double sync_seconds;
+	struct error sync_error; /* message empty: in sync */
+};
+
+/* Takes what is known of a service's backends to the data plane. */
+void service_changed(struct manager *manager, uint16_t service_id);
+
+#endif
