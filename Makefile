@@ -191,8 +191,10 @@ TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_ids        := agent/ids.c agent/desired.c
 TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c agent/dataplane.c \
+                   agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
+TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
 TEST_manager    := agent/manager.c agent/backend_run.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \

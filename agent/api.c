@@ -20,6 +20,7 @@ static const struct route {
 	call_handler get, post, patch, delete;
 } routes[] = {
 	{{"status"}, .get = api_status_get},
+	{{"doctor"}, .get = api_doctor_get},
 	{{"services"}, .get = api_services_get, .post = api_services_post},
 	{{"services", "*"},
 	 .get = api_service_get,

@@ -56,5 +56,6 @@ int api_backend_get(struct call *call);
 int api_backend_patch(struct call *call);
 int api_backend_delete(struct call *call);
 int api_status_get(struct call *call);
+int api_doctor_get(struct call *call);
 
 #endif

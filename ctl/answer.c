@@ -94,6 +94,12 @@ static const struct key status_keys[] = {
 	END,
 };
 
+static const struct key finding_keys[] = {
+	TEXT("level"), TEXT("check"), TEXT("object"), TEXT("text"), TEXT("advice"), END,
+};
+
+static const struct key doctor_keys[] = {ARRAY("findings", finding_keys), NUMBER("problems"), END};
+
 static const struct key version_keys[] = {TEXT("version"), END};
 
 /* Recursion is as deep as the tables above are nested: three. */
@@ -139,6 +145,11 @@ int answer_check_backend(const cJSON *backend, struct error *err)
 int answer_check_status(const cJSON *status, struct error *err)
 {
 	return check(status, status_keys, err);
+}
+
+int answer_check_doctor(const cJSON *doctor, struct error *err)
+{
+	return check(doctor, doctor_keys, err);
 }
 
 int answer_check_version(const cJSON *status, struct error *err)

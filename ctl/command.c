@@ -46,6 +46,8 @@ const struct command commands[] = {
 	 {{"SERVICE", ARGUMENT_SERVICE, true, false}}, 0, 0, false, show_services},
 	{"status", NULL, "show the agent, its interfaces, limits and drops", {{0}},
 	 0, 0, false, show_status},
+	{"doctor", NULL, "look for what stands in the way of packets", {{0}},
+	 0, 0, false, show_doctor},
 	{"version", NULL, "show the versions of lbctl and of the agent", {{0}},
 	 0, 0, false, show_version},
 	{"help", NULL, "explain all verbs, or one", {{"VERB", ARGUMENT_VERB, true, true}},

@@ -81,6 +81,7 @@ int rm_service(struct invocation *invocation, struct error *err);
 int rm_backend(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
 int show_status(struct invocation *invocation, struct error *err);
+int show_doctor(struct invocation *invocation, struct error *err);
 int show_version(struct invocation *invocation, struct error *err);
 int show_help(struct invocation *invocation, struct error *err);
 int complete_words(struct invocation *invocation, struct error *err);

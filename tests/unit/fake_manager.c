@@ -116,6 +116,7 @@ struct manager *fake_manager_new(void)
 void fake_manager_free(struct manager *manager)
 {
 	desired_free(manager->desired);
+	links_clear(&manager->links);
 	fake_dataplane_free(manager->fake);
 	free(manager);
 }
@@ -145,6 +146,11 @@ const struct flow_counts *manager_flows(const struct manager *manager)
 struct dataplane *manager_dataplane(const struct manager *manager)
 {
 	return &manager->fake->dp;
+}
+
+const struct links *manager_links(const struct manager *manager)
+{
+	return &manager->links;
 }
 
 const char *manager_out_of_sync(const struct manager *manager)

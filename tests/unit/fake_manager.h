@@ -21,6 +21,7 @@ struct manager {
 	struct backend_view views[FAKE_BACKENDS + 1]; /* [backend index] */
 	struct flow_counts flows;
 	const char *out_of_sync;
+	struct links links;
 };
 
 struct manager *fake_manager_new(void);
