@@ -5,8 +5,8 @@
 #   tests/run.sh [NAME]...   only programs whose name contains a NAME
 # A program counts case by case: cmocka's summary lines, or a script's lines "ok NAME",
 # "not ok NAME", "skip NAME: why". One that ends badly without such a line counts as one failure,
-# and so does one that says nothing. Logs stay in build/logs/. On a slow machine, SLOWER=N gives each
-# N times as long.
+# and so does one that says nothing. Logs stay in build/logs/, and what was measured of each promise
+# in build/promises.txt. On a slow machine, SLOWER=N gives each N times as long.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -82,6 +82,7 @@ run() {
 	status=$?
 	child=
 	[ "$status" -ne 124 ] || echo "not ok ended by its time limit of $limit s" >>"$log"
+	sed -n "s|^# promise |$name: |p" "$log" >>"$build/promises.txt"
 	if tally "$log" "$status"; then
 		printf 'PASS  %-28s %3d s\n' "$name" $((SECONDS - begin))
 		grep -E '^skip |^# lb_' "$log"
@@ -92,6 +93,7 @@ run() {
 }
 
 mkdir -p "$logs"
+: >"$build/promises.txt"
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export CMOCKA_MESSAGE_OUTPUT=STDOUT
 
@@ -106,5 +108,9 @@ for script in tests/e2e/*.sh; do
 	[ -f "$script" ] && run 180 "e2e/$(basename "$script" .sh)" bash "$script"
 done
 
+if [ -s "$build/promises.txt" ]; then
+	echo "promises:"
+	sed 's/^/  /' "$build/promises.txt"
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ $((passed + failed)) -gt 0 ]

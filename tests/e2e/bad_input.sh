@@ -17,6 +17,8 @@ lab_wait_up web || exit 1
 before=$(lbctl --json show)
 file_before=$(sha256sum "$LAB_DIR"/state/*)
 
+inputs=0
+
 unchanged() {
 	[ "$(lbctl --json show)" = "$before" ] && [ "$(sha256sum "$LAB_DIR"/state/*)" = "$file_before" ]
 }
@@ -25,6 +27,7 @@ unchanged() {
 cli() {
 	local status=$1 pattern=$2 output got
 	shift 2
+	inputs=$((inputs + 1))
 	output=$(lbctl "$@" 2>&1 >/dev/null)
 	got=$?
 	if [[ $got =~ ^$status$ ]] && grep -Eqi -- "$pattern" <<<"$output" && unchanged; then
@@ -39,6 +42,7 @@ $(unchanged || echo "the state has changed: $(lbctl --json show)")"
 api() {
 	local name=$1 status=$2 pattern=$3 got
 	shift 3
+	inputs=$((inputs + 1))
 	got=$(printf '%s' "${3:-}" | lab_api "$1" "$2" -o "$LAB_DIR/answer" -w '%{http_code}' \
 		--data-binary @- -H 'Content-Type: application/json' -H 'Expect:')
 	if [ "$got" = "$status" ] && jq -er .error "$LAB_DIR/answer" 2>/dev/null | grep -Eqi -- "$pattern" &&
@@ -154,6 +158,7 @@ check_equal "API: the TCP listener is read-only" 403 "$(lab_exec lb curl -s -o /
 check_equal "API: the TCP listener answers reads" 200 "$(lab_exec lb curl -s -o /dev/null \
 	-w '%{http_code}' "http://127.0.0.1:9480$services")"
 check "after all that, the state is as it was" unchanged
+promise "bad input: of $inputs, those not refused clearly or that changed anything" 0 "$CHECKS_FAILED"
 check "and the agent lives" lab_running lbagent
 
 # --- a limit: as many VIPs as it says, though mode nat has keys of its own in their map ---

@@ -8,35 +8,19 @@ flows=65536
 
 lab_up || exit 1
 lab_agent_start || exit 1
-flowhold=$LAB_BUILD/tests/e2e/flowhold
-mkdir -p "${flowhold%/*}"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" -o "$flowhold" \
-	"$LAB_TOP/tests/e2e/flowhold.c" \
-	"$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || exit 1
-
-# hold establish|check VIP
-hold() {
-	local i backends=()
-	for ((i = 1; i <= LAB_BACKENDS; i++)); do
-		backends+=(--backend "/run/netns/$LAB-b$i")
-	done
-	"$flowhold" "$1" --vip "$2" --mac "$mac" --client "/run/netns/$LAB-client" \
-		"${backends[@]}" --flows "$flows" --owners "$LAB_DIR/owners"
-}
-
-mac=$(ip -n "$LAB-lb" -j link show eth0 | jq -r '.[0].address')
-
 # still NAME VIP: every flow is answered by the backend that had it before.
 still() {
-	check_matches "$1: 0 of $flows moved" "^flows $flows answered $flows moved 0\$" \
-		"$(hold check "$2")"
+	local out
+	out=$(lab_flowhold check "$2" "$flows")
+	check_matches "$1: all of $flows flows are answered" "^flows $flows answered $flows " "$out"
+	promise "$1: tracked flows that moved, of $flows" 0 "$(awk '$1 == "flows" {print $6}' <<<"$out")"
 }
 
 # churn FAMILY SERVICE VIP URI
 churn() {
 	local family=$1 service=$2 vip=$3 uri=$4 out
 	lab_service "$service" "$uri" "1 2 3" --mode l2 --check none || bail "$family: comes up"
-	out=$(hold establish "$vip")
+	out=$(lab_flowhold establish "$vip" "$flows")
 	check_matches "$family: $flows flows are established" \
 		"^flows $flows answered $flows moved 0\$" "$out"
 	lbctl add backend "$service" "$(lab_address "$uri" 4)" >/dev/null || bail "$family: b4 joins"

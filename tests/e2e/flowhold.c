@@ -5,9 +5,11 @@
  *
  *   flowhold establish|check --vip ADDR --mac MAC --client NETNS --backend NETNS ...
  *            --flows N --owners FILE
+ *   flowhold flood --vip ADDR4 --mac MAC --client NETNS --flows N
  *
  * establish sends a SYN and an ACK for each flow and writes who got them into FILE, a byte a
- * flow; check sends an ACK for each and compares. Prints, for scripts:
+ * flow; check sends an ACK for each and compares; flood sends a SYN of each of as many other flows,
+ * and asks for nothing. Prints, for scripts:
  *   flows N answered N moved N     answered: seen at any backend; moved: at another than before
  *   owner I N                      flows at the I-th --backend, from 0
  * The VIP must not be an address of the backends: then nobody answers. TCP checksums are left
@@ -40,6 +42,7 @@
 #define VIP_PORT          80
 #define BACKENDS_MAX      8
 #define FLOWS_MAX         65536
+#define FLOOD_MAX         (1u << 28)
 #define PORT_BASE         1024
 #define PORTS_PER_ADDRESS 256
 #define BATCH             128
@@ -48,8 +51,10 @@
 #define NOBODY            0xff
 #define FRAME_MAX         128
 
+enum mode { ESTABLISH, CHECK, FLOOD };
+
 struct options {
-	bool establish;
+	enum mode mode;
 	struct address vip;
 	uint8_t mac[6];
 	const char *client;
@@ -297,6 +302,30 @@ static void pass(struct bench *bench, uint8_t tcp_flags)
 		pass_batch(bench, first, flows - first < BATCH ? flows - first : BATCH, tcp_flags);
 }
 
+/* Flows that no pass has: of clients in 198.19.0.0/16. Sent as fast as the socket takes them. */
+static void flood(struct bench *bench)
+{
+	uint8_t frame[FRAME_MAX];
+	size_t length = put_frame(frame, bench, 0, TH_SYN);
+	struct iphdr *ip = (struct iphdr *)(frame + sizeof(struct ether_header));
+	struct tcphdr *tcp = (struct tcphdr *)(ip + 1);
+	struct pollfd ready = {.fd = bench->client, .events = POLLOUT};
+
+	if (!address_is_ipv4(&bench->options->vip))
+		die("flood: IPv4 only");
+	for (uint32_t flow = 0; flow < bench->options->flows; flow++) {
+		ip->saddr = htonl(0xc6130000 + flow % 65536);
+		tcp->source = htons((uint16_t)(PORT_BASE + flow / 65536));
+		ip->check = 0;
+		ip->check = ip_checksum(ip);
+		while (send(bench->client, frame, length, 0) < 0) {
+			if (errno != ENOBUFS && errno != EAGAIN)
+				die("cannot send: %s", strerror(errno));
+			poll(&ready, 1, ROUND_MS);
+		}
+	}
+}
+
 static void report(const struct bench *bench, const uint8_t *before)
 {
 	uint32_t flows = (uint32_t)bench->options->flows, answered = 0, moved = 0;
@@ -340,7 +369,7 @@ static void options_parse(int argc, char **argv, struct options *options)
 	while ((c = getopt_long(argc, argv, "", flags, NULL)) != -1) {
 		if (c == 'v' && parse_address(optarg, &options->vip, &err) < 0)
 			die("--vip: %s", err.message);
-		if (c == 'f' && parse_number(optarg, 1, FLOWS_MAX, &options->flows, &err) < 0)
+		if (c == 'f' && parse_number(optarg, 1, FLOOD_MAX, &options->flows, &err) < 0)
 			die("--flows: %s", err.message);
 		if (c == 'm')
 			parse_mac(optarg, options->mac);
@@ -353,9 +382,14 @@ static void options_parse(int argc, char **argv, struct options *options)
 		if (c == '?')
 			exit(2);
 	}
-	if (optind + 1 != argc || !options->client || !options->owners || !options->flows)
-		die("establish|check --vip --mac --client --backend... --flows --owners");
-	options->establish = strcmp(argv[optind], "establish") == 0;
+	if (optind + 1 != argc || !options->client || !options->flows)
+		die("establish|check|flood --vip --mac --client --flows [--backend... --owners]");
+	if (strcmp(argv[optind], "flood") == 0)
+		options->mode = FLOOD;
+	else
+		options->mode = strcmp(argv[optind], "check") == 0 ? CHECK : ESTABLISH;
+	if (options->mode != FLOOD && (!options->owners || options->flows > FLOWS_MAX))
+		die("%s: needs --owners, and at most %d flows", argv[optind], FLOWS_MAX);
 }
 
 static void owners_write(const struct options *options, const uint8_t *owners)
@@ -383,7 +417,11 @@ int main(int argc, char **argv)
 
 	options_parse(argc, argv, &options);
 	bench_open(&bench, &options);
-	if (options.establish) {
+	if (options.mode == FLOOD) {
+		flood(&bench);
+		return EXIT_SUCCESS;
+	}
+	if (options.mode == ESTABLISH) {
 		pass(&bench, TH_SYN);
 		memcpy(before, bench.owner, sizeof(before));
 		owners_write(&options, before);

@@ -70,6 +70,13 @@ check_between() {
 	fi
 }
 
+# promise NAME LIMIT GOT: check_at_most for what docs/promises.md promises; tests/run.sh collects
+# the figures in build/promises.txt.
+promise() {
+	check_at_most "$@"
+	echo "# promise $1: ${3:-nothing} (limit $2)"
+}
+
 # The way out when there is nothing left to test.
 bail() {
 	not_ok "$1" "$(tail -n 20 "$LAB_LOG" 2>/dev/null)"

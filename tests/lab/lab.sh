@@ -473,3 +473,22 @@ lab_log_time() {
 lab_curl() {
 	lab_exec client curl -sS --max-time 5 "$@"
 }
+
+# --- many flows ---
+
+# lab_flowhold establish|check|flood VIP FLOWS: flowhold.c between the client and all backends.
+lab_flowhold() {
+	local mode=$1 vip=$2 flows=$3 tool=$LAB_BUILD/tests/e2e/flowhold i backends=()
+	if [ ! -x "$tool" ] || [ "$LAB_TOP/tests/e2e/flowhold.c" -nt "$tool" ]; then
+		mkdir -p "${tool%/*}"
+		${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
+			-o "$tool" "$LAB_TOP/tests/e2e/flowhold.c" \
+			"$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || return
+	fi
+	for ((i = 1; i <= LAB_BACKENDS; i++)); do
+		backends+=(--backend "/run/netns/$LAB-b$i")
+	done
+	"$tool" "$mode" --vip "$vip" --client "/run/netns/$LAB-client" \
+		--mac "$(ip -n "$LAB-lb" -j link show eth0 | jq -r '.[0].address')" \
+		"${backends[@]}" --flows "$flows" --owners "$LAB_DIR/owners"
+}
