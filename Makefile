@@ -136,6 +136,9 @@ CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
 $(call objects,$(wildcard agent/dataplane_*.c)): $(O)/gen/ingress.skel.h
 
+# The native data plane is BPF code: packets are read as they lie, unaligned and by any type.
+NATIVE_FLAGS := -Ibpf/native -fno-strict-aliasing
+
 $(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
@@ -164,10 +167,10 @@ tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_repla
 
 san_objects = $(patsubst %.c,$(O)/san/%.o,$(1))
 
-# The native data plane is BPF code: packets are read as they lie, unaligned.
-$(call san_objects,$(wildcard tests/native/*.c) tests/unit/test_flow_table.c): \
-	NATIVE := -Itests/native -fno-strict-aliasing -fno-sanitize=alignment
-$(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): NATIVE := -Itests/packet -Itests/native
+$(call san_objects,$(wildcard bpf/native/*.c tests/native/*.c) tests/unit/test_flow_table.c): \
+	NATIVE := $(NATIVE_FLAGS) -Itests/native -fno-sanitize=alignment
+$(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): \
+	NATIVE := -Itests/packet -Itests/native -Ibpf/native
 $(O)/san/tests/packet/engine_bpf.o: $(O)/gen/ingress.skel.h
 $(O)/san/tests/unit/test_decap.o: $(O)/gen/decap.skel.h
 $(O)/san/tests/unit/test_decap.o: NATIVE := -Itests/packet
@@ -219,14 +222,14 @@ $(O)/tests/unit/test_%: $$(call san_objects,tests/unit/test_$$*.c $$(TEST_$$*) $
 comma := ,
 
 $(O)/tests/packet/lb_packet_test: $(call san_objects,$(wildcard tests/packet/*.c) \
-		$(wildcard tests/native/*.c) common/parse.c common/error.c)
+		$(wildcard bpf/native/*.c tests/native/*.c) common/parse.c common/error.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)
 
 $(O)/tests/replay/lb_replay: $(call san_objects,$(wildcard tests/replay/*.c) \
 		$(filter-out %/lb_packet_test.c,$(wildcard tests/packet/*.c)) \
-		$(wildcard tests/native/*.c) common/parse.c common/error.c)
+		$(wildcard bpf/native/*.c tests/native/*.c) common/parse.c common/error.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS) -lpcap

@@ -178,6 +178,22 @@ int lb_ingress(struct xdp_md *ctx)
 	}
 }
 
+/* What the kernel answers hop_from_kernel(), for the agent, which asks without a packet under way:
+ * the question is the packet, and so is the answer. Returns bpf_fib_lookup()'s word for it. */
+SEC("xdp")
+int lb_route(struct xdp_md *ctx)
+{
+	struct bpf_fib_lookup fib, *asked = (void *)(long)ctx->data;
+	long found;
+
+	if ((void *)(asked + 1) > (void *)(long)ctx->data_end)
+		return -1;
+	fib = *asked;
+	found = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	*asked = fib;
+	return found;
+}
+
 /* The data plane's clock, for the agent: jiffies into the caller's context. */
 SEC("syscall")
 int lb_clock(__u64 *ret_jiffies)

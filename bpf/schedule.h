@@ -7,12 +7,17 @@
 #include "maps.h"
 #include "packet.h"
 
-/* The owner of the slot in the service's Maglev table that 32 bits of a hash fall on; 0: none. */
+/* The slot of a Maglev table that 32 bits of a hash fall on. Multiply-shift instead of modulo:
+ * Lemire, "Fast Random Integer Generation in an Interval", ACM TOMACS 2019. */
+LB_INLINE __u32 slot_of(__u32 hash)
+{
+	return ((__u64)hash * lb_table_size) >> 32;
+}
+
+/* The owner of that slot in the service's table; 0: none. */
 LB_INLINE __u16 slot_owner(const struct lb_service *service, __u32 hash)
 {
-	/* Multiply-shift instead of modulo: Lemire, "Fast Random Integer Generation in an
-	 * Interval", ACM TOMACS 2019. */
-	__u32 slot = ((__u64)hash * lb_table_size) >> 32;
+	__u32 slot = slot_of(hash);
 	__u32 index = READ_ONCE(service->table) * lb_table_lines + slot / LB_SLOTS_PER_LINE;
 	struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &index);
 

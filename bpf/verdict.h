@@ -7,6 +7,11 @@
 #include "packet.h"
 #include "verdicts.h"
 
+/* Natively, who runs the packet wants to know what was decided. */
+#ifndef LB_DECIDED
+#define LB_DECIDED(d, verdict)
+#endif
+
 enum verdict_class { LB_CLASS_PASS, LB_CLASS_SEND, LB_CLASS_REPLY, LB_CLASS_DROP };
 
 LB_INLINE void count_traffic(struct lb_traffic *traffic, const struct packet *pkt)
@@ -89,6 +94,7 @@ LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct 
 			verdict = LB_INTERNAL;
 	}
 	count(pkt, d, verdict);
+	LB_DECIDED(d, verdict);
 	return code;
 }
 

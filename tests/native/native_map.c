@@ -19,7 +19,6 @@ struct entry {
 
 struct native_map {
 	struct native_map *next;
-	const void *declaration;
 	struct native_map_shape shape;
 	struct entry *entries;
 	uint32_t reach; /* entries at and beyond were never used */
@@ -74,15 +73,14 @@ static void reserve(struct native_map *map)
 	map->entries[0].value = allocate((size_t)map->shape.max_entries * map->shape.value_size);
 }
 
-struct native_map *native_map_of(const void *declaration, const struct native_map_shape *shape)
+struct native_map *native_map_of(const struct native_map_shape *shape)
 {
 	struct native_map *map;
 
 	for (map = maps; map; map = map->next)
-		if (map->declaration == declaration)
+		if (map->shape.declaration == shape->declaration)
 			return map;
 	map = allocate(sizeof(*map));
-	map->declaration = declaration;
 	map->shape = *shape;
 	map->next = maps;
 	maps = map;
@@ -274,4 +272,22 @@ void native_maps_free(void)
 		free(map);
 	}
 	maps = NULL;
+}
+
+/* --- host.h --- */
+
+void *native_host_lookup(const struct native_map_shape *map, const void *key)
+{
+	return native_map_lookup(native_map_of(map), key);
+}
+
+int native_host_update(const struct native_map_shape *map, const void *key, const void *value,
+		       uint64_t flags)
+{
+	return native_map_update(native_map_of(map), key, value, flags);
+}
+
+int native_host_delete(const struct native_map_shape *map, const void *key)
+{
+	return native_map_delete(native_map_of(map), key);
 }

@@ -9,17 +9,12 @@
  */
 #include <stdint.h>
 
+#include "host.h"
+
 struct native_map;
 
-struct native_map_shape {
-	uint32_t type; /* BPF_MAP_TYPE_* */
-	uint32_t max_entries;
-	uint32_t key_size;
-	uint32_t value_size;
-};
-
-/* The storage behind the declared map at this address. */
-struct native_map *native_map_of(const void *declaration, const struct native_map_shape *shape);
+/* The storage behind a declared map. */
+struct native_map *native_map_of(const struct native_map_shape *shape);
 
 /* Empties the map and gives it room for this many entries. */
 void native_map_resize(struct native_map *map, uint32_t max_entries);

@@ -6,13 +6,23 @@
 
 #include "engine.h"
 #include "lexer.h"
-#include "native_dataplane.h"
+#include "native.h"
+#include "native_map.h"
+#include "native_route.h"
 
 static const char *const resized[] = {
 	"vips",          "services",     "backends",      "slots",         "flows",
 	"nat_flows",     "egress",       "vip_stats",     "backend_stats", "flow_stats",
 	"verdict_stats", "vip_prefixes", "backend_loads", "quic_servers",  "fragments",
 };
+
+/* NULL: the data plane has no such map. */
+static struct native_map *map_named(const char *name)
+{
+	struct native_map_shape shape;
+
+	return native_map_named(name, &shape) ? native_map_of(&shape) : NULL;
+}
 
 static void set_route(void)
 {
@@ -50,7 +60,7 @@ static int reset(const struct constants *constants, struct error *err)
 	native_maps_free();
 	for (i = 0; i < sizeof(resized) / sizeof(resized[0]); i++) {
 		entries = engine_map_entries(resized[i], constants);
-		map = native_map_named(resized[i]);
+		map = map_named(resized[i]);
 		if (entries && map)
 			native_map_resize(map, entries);
 	}
@@ -60,7 +70,7 @@ static int reset(const struct constants *constants, struct error *err)
 
 static int get(const char *name, const void *key, void *ret_value)
 {
-	struct native_map *map = native_map_named(name);
+	struct native_map *map = map_named(name);
 	const void *value = map ? native_map_lookup(map, key) : NULL;
 
 	if (!value)
@@ -71,14 +81,14 @@ static int get(const char *name, const void *key, void *ret_value)
 
 static int put(const char *name, const void *key, const void *value)
 {
-	struct native_map *map = native_map_named(name);
+	struct native_map *map = map_named(name);
 
 	return map ? native_map_update(map, key, value, BPF_ANY) : -ENOENT;
 }
 
 static int next_key(const char *name, const void *key, void *ret_next)
 {
-	struct native_map *map = native_map_named(name);
+	struct native_map *map = map_named(name);
 
 	return map ? native_map_next_key(map, key, ret_next) : -ENOENT;
 }
@@ -88,15 +98,17 @@ static int run(const struct frame *in, enum case_device device, enum case_device
 {
 	struct native_result result;
 	uint32_t target = redirect_to;
+	int r;
 
-	(void)err;
 	if (target)
 		put("egress", &target, &target);
 	ret_outcome->frame = *in;
-	native_run(ret_outcome->frame.bytes, &ret_outcome->frame.size, device, &result);
-	ret_outcome->code = result.code;
+	r = native_run(ret_outcome->frame.bytes, &ret_outcome->frame.size, device, &result);
 	if (target)
-		native_map_delete(native_map_named("egress"), &target);
+		native_map_delete(map_named("egress"), &target);
+	if (r < 0)
+		return error_set(err, -r, "memory for frames below 4 GiB: %s", strerror(-r));
+	ret_outcome->code = result.code;
 	return 0;
 }
 

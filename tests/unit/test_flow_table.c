@@ -20,6 +20,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "native_map.h"
+
 /* clang for BPF is not asked for these warnings. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -60,7 +62,7 @@ static struct lb_service *fresh_table(uint32_t buckets)
 	lb_flow_mask = buckets - 1;
 	lb_table_size = 31;
 	lb_table_lines = 1;
-	native_map_resize(NATIVE_MAP(&flows), buckets);
+	native_map_resize(native_map_of(NATIVE_SHAPE(&flows)), buckets);
 	for (i = 0; i < LB_SLOTS_PER_LINE; i++)
 		line.backend[i] = BACKEND;
 	bpf_map_update_elem(&backends, &index, &backend, BPF_ANY);

@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #ifndef SLUICE_NATIVE_BPF_HELPERS_H
 #define SLUICE_NATIVE_BPF_HELPERS_H
 
 /*
- * Stands in for libbpf's header where the data plane is built natively: put tests/native before
+ * Stands in for libbpf's header where the data plane is built natively: put bpf/native before
  * the system's include path. The map declarations compile as they are, since all that libbpf
  * reads from them is in their types: the shape of a map is taken from there too.
  */
@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "native_map.h"
+#include "host.h"
 
 #define SEC(name) __attribute__((used))
 
@@ -28,45 +28,47 @@
 /* The constants that the agent sets at load are set before a run here. */
 #define LB_CONSTANT volatile
 
-#define NATIVE_MAP(map)                                                                            \
-	native_map_of((map), &(struct native_map_shape){                                           \
-				     .type = sizeof(*(map)->type) / sizeof(int),                   \
-				     .max_entries = sizeof(*(map)->max_entries) / sizeof(int),     \
-				     .key_size = sizeof(*(map)->key),                              \
-				     .value_size = sizeof(*(map)->value),                          \
-			     })
+/* map is written &NAME. */
+#define NATIVE_SHAPE(map)                                                                          \
+	(&(const struct native_map_shape){                                                         \
+		.declaration = (map),                                                              \
+		.name = &#map[1],                                                                  \
+		.type = sizeof(*(map)->type) / sizeof(int),                                        \
+		.max_entries = sizeof(*(map)->max_entries) / sizeof(int),                          \
+		.key_size = sizeof(*(map)->key),                                                   \
+		.value_size = sizeof(*(map)->value),                                               \
+	})
 
 /* The initializers hold callers to the key and value types that the map declares. */
 #define bpf_map_lookup_elem(map, key_)                                                             \
 	({                                                                                         \
 		const __typeof__(*(map)->key) *native_key = (key_);                                \
-		native_map_lookup(NATIVE_MAP(map), native_key);                                    \
+		native_host_lookup(NATIVE_SHAPE(map), native_key);                                 \
 	})
 #define bpf_map_update_elem(map, key_, value_, flags)                                              \
 	({                                                                                         \
 		const __typeof__(*(map)->key) *native_key = (key_);                                \
 		const __typeof__(*(map)->value) *native_value = (value_);                          \
-		native_map_update(NATIVE_MAP(map), native_key, native_value, (flags));             \
+		native_host_update(NATIVE_SHAPE(map), native_key, native_value, (flags));          \
 	})
 #define bpf_map_delete_elem(map, key_)                                                             \
 	({                                                                                         \
 		const __typeof__(*(map)->key) *native_key = (key_);                                \
-		native_map_delete(NATIVE_MAP(map), native_key);                                    \
+		native_host_delete(NATIVE_SHAPE(map), native_key);                                 \
 	})
 #define bpf_redirect_map(map, key_, flags)                                                         \
 	({                                                                                         \
 		__typeof__(*(map)->key) native_key = (key_);                                       \
-		native_redirect_map(NATIVE_MAP(map), native_key, (flags));                         \
+		native_redirect_map(NATIVE_SHAPE(map), native_key, (flags));                       \
 	})
 
 struct xdp_md;
-struct bpf_fib_lookup;
 
 __u64 bpf_jiffies64(void);
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags);
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
-int native_redirect_map(struct native_map *map, __u32 ifindex, __u64 flags);
+int native_redirect_map(const struct native_map_shape *map, __u32 ifindex, __u64 flags);
 
 #endif

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#define LB_DECIDED(d, verdict) note_decision(d, verdict)
+struct decision;
+static void note_decision(const struct decision *d, unsigned int verdict);
+
 /*
  * clang for BPF is not asked for the following warnings, and one of the two native compilers
  * does not know the unroll pragma.
@@ -11,28 +15,31 @@
 #pragma GCC diagnostic error "-Wpointer-arith"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "native_dataplane.h"
+#include "native.h"
 
 static uint64_t jiffies;
-static struct native_route route;
-static uint32_t redirect_to;
+static struct native_result result; /* of the run under way */
+
+static void note_decision(const struct decision *d, unsigned int verdict)
+{
+	result.verdict = verdict;
+	result.vip_id = d->vip_id;
+	result.service_id = d->service_id;
+	result.backend_id = d->backend_id;
+	result.new_flow = d->new_flow;
+	result.syn_retransmit = d->syn_retransmit;
+	result.egress = d->egress;
+	result.path_mtu = d->path_mtu;
+	result.hash = d->hash;
+}
 
 __u64 bpf_jiffies64(void)
 {
 	return jiffies;
-}
-
-static bool is_routed(const struct bpf_fib_lookup *params)
-{
-	if (params->family == LB_AF_INET)
-		return params->ipv4_dst == route.dst.word[3];
-	return memcmp(params->ipv6_dst, &route.dst, sizeof(route.dst)) == 0;
 }
 
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags)
@@ -40,30 +47,20 @@ long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size,
 	(void)ctx;
 	(void)size;
 	(void)flags;
-	if (!route.ifindex || !is_routed(params))
-		return BPF_FIB_LKUP_RET_NOT_FWDED;
-	params->ifindex = route.ifindex;
-	memcpy(params->smac, route.src_mac, sizeof(params->smac));
-	memcpy(params->dmac, route.dst_mac, sizeof(params->dmac));
-	return BPF_FIB_LKUP_RET_SUCCESS;
+	return native_host_fib_lookup(params);
 }
 
-int native_redirect_map(struct native_map *map, __u32 ifindex, __u64 flags)
+int native_redirect_map(const struct native_map_shape *map, __u32 ifindex, __u64 flags)
 {
-	if (!native_map_lookup(map, &ifindex))
+	if (!native_host_lookup(map, &ifindex))
 		return flags & 3; /* what the kernel does for a missing key */
-	redirect_to = ifindex;
+	result.redirect_to = ifindex;
 	return XDP_REDIRECT;
 }
 
 void native_set_jiffies(uint64_t now)
 {
 	jiffies = now;
-}
-
-void native_set_route(const struct native_route *way)
-{
-	route = *way;
 }
 
 void native_set_constants(const struct native_constants *constants)
@@ -83,11 +80,13 @@ void native_set_constants(const struct native_constants *constants)
 	lb_frags = constants->frags;
 }
 
-struct native_map *native_map_named(const char *name)
+bool native_map_named(const char *name, struct native_map_shape *ret_shape)
 {
 #define X(map)                                                                                     \
-	if (strcmp(name, #map) == 0)                                                               \
-		return NATIVE_MAP(&(map));
+	if (strcmp(name, #map) == 0) {                                                             \
+		*ret_shape = *NATIVE_SHAPE(&map);                                                  \
+		return true;                                                                       \
+	}
 	X(meta)
 	X(vips)
 	X(vip_prefixes)
@@ -109,7 +108,7 @@ struct native_map *native_map_named(const char *name)
 	X(backend_stats)
 	X(flow_stats)
 #undef X
-	return NULL;
+	return false;
 }
 
 struct lb_switches *native_switches(void)
@@ -119,7 +118,8 @@ struct lb_switches *native_switches(void)
 
 /*
  * The room for a frame: NATIVE_FRAME_MAX bytes and a page without access behind them. xdp_md
- * holds 32-bit pointers, so it has to lie below 4 GiB. Returns the end of the room.
+ * holds 32-bit pointers, so it has to lie below 4 GiB. Returns the end of the room; NULL: there is
+ * none to be had.
  */
 static char *frame_room(void)
 {
@@ -132,9 +132,11 @@ static char *frame_room(void)
 		return end;
 	room = mmap(wanted, NATIVE_FRAME_MAX + page, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-	if (room == MAP_FAILED || mprotect(room + NATIVE_FRAME_MAX, page, PROT_NONE) != 0) {
-		perror("native data plane: memory for frames below 4 GiB");
-		abort();
+	if (room == MAP_FAILED)
+		return NULL;
+	if (mprotect(room + NATIVE_FRAME_MAX, page, PROT_NONE) != 0) {
+		munmap(room, NATIVE_FRAME_MAX + page);
+		return NULL;
 	}
 	end = room + NATIVE_FRAME_MAX;
 	return end;
@@ -166,20 +168,58 @@ __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
 	return ctx->data_end - ctx->data;
 }
 
-void native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result *ret_result)
+int native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result *ret_result)
 {
-	char *data = frame_room() - *size;
-	struct xdp_md ctx = {
-		.data = (uintptr_t)data,
-		.data_end = (uintptr_t)data + *size,
-		.data_meta = (uintptr_t)data,
-		.ingress_ifindex = ifindex,
-	};
+	char *end = frame_room(), *data;
+	struct xdp_md ctx = {.ingress_ifindex = ifindex};
 
+	if (!end)
+		return -ENOMEM;
+	data = end - *size;
+	ctx.data = ctx.data_meta = (uintptr_t)data;
+	ctx.data_end = (uintptr_t)end;
 	memcpy(data, frame, *size);
-	redirect_to = 0;
-	ret_result->code = lb_ingress(&ctx);
-	ret_result->redirect_to = redirect_to;
+	result = (struct native_result){0};
+	result.code = lb_ingress(&ctx);
+	*ret_result = result;
 	*size = ctx.data_end - ctx.data;
 	memcpy(frame, (char *)(uintptr_t)ctx.data, *size);
+	return 0;
+}
+
+/* --- what the data plane's own functions say of a flow --- */
+
+uint32_t native_flow_slots(const struct lb_tuple *tuple, uint64_t hash, uint8_t scheduler,
+			   uint32_t ret_slots[2])
+{
+	ret_slots[0] = slot_of(hash >> 32);
+	if (scheduler == LB_SCHEDULER_SOURCE)
+		ret_slots[0] = slot_of(source_hash(tuple) >> 32);
+	if (scheduler == LB_SCHEDULER_DPORT)
+		ret_slots[0] = slot_of(port_hash(tuple->dst_port) >> 32);
+	if (scheduler != LB_SCHEDULER_LEAST_CONN)
+		return 1;
+	ret_slots[1] = slot_of(hash);
+	return 2;
+}
+
+uint64_t native_flow_word(const struct lb_flow_bucket *bucket, uint64_t hash)
+{
+	struct lb_flow_bucket copy = *bucket;
+	__u64 seen = 0;
+
+	flow_find(&copy, hash, &seen);
+	return flow_state(seen) == LB_FLOW_EMPTY ? 0 : seen;
+}
+
+uint32_t native_flow_age(uint64_t word, uint64_t now)
+{
+	return flow_age(word, now);
+}
+
+uint32_t native_flow_timeout(const struct lb_service *service, uint8_t l4_proto, uint32_t state)
+{
+	const struct packet pkt = {.l4_proto = l4_proto};
+
+	return flow_timeout(&pkt, service, state);
 }

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #ifndef SLUICE_NATIVE_BPF_ENDIAN_H
 #define SLUICE_NATIVE_BPF_ENDIAN_H
 
