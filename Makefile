@@ -138,8 +138,9 @@ $(call objects,$(wildcard agent/dataplane_*.c)): $(O)/gen/ingress.skel.h
 
 # The native data plane is BPF code: packets are read as they lie, unaligned and by any type.
 NATIVE_FLAGS := -Ibpf/native -fno-strict-aliasing
+$(call objects,$(wildcard bpf/native/*.c)): NATIVE := $(NATIVE_FLAGS)
 
-$(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC))
+$(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC) $(wildcard bpf/native/*.c))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
 

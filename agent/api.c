@@ -21,6 +21,7 @@ static const struct route {
 } routes[] = {
 	{{"status"}, .get = api_status_get},
 	{{"doctor"}, .get = api_doctor_get},
+	{{"explain"}, .get = api_explain_get},
 	{{"services"}, .get = api_services_get, .post = api_services_post},
 	{{"services", "*"},
 	 .get = api_service_get,

@@ -57,5 +57,6 @@ int api_backend_patch(struct call *call);
 int api_backend_delete(struct call *call);
 int api_status_get(struct call *call);
 int api_doctor_get(struct call *call);
+int api_explain_get(struct call *call);
 
 #endif

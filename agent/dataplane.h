@@ -51,6 +51,8 @@ struct dataplane_clock {
 };
 
 struct dataplane_ops;
+struct native_constants; /* bpf/native/native.h */
+struct bpf_fib_lookup;   /* linux/bpf.h */
 
 struct dataplane {
 	const struct dataplane_ops *ops;
@@ -124,6 +126,15 @@ struct dataplane_ops {
 				 void *context);
 	/* The kernel's jiffies, which flow entries are stamped with. */
 	uint64_t (*now)(struct dataplane *dp);
+
+	/* For explaining what the program does: nothing here changes anything. */
+	/* What it was loaded with. */
+	void (*constants)(const struct dataplane *dp, struct native_constants *ret_constants);
+	/* The value of a key in a map that is not memory and not per CPU; the map is called as in
+	 * bpf/maps.h. -ENOENT: there is none. */
+	int (*map_get)(struct dataplane *dp, const char *map, const void *key, void *ret_value);
+	/* The kernel's bpf_fib_lookup(): BPF_FIB_LKUP_RET_*, or a negative errno. */
+	int (*route_get)(struct dataplane *dp, struct bpf_fib_lookup *params);
 };
 
 /* Milliseconds to ticks (state LB_FLOW_EMBRYONIC) or coarse ticks, rounded up, at least 1. Exact

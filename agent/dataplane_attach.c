@@ -114,6 +114,7 @@ static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *e
 	}
 	bpf_set_constants(dp, twin);
 	bpf_program__set_autoload(twin->progs.lb_clock, false);
+	bpf_program__set_autoload(twin->progs.lb_route, false);
 	bpf_object__for_each_map(map, twin->obj)
 	{
 		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));

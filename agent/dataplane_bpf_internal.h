@@ -8,6 +8,7 @@
  *   dataplane_bpf.c     opening: constants, sizes, maps made or adopted, shared memory
  *   dataplane_maps.c    operations on maps
  *   dataplane_attach.c  the program on interfaces
+ *   dataplane_explain.c what explaining asks for
  *   dataplane_pin.c     the directory of pins
  */
 #include <bpf/libbpf.h>
@@ -64,6 +65,12 @@ void bpf_egress_remove(struct dataplane *dp, uint32_t ifindex);
 /* --- dataplane_attach.c --- */
 
 void bpf_detach(struct dataplane *dp, const char *interface);
+
+/* --- dataplane_explain.c --- */
+
+void bpf_constants(const struct dataplane *dp, struct native_constants *ret_constants);
+int bpf_map_get(struct dataplane *dp, const char *name, const void *key, void *ret_value);
+int bpf_route_get(struct dataplane *dp, struct bpf_fib_lookup *params);
 
 /* --- dataplane_pin.c --- */
 

@@ -312,4 +312,7 @@ const struct dataplane_ops bpf_ops = {
 	.bond_member_remove = bond_member_remove,
 	.bond_member_each = bond_member_each,
 	.now = now,
+	.constants = bpf_constants,
+	.map_get = bpf_map_get,
+	.route_get = bpf_route_get,
 };
