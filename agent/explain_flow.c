@@ -232,59 +232,66 @@ static const char *const scheduler_texts[] = {
 	[LB_SCHEDULER_LEAST_CONN] = "the less loaded of two",
 };
 
-/* Owners of the slots that were asked for; false: the line was not read. */
-static bool slot_owner(const struct explain_doc *doc, const struct lb_service *service,
-		       uint32_t slot, uint16_t *ret_owner)
+/* A slot that the flow may be given to. */
+struct candidate {
+	uint32_t slot;
+	uint16_t owner; /* 0: nobody */
+	bool loaded;    /* least-conn: its load was looked at */
+	double load;
+	uint16_t weight;
+};
+
+static struct candidate read_candidate(const struct explain_doc *doc,
+				       const struct lb_service *service, uint32_t slot)
 {
 	uint32_t line = service->table * manager_dataplane(doc->manager)->table_lines +
 			slot / LB_SLOTS_PER_LINE;
-	const struct explain_entry *entry = explain_maps_at(doc->run->maps, "slots", line);
+	const struct explain_entry *entry = explain_maps_at(doc->run->maps, "slots", line), *load;
+	struct candidate candidate = {.slot = slot};
+	struct lb_backend backend;
 	struct lb_slot_line owners;
-
-	if (!entry)
-		return false;
-	memcpy(&owners, entry->before, sizeof(owners));
-	*ret_owner = owners.backend[slot % LB_SLOTS_PER_LINE];
-	return true;
-}
-
-static void add_slot(struct explain_doc *doc, cJSON *slots, uint32_t slot, uint16_t owner)
-{
-	const struct explain_entry *load = explain_maps_at(doc->run->maps, "backend_loads", owner);
-	cJSON *item = doc_item(doc, slots);
-	char backend[DOC_NAME_MAX];
-	struct lb_backend record;
 	int64_t flows;
 
-	doc_number(doc, item, "slot", slot);
-	if (owner == 0)
-		return;
-	doc_text(doc, item, "backend", doc_backend_name(doc, owner, backend));
-	if (!load)
-		return;
+	if (!entry)
+		return candidate;
+	memcpy(&owners, entry->before, sizeof(owners));
+	candidate.owner = owners.backend[slot % LB_SLOTS_PER_LINE];
+	load = explain_maps_at(doc->run->maps, "backend_loads", candidate.owner);
+	if (!load || !explain_backend(doc->run, candidate.owner, &backend))
+		return candidate;
 	memcpy(&flows, load->before, sizeof(flows));
-	doc_number(doc, item, "load", flows > 0 ? (double)flows : 0);
-	if (explain_backend(doc->run, owner, &record))
-		doc_number(doc, item, "weight", record.weight);
+	candidate.load = flows > 0 ? (double)flows : 0;
+	candidate.weight = backend.weight;
+	candidate.loaded = service->scheduler == LB_SCHEDULER_LEAST_CONN;
+	return candidate;
+}
+
+static void add_slot(struct explain_doc *doc, cJSON *slots, const struct candidate *candidate)
+{
+	cJSON *item = doc_item(doc, slots);
+	char backend[DOC_NAME_MAX];
+
+	doc_number(doc, item, "slot", candidate->slot);
+	if (candidate->owner)
+		doc_text(doc, item, "backend", doc_backend_name(doc, candidate->owner, backend));
+	if (!candidate->loaded)
+		return;
+	doc_number(doc, item, "load", candidate->load);
+	doc_number(doc, item, "weight", candidate->weight);
 }
 
 /* Two slots of different owners: what was compared. */
-static void add_choice(struct explain_doc *doc, const cJSON *slots)
+static void add_choice(struct explain_doc *doc, const struct candidate *a,
+		       const struct candidate *b)
 {
-	const cJSON *first = cJSON_GetArrayItem(slots, 0), *second = cJSON_GetArrayItem(slots, 1);
-	const cJSON *a = cJSON_GetObjectItemCaseSensitive(first, "load");
-	const cJSON *b = cJSON_GetObjectItemCaseSensitive(second, "load");
+	char first[DOC_NAME_MAX], second[DOC_NAME_MAX];
 
-	if (!a || !b)
+	if (!a->loaded || !b->loaded || a->owner == b->owner)
 		return;
 	doc_step(doc, "schedule", "compared",
-		 "%s has %.0f flows at weight %.0f, %s has %.0f at weight %.0f; with one more each",
-		 cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(first, "backend")),
-		 a->valuedouble,
-		 cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(first, "weight")),
-		 cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(second, "backend")),
-		 b->valuedouble,
-		 cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(second, "weight")));
+		 "%s has %.0f flows at weight %u, %s has %.0f at weight %u; with one more each",
+		 doc_backend_name(doc, a->owner, first), a->load, a->weight,
+		 doc_backend_name(doc, b->owner, second), b->load, b->weight);
 }
 
 static cJSON *add_schedule_step(struct explain_doc *doc, const struct lb_service *service,
@@ -377,9 +384,9 @@ static void add_members(struct explain_doc *doc)
 
 void explain_doc_schedule(struct explain_doc *doc)
 {
+	struct candidate candidates[2];
 	struct lb_service service;
 	uint32_t slot[2] = {0}, count, i;
-	uint16_t owner = 0;
 	cJSON *step, *slots;
 
 	if (!explain_service(doc->run, &service) ||
@@ -390,9 +397,10 @@ void explain_doc_schedule(struct explain_doc *doc)
 	doc_number(doc, step, "table-size", manager_dataplane(doc->manager)->sizes.table_size);
 	slots = doc_array(doc, step, "slots");
 	for (i = 0; i < count; i++) {
-		if (slot_owner(doc, &service, slot[i], &owner))
-			add_slot(doc, slots, slot[i], owner);
+		candidates[i] = read_candidate(doc, &service, slot[i]);
+		add_slot(doc, slots, &candidates[i]);
 	}
-	add_choice(doc, slots);
+	if (count == 2)
+		add_choice(doc, &candidates[0], &candidates[1]);
 	add_members(doc);
 }

@@ -177,6 +177,18 @@ static enum MHD_Result take_body(struct incoming *incoming, const char *data, si
 	return MHD_YES;
 }
 
+/* keep_encoded() has kept values encoded along with the path. In place: decoded is never longer. */
+static enum MHD_Result decode_value(void *cls, enum MHD_ValueKind kind, const char *key,
+				    const char *value)
+{
+	(void)cls;
+	(void)kind;
+	(void)key;
+	if (value)
+		MHD_http_unescape((char *)value);
+	return MHD_YES;
+}
+
 /* libmicrohttpd calls this first with the headers, then with parts of the body, then with none. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *data,
@@ -189,6 +201,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 
 	(void)version;
 	if (!incoming) {
+		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, decode_value, NULL);
 		*state = calloc(1, sizeof(*incoming));
 		return *state ? MHD_YES : MHD_NO;
 	}

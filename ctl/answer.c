@@ -100,6 +100,15 @@ static const struct key finding_keys[] = {
 
 static const struct key doctor_keys[] = {ARRAY("findings", finding_keys), NUMBER("problems"), END};
 
+static const struct key step_keys[] = {TEXT("stage"), TEXT("outcome"), TEXT("text"), END};
+
+static const struct key explanation_keys[] = {
+	OBJECT("packet"),
+	ARRAY("steps", step_keys),
+	OBJECT("verdict"),
+	END,
+};
+
 static const struct key version_keys[] = {TEXT("version"), END};
 
 /* Recursion is as deep as the tables above are nested: three. */
@@ -150,6 +159,11 @@ int answer_check_status(const cJSON *status, struct error *err)
 int answer_check_doctor(const cJSON *doctor, struct error *err)
 {
 	return check(doctor, doctor_keys, err);
+}
+
+int answer_check_explanation(const cJSON *explanation, struct error *err)
+{
+	return check(explanation, explanation_keys, err);
 }
 
 int answer_check_version(const cJSON *status, struct error *err)

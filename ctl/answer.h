@@ -17,6 +17,7 @@ int answer_check_service(const cJSON *service, struct error *err);
 int answer_check_backend(const cJSON *backend, struct error *err);
 int answer_check_status(const cJSON *status, struct error *err);
 int answer_check_doctor(const cJSON *doctor, struct error *err);
+int answer_check_explanation(const cJSON *explanation, struct error *err);
 int answer_check_version(const cJSON *status, struct error *err); /* only its version */
 
 const cJSON *answer_item(const cJSON *object, const char *key);

@@ -22,9 +22,9 @@ void client_free(struct client *client);
 
 struct request {
 	const char *method;
-	const char *path[5];  /* segments below /v1, not encoded, ended by NULL */
-	const char *query[5]; /* key, value, ..., ended by NULL */
-	const cJSON *body;    /* NULL: none */
+	const char *path[5];   /* segments below /v1, not encoded, ended by NULL */
+	const char *query[17]; /* key, value, ..., ended by NULL */
+	const cJSON *body;     /* NULL: none */
 };
 
 /*

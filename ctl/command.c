@@ -46,6 +46,11 @@ const struct command commands[] = {
 	 {{"SERVICE", ARGUMENT_SERVICE, true, false}}, 0, 0, false, show_services},
 	{"status", NULL, "show the agent, its interfaces, limits and drops", {{0}},
 	 0, 0, false, show_status},
+	{"explain", NULL, "tell where a packet would go, and why",
+	 {{"PROTO", ARGUMENT_PROTOCOL, false, false}, {"SRC[:PORT]", ARGUMENT_NEW, false, false},
+	  {"DST[:PORT]", ARGUMENT_NEW, false, false}},
+	 FLAG_BIT(FLAG_FLAGS) | FLAG_BIT(FLAG_LENGTH) | FLAG_BIT(FLAG_INTERFACE) |
+	 FLAG_BIT(FLAG_VLAN), 0, false, show_explanation},
 	{"doctor", NULL, "look for what stands in the way of packets", {{0}},
 	 0, 0, false, show_doctor},
 	{"version", NULL, "show the versions of lbctl and of the agent", {{0}},

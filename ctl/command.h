@@ -16,7 +16,13 @@
 #include "options.h"
 
 /* What an argument names, and so how it is completed. */
-enum argument_kind { ARGUMENT_NEW, ARGUMENT_SERVICE, ARGUMENT_BACKEND, ARGUMENT_VERB };
+enum argument_kind {
+	ARGUMENT_NEW,
+	ARGUMENT_SERVICE,
+	ARGUMENT_BACKEND,
+	ARGUMENT_VERB,
+	ARGUMENT_PROTOCOL,
+};
 
 struct argument {
 	const char *name;
@@ -25,7 +31,7 @@ struct argument {
 	bool repeats; /* the last one only */
 };
 
-#define COMMAND_ARGUMENTS_MAX 2
+#define COMMAND_ARGUMENTS_MAX 3
 
 /* One command line as it was understood. */
 struct invocation {
@@ -82,6 +88,7 @@ int rm_backend(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
 int show_status(struct invocation *invocation, struct error *err);
 int show_doctor(struct invocation *invocation, struct error *err);
+int show_explanation(struct invocation *invocation, struct error *err);
 int show_version(struct invocation *invocation, struct error *err);
 int show_help(struct invocation *invocation, struct error *err);
 int complete_words(struct invocation *invocation, struct error *err);

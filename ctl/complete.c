@@ -161,6 +161,7 @@ static void offer_live(const struct completion *c, const struct request *request
 
 static void offer_argument(const struct completion *c, const struct command *command)
 {
+	static const char *const protocols[] = {"tcp", "udp", "sctp", "icmp"};
 	size_t named = command_words(command);
 	const struct argument *argument = command_argument(command, c->word_count - named);
 	struct request request = {.method = "GET", .path = {"services"}};
@@ -181,6 +182,10 @@ static void offer_argument(const struct completion *c, const struct command *com
 		request.path[1] = c->words[named];
 		request.path[2] = "backends";
 		offer_live(c, &request, "backends", "address");
+		break;
+	case ARGUMENT_PROTOCOL:
+		for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+			offer(c, protocols[i], strlen(protocols[i]));
 		break;
 	case ARGUMENT_NEW:
 		break;

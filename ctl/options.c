@@ -82,6 +82,12 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_NOW] = {"now", NULL, FLAG_KIND_SWITCH, NULL, "do not drain, cut its flows"},
 	[FLAG_WAIT] = {"wait", NULL, FLAG_KIND_SWITCH, NULL,
 		       "return when the drain is over, not when it has begun"},
+	[FLAG_FLAGS] = {"flags", NULL, FLAG_KIND_TEXT, "FLAGS",
+			"TCP flags of the packet: syn, ack, fin, rst, parted by commas; none"},
+	[FLAG_LENGTH] = {"length", NULL, FLAG_KIND_NUMBER, "N",
+			 "bytes of the IP packet, its headers counted"},
+	[FLAG_INTERFACE] = {"interface", NULL, FLAG_KIND_TEXT, "IF", "where it comes in"},
+	[FLAG_VLAN] = {"vlan", NULL, FLAG_KIND_TEXT, "ID", "with this VLAN tag, or OUTER.INNER"},
 };
 
 struct given {
