@@ -206,6 +206,9 @@ TEST_manager    := agent/manager.c agent/backend_run.c agent/config.c agent/desi
                    tests/unit/fake_probe.c
 TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \
                    tests/unit/fake_dataplane.c
+TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) agent/desired.c \
+                   agent/dataplane.c agent/links.c agent/sync.c agent/maglev.c \
+                   tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)

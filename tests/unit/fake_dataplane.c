@@ -2,8 +2,11 @@
 #include "fake_dataplane.h"
 
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "native/native.h"
 
 static struct fake_dataplane *fake_of(struct dataplane *dp)
 {
@@ -338,6 +341,97 @@ static uint64_t now(struct dataplane *dp)
 	return fake_of(dp)->now;
 }
 
+/* --- what explaining asks for --- */
+
+/* Keys of the flow hash: any. */
+static void constants(const struct dataplane *dp, struct native_constants *ret_constants)
+{
+	*ret_constants = (struct native_constants){
+		.flow_mask = dp->sizes.flows / LB_FLOW_WAYS - 1,
+		.table_size = dp->sizes.table_size,
+		.table_lines = dp->table_lines,
+		.nat_port_low = dp->nat_port_low,
+		.nat_port_count = (uint16_t)(dp->nat_port_high - dp->nat_port_low + 1),
+		.tick_shift = dp->clock.tick_shift,
+		.coarse_tick_shift = dp->clock.coarse_tick_shift,
+		.icmp_per_second = 1000,
+	};
+	for (uint32_t i = 0; i < LB_HASH_KEYS; i++)
+		ret_constants->hash_key[i] = 0x9e3779b1U * (i + 1);
+}
+
+static bool prefix_holds(const struct lb_vip_prefix_key *prefix,
+			 const struct lb_vip_prefix_key *key)
+{
+	const uint8_t *a = (const uint8_t *)&prefix->vip, *b = (const uint8_t *)&key->vip;
+	uint32_t bytes = prefix->prefix_length / 8, bits = prefix->prefix_length % 8;
+
+	return memcmp(a, b, bytes) == 0 && (bits == 0 || (a[bytes] ^ b[bytes]) >> (8 - bits) == 0);
+}
+
+static const struct lb_vip *longest_prefix(const struct fake_dataplane *fake,
+					   const struct lb_vip_prefix_key *key)
+{
+	const struct fake_vip *best = NULL;
+	size_t i;
+
+	for (i = 0; i < fake->vip_count; i++) {
+		const struct fake_vip *vip = &fake->vips[i];
+
+		if (vip->key.prefix_length < DATAPLANE_VIP_BITS && prefix_holds(&vip->key, key) &&
+		    (!best || vip->key.prefix_length > best->key.prefix_length))
+			best = vip;
+	}
+	return best ? &best->vip : NULL;
+}
+
+static const struct lb_nat_entry *nat_entry(const struct fake_dataplane *fake, const void *key)
+{
+	size_t i;
+
+	for (i = 0; i < fake->nat_count; i++) {
+		if (memcmp(&fake->nat[i].key, key, sizeof(fake->nat[i].key)) == 0)
+			return &fake->nat[i].entry;
+	}
+	return NULL;
+}
+
+/* Copies a value of this size if it is there. */
+static int found(const void *value, size_t size, void *ret_value)
+{
+	if (!value)
+		return -ENOENT;
+	memcpy(ret_value, value, size);
+	return 0;
+}
+
+static int map_get(struct dataplane *dp, const char *map, const void *key, void *ret_value)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	uint32_t index;
+
+	memcpy(&index, key, sizeof(index));
+	if (strcmp(map, "vips") == 0)
+		return found(fake_dataplane_vip(fake, key), sizeof(struct lb_vip), ret_value);
+	if (strcmp(map, "vip_prefixes") == 0)
+		return found(longest_prefix(fake, key), sizeof(struct lb_vip), ret_value);
+	if (strcmp(map, "nat_flows") == 0)
+		return found(nat_entry(fake, key), sizeof(struct lb_nat_entry), ret_value);
+	if (strcmp(map, "egress") == 0)
+		index = fake_dataplane_egress(fake, index);
+	else if (strcmp(map, "bond_members") == 0)
+		index = fake_dataplane_bond(fake, index);
+	else
+		return -ENOENT;
+	return found(index ? &index : NULL, sizeof(index), ret_value);
+}
+
+static int route_get(struct dataplane *dp, struct bpf_fib_lookup *params)
+{
+	*params = fake_of(dp)->route;
+	return fake_of(dp)->route_answer;
+}
+
 /* --- making and freeing --- */
 
 static const struct dataplane_ops fake_ops = {
@@ -362,6 +456,9 @@ static const struct dataplane_ops fake_ops = {
 	.bond_member_remove = bond_member_remove,
 	.bond_member_each = bond_member_each,
 	.now = now,
+	.constants = constants,
+	.map_get = map_get,
+	.route_get = route_get,
 };
 
 struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)

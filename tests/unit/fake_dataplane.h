@@ -6,6 +6,8 @@
  * A data plane without a kernel: plain arrays, and lists in place of other maps. Tests read and set
  * its fields as they like.
  */
+#include <linux/bpf.h>
+
 #include "dataplane.h"
 
 struct fake_vip {
@@ -24,7 +26,14 @@ struct fake_pair {
 	uint32_t value;
 };
 
-#define FAKE_PORTS 8
+/* Of the map nat_flows. */
+struct fake_nat {
+	struct lb_tuple key;
+	struct lb_nat_entry entry;
+};
+
+#define FAKE_PORTS     8
+#define FAKE_NAT_FLOWS 32
 
 struct fake_dataplane {
 	struct dataplane dp;
@@ -46,6 +55,11 @@ struct fake_dataplane {
 	uint16_t vip_stats_reset_last;
 	unsigned int backend_stats_resets;
 	uint64_t now;
+	struct fake_nat nat[FAKE_NAT_FLOWS];
+	size_t nat_count;
+	/* What the kernel says when it is asked for a route. */
+	struct bpf_fib_lookup route;
+	int route_answer;
 	/* What is read as counters. */
 	struct lb_traffic *vip_traffic;            /* [VIP index] */
 	struct lb_backend_stats *backend_counters; /* [backend index] */
