@@ -129,7 +129,8 @@ static void write_ip(const struct explain_query *query, uint8_t protocol, uint32
 	}
 	ip4.saddr = address_ipv4(&query->source.address).s_addr;
 	ip4.daddr = address_ipv4(&query->destination.address).s_addr;
-	ip4.check = checksum(sum_bytes(0, &ip4, sizeof(ip4)));
+	memcpy(at, &ip4, sizeof(ip4));
+	ip4.check = checksum(sum_bytes(0, at, sizeof(ip4)));
 	memcpy(at, &ip4, sizeof(ip4));
 }
 

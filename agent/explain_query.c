@@ -12,7 +12,7 @@
 static const struct {
 	const char *name;
 	uint8_t protocol;
-	uint32_t header; /* the shortest; SCTP's with a chunk's */
+	uint8_t header; /* its length, the shortest; SCTP's with a chunk's */
 	bool has_ports, has_flags;
 } protocols[] = {
 	{"tcp", IPPROTO_TCP, 20, true, true},

@@ -8,7 +8,7 @@
 #include "command.h"
 #include "screen.h"
 
-#define QUERY_WORDS (2 * 7) /* three arguments, four flags */
+#define QUERY_WORDS 14 /* pairs: three arguments, four flags */
 
 /* What an answer may leave out. */
 static const char *word(const cJSON *object, const char *key)

@@ -19,7 +19,8 @@ LLVM_PROFILE_FILE=$out/cases.profraw "$test" --native tests/packet/cases/*.pkt >
 	exit 1
 }
 llvm-profdata merge -sparse "$out/cases.profraw" -o "$out/cases.profdata"
-llvm-cov export -format=lcov -instr-profile="$out/cases.profdata" "$test" bpf >"$out/cases.lcov"
+llvm-cov export -format=lcov -instr-profile="$out/cases.profdata" \
+	-ignore-filename-regex=bpf/native/ "$test" bpf >"$out/cases.lcov"
 
 # What cannot be reached, by file and text: checks that are there for the verifier.
 cat >"$out/excused" <<'END'
