@@ -115,6 +115,20 @@ cli 1 '198.18.1.12' rm backend web 198.18.1.12
 cli 1 '198.18.1.12' drain backend web 198.18.1.12
 cli 1 'deadline|forever' drain backend web 198.18.1.11 --deadline forever
 
+cli 1 'protocol' explain tpc 203.0.113.7:1 "$LAB_VIP4:80"
+cli 1 'port is missing' explain tcp 203.0.113.7 "$LAB_VIP4:80"
+cli 1 'port is missing' explain tcp 203.0.113.7:1 "$LAB_VIP4"
+cli 1 'a ping has no port' explain icmp 203.0.113.7 "$LAB_VIP4:80"
+cli 1 'address families' explain tcp 203.0.113.7:1 "[$LAB_VIP6]:80"
+cli 1 '203.0.113.777' explain tcp 203.0.113.777:1 "$LAB_VIP4:80"
+cli 1 'psh' explain tcp 203.0.113.7:1 "$LAB_VIP4:80" --flags syn,psh
+cli 1 'flags are for' explain udp 203.0.113.7:1 "$LAB_VIP4:80" --flags syn
+cli 1 '39: not a number from 40' explain tcp 203.0.113.7:1 "$LAB_VIP4:80" --length 39
+cli 1 '4095' explain tcp 203.0.113.7:1 "$LAB_VIP4:80" --vlan 4095
+cli 1 'not attached' explain tcp 203.0.113.7:1 "$LAB_VIP4:80" --interface lo
+cli 1 'no such interface' explain tcp 203.0.113.7:1 "$LAB_VIP4:80" --interface eth7
+cli 2 'DST' explain tcp 203.0.113.7:1
+
 # --- the API ---
 
 services=/v1/services
@@ -147,6 +161,9 @@ api "one bad backend among good ones" 400 '198.18.1.x' POST $services \
 	'{"name": "x", "vip": ["tcp://198.18.0.11:80"], "backends": [{"address": "198.18.1.11"}, {"address": "198.18.1.x"}]}'
 api "a duplicate VIP" 409 'web' POST $services '{"name": "x", "vip": ["tcp://198.18.0.10:80"]}'
 api "a duplicate name" 409 'web' POST $services '{"name": "web", "vip": ["tcp://198.18.0.11:80"]}'
+api "an explanation of nothing" 400 'protocol' GET /v1/explain
+api "an explanation without a destination" 400 'destination' GET \
+	'/v1/explain?proto=tcp&src=203.0.113.7:1'
 api "an unknown service" 404 'nope' GET $services/nope
 api "an unknown backend" 404 '198.18.1.77' DELETE $services/web/backends/198.18.1.77:80
 api "an unknown path" 404 '.' GET /v1/nothing
