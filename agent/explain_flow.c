@@ -318,7 +318,9 @@ static cJSON *add_schedule_step(struct explain_doc *doc, const struct lb_service
 
 /* --- who is in the table --- */
 
-#define ABSENT_MAX 8 /* backends that are named */
+#define ABSENT_MAX   8 /* backends that are named, */
+#define ABSENT_TOLD  3 /* and in the text */
+#define ABSENT_BYTES 768
 
 /* Why a backend has no slot. False: it has some. */
 static bool is_absent(const struct explain_doc *doc, const struct backend_spec *backend, char *why,
@@ -355,7 +357,7 @@ static size_t list_absent(struct explain_doc *doc, const struct service_spec *se
 		item = doc_item(doc, absent);
 		doc_text(doc, item, "backend", backend);
 		doc_text(doc, item, "reason", why);
-		if (used < size)
+		if (count <= ABSENT_TOLD && used < size)
 			used += (size_t)snprintf(text + used, size - used, "%s%s (%s)",
 						 used ? ", " : "; not ", backend, why);
 	}
@@ -366,7 +368,7 @@ static void add_members(struct explain_doc *doc)
 {
 	const struct service_spec *service = doc_service(doc, doc->run->result.service_id);
 	cJSON *absent = cJSON_CreateArray(), *step;
-	char list[400] = "";
+	char list[ABSENT_BYTES] = "", more[32] = "";
 	size_t count;
 
 	if (!service || !absent) {
@@ -374,9 +376,10 @@ static void add_members(struct explain_doc *doc)
 		return;
 	}
 	count = list_absent(doc, service, absent, list, sizeof(list));
+	if (count > ABSENT_TOLD)
+		snprintf(more, sizeof(more), " and %zu more", count - ABSENT_TOLD);
 	step = doc_step(doc, "schedule", "members", "%zu of %zu backends take new flows%s%s",
-			service->backend_count - count, service->backend_count, list,
-			count > ABSENT_MAX ? " and more" : "");
+			service->backend_count - count, service->backend_count, list, more);
 	doc_number(doc, step, "backends", (double)service->backend_count);
 	doc_number(doc, step, "members", (double)(service->backend_count - count));
 	doc_add(doc, step, "absent", absent);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* For bpf/verdict.h, before that is read. */
 #define LB_DECIDED(d, verdict) note_decision(d, verdict)
 struct decision;
 static void note_decision(const struct decision *d, unsigned int verdict);
