@@ -185,6 +185,9 @@ $(O)/san/%.o: %.c
 TEST_config     := agent/config.c agent/desired.c
 TEST_desired    := agent/desired.c
 TEST_health     := agent/health.c
+TEST_slow_start := agent/slow_start.c
+TEST_passive    := agent/passive.c
+TEST_pool       := agent/pool.c
 TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_links      := agent/links.c agent/rtnl.c
@@ -200,14 +203,16 @@ TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c a
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
-TEST_manager    := agent/manager.c agent/backend_run.c agent/config.c agent/desired.c agent/ids.c \
+TEST_manager    := agent/manager.c agent/backend_run.c agent/service_run.c agent/pool.c \
+                   agent/passive.c agent/slow_start.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
+TEST_service_run := $(TEST_manager)
 TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \
-                   tests/unit/fake_dataplane.c
+                   agent/slow_start.c tests/unit/fake_dataplane.c
 TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) agent/desired.c \
-                   agent/dataplane.c agent/links.c agent/sync.c agent/maglev.c \
+                   agent/dataplane.c agent/links.c agent/sync.c agent/maglev.c agent/slow_start.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
@@ -215,6 +220,7 @@ TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer
 WRAP_config     := malloc calloc reallocarray
 WRAP_metrics    := calloc open_memstream
 WRAP_options    := fopen
+WRAP_service_run := uv_now uv_timer_start
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
 .SECONDEXPANSION:

@@ -8,6 +8,8 @@
 
 #include "log.h"
 #include "manager_internal.h"
+#include "pool.h"
+#include "slow_start.h"
 
 static uint64_t unix_ms(void)
 {
@@ -27,6 +29,7 @@ const char *backend_status_name(enum backend_status status)
 		[BACKEND_REMOVING] = "removing",
 		[BACKEND_MAINT] = "maint",
 		[BACKEND_NO_NEIGHBOUR] = "no-neighbour",
+		[BACKEND_EJECTED] = "ejected",
 	};
 
 	return names[status];
@@ -101,6 +104,14 @@ static void run_check_replies(struct manager *manager, struct backend_run *run)
 		log_taken(manager, run);
 }
 
+/* What is in the way of packets to it, though it may be up; "" if nothing is. */
+static const char *run_obstacle(const struct manager *manager, const struct backend_run *run)
+{
+	if (!hop_fits_mode(manager, run))
+		return "mode l2 needs the backend on a directly attached network";
+	return run->taken_all ? run->taken_reason : "";
+}
+
 static enum backend_status run_status(const struct manager *manager, const struct backend_run *run,
 				      const char **ret_reason)
 {
@@ -118,16 +129,18 @@ static enum backend_status run_status(const struct manager *manager, const struc
 		*ret_reason = run->hop.reason[0] ? run->hop.reason : "next hop is being asked for";
 		return run->hop.reason[0] ? BACKEND_NO_NEIGHBOUR : BACKEND_CHECKING;
 	}
-	if (!hop_fits_mode(manager, run)) {
-		*ret_reason = "mode l2 needs the backend on a directly attached network";
+	*ret_reason = run_obstacle(manager, run);
+	if (**ret_reason)
 		return BACKEND_NO_NEIGHBOUR;
+	if (run->health.state == HEALTH_CHECKING) {
+		*ret_reason = "first check under way";
+		return BACKEND_CHECKING;
 	}
-	if (run->taken_all) {
-		*ret_reason = run->taken_reason;
-		return BACKEND_NO_NEIGHBOUR;
+	if (run->ejected_until_ms) {
+		*ret_reason = run->passive_reason;
+		return BACKEND_EJECTED;
 	}
-	*ret_reason = run->health.state == HEALTH_CHECKING ? "first check under way" : "";
-	return run->health.state == HEALTH_CHECKING ? BACKEND_CHECKING : BACKEND_UP;
+	return BACKEND_UP;
 }
 
 /* Tunnels add to packets, so they need to know what fits. To the other modes it matters only where
@@ -141,14 +154,64 @@ static uint16_t hop_mtu(const struct manager *manager, const struct backend_run 
 	return 0;
 }
 
+static const struct service_run *run_service(const struct manager *manager,
+					     const struct backend_run *run)
+{
+	return &manager->service_runs[run->service_id];
+}
+
+/* In a panic whoever can be reached is better than nobody. */
+static bool run_kept(const struct manager *manager, const struct backend_run *run)
+{
+	const struct service_run *service = run_service(manager, run);
+
+	return service->panics && run->spec.priority == service->priority &&
+	       (run->status == BACKEND_DOWN || run->status == BACKEND_EJECTED) &&
+	       run->hop.resolved && !*run_obstacle(manager, run);
+}
+
+/* See slow_start_tenths(). */
+static uint8_t run_ramp(const struct manager *manager, const struct backend_run *run)
+{
+	uint64_t duration = manager->service_by_id[run->service_id]->slow_start_ms;
+
+	if (!run->ramp_began_ms)
+		return 0;
+	return slow_start_tenths(uv_now(manager->loop) - run->ramp_began_ms, duration);
+}
+
+/* In a panic everybody is needed in full. */
+static uint8_t run_tenths(const struct manager *manager, const struct backend_run *run)
+{
+	return run_service(manager, run)->panics ? 0 : run_ramp(manager, run);
+}
+
+/* What is to be said of it beside what keeps it from being up. */
+static void run_add_note(struct manager *manager, struct backend_run *run)
+{
+	uint8_t tenths = manager->facts[run->spec.id].tenths;
+
+	if (run->kept)
+		snprintf(run->note, sizeof(run->note), "%s; kept, for the service panics: %s",
+			 run->reason, run_service(manager, run)->panic_reason);
+	else if (run->status == BACKEND_UP && run->suspect)
+		snprintf(run->note, sizeof(run->note), "suspect: %s", run->passive_reason);
+	else if (run->status == BACKEND_UP && tenths)
+		snprintf(run->note, sizeof(run->note), "slow start: %u0 %% of its weight", tenths);
+	else
+		return;
+	run->reason = run->note;
+}
+
 static void run_facts(const struct manager *manager, const struct backend_run *run,
 		      struct backend_facts *facts)
 {
-	bool serving = run->status == BACKEND_UP || run->status == BACKEND_DRAIN ||
-		       run->status == BACKEND_REMOVING;
+	bool serving = run->status == BACKEND_UP || run->status == BACKEND_EJECTED ||
+		       run->status == BACKEND_DRAIN || run->status == BACKEND_REMOVING;
 
-	facts->alive = serving && run->health.state == HEALTH_UP && !run->taken_all;
-	facts->eligible = run->status == BACKEND_UP;
+	facts->alive = run->kept || (serving && run->health.state == HEALTH_UP && !run->taken_all);
+	facts->eligible = run->kept || run->status == BACKEND_UP;
+	facts->tenths = run_tenths(manager, run);
 	facts->local_addr = lb_addr_of(&run->own);
 	if (run->taken_all)
 		memset(&facts->local_addr, 0, sizeof(facts->local_addr)); /* it is the VIP's */
@@ -167,7 +230,8 @@ static void log_status(const struct manager *manager, const struct backend_run *
 	char endpoint[ENDPOINT_TEXT_MAX], message[64];
 
 	snprintf(message, sizeof(message), "backend %s", backend_status_name(run->status));
-	log_event(run->status == BACKEND_DOWN || run->status == BACKEND_NO_NEIGHBOUR
+	log_event(run->status == BACKEND_DOWN || run->status == BACKEND_NO_NEIGHBOUR ||
+				  run->status == BACKEND_EJECTED
 			  ? LOG_LEVEL_WARN
 			  : LOG_LEVEL_INFO,
 		  message, "service", manager->service_by_id[run->service_id]->name, "backend",
@@ -175,14 +239,50 @@ static void log_status(const struct manager *manager, const struct backend_run *
 		  (const char *)NULL);
 }
 
+/*
+ * Its status is another. Who comes back starts slowly; a drain leaves caches warm, though, and so
+ * does a panic, in which it was `kept` at work. Who goes is not suspect any more.
+ */
+static void run_turn(const struct manager *manager, struct backend_run *run, bool kept)
+{
+	if (run->status != BACKEND_UP) {
+		run->suspect = false;
+		passive_forget(&run->passive);
+	}
+	switch (run->status) {
+	case BACKEND_UP:
+		if (run->cold && !kept)
+			run->ramp_began_ms = uv_now(manager->loop);
+		run->cold = false;
+		break;
+	case BACKEND_DOWN:
+	case BACKEND_NO_NEIGHBOUR:
+	case BACKEND_EJECTED:
+	case BACKEND_MAINT:
+		run->cold = true;
+		run->ramp_began_ms = 0;
+		break;
+	case BACKEND_CHECKING:
+	case BACKEND_DRAIN:
+	case BACKEND_REMOVING:
+		break;
+	}
+}
+
 void run_update(struct manager *manager, struct backend_run *run)
 {
 	enum backend_status former = run->status;
-	bool fresh = run->since_ms == 0;
+	bool fresh = run->since_ms == 0, kept = run->kept;
 
 	run_check_replies(manager, run);
 	run->status = run_status(manager, run, &run->reason);
+	run->kept = run_kept(manager, run);
+	if (run->status != former)
+		run_turn(manager, run, kept);
 	run_facts(manager, run, &manager->facts[run->spec.id]);
+	flow_scan_give_up(manager->scan, run->spec.id,
+			  run->status == BACKEND_EJECTED && !run->kept);
+	run_add_note(manager, run);
 	if (!fresh && run->status == former)
 		return;
 	run->since_ms = unix_ms();
@@ -193,6 +293,33 @@ void run_hop(struct manager *manager, struct backend_run *run, const struct next
 {
 	run->hop = *hop;
 	run->hop_known = run->hop_known || hop->resolved;
+	run_update(manager, run);
+}
+
+bool run_tick(struct manager *manager, struct backend_run *run)
+{
+	uint64_t now = uv_now(manager->loop);
+	bool ends = run->ejected_until_ms && now >= run->ejected_until_ms;
+
+	if (!run_ramp(manager, run))
+		run->ramp_began_ms = 0;
+	if (ends) {
+		run->ejected_until_ms = 0;
+		run->ejection_ended_ms = now;
+	} else if (run_tenths(manager, run) == manager->facts[run->spec.id].tenths) {
+		return false;
+	}
+	run_update(manager, run);
+	return true;
+}
+
+void run_eject(struct manager *manager, struct backend_run *run)
+{
+	uint64_t now = uv_now(manager->loop);
+
+	run->ejection_level = pool_ejection_next(run->ejection_level, now - run->ejection_ended_ms);
+	run->ejected_until_ms = now + pool_ejection_ms(run->ejection_level);
+	run->ejections++;
 	run_update(manager, run);
 }
 
@@ -279,6 +406,8 @@ static int run_start(struct manager *manager, const struct service_spec *service
 	};
 	manager->facts[spec->id] = (struct backend_facts){0};
 	run_adopt(manager, run);
+	/* It joins others; where nobody is yet, all begin alike. */
+	run->cold = run->health.state != HEALTH_UP && manager->dp->services[service->id].table;
 	ret = nexthop_watch(manager->nexthops, &spec->endpoint.address, err);
 	if (ret == 0)
 		ret = run_probe(manager, run, err);
@@ -295,6 +424,7 @@ void run_end(struct manager *manager, uint16_t id)
 	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
 	*run = (struct backend_run){.rests_until = flow_scan_rounds(manager->scan) + 2};
 	manager->facts[id] = (struct backend_facts){0};
+	flow_scan_give_up(manager->scan, id, false);
 }
 
 bool run_drains(const struct backend_run *run)
@@ -332,6 +462,9 @@ int run_change(struct manager *manager, const struct service_spec *service,
 			run->health = (struct health){.state = HEALTH_CHECKING};
 		run->spec = *spec;
 		run->check = service->check;
+		if (service->passive != PASSIVE_EJECT || spec->state == ADMIN_MAINT)
+			run->ejected_until_ms = 0;
+		run->suspect = run->suspect && service->passive != PASSIVE_OFF;
 		if (probe)
 			ret = run_probe(manager, run, err);
 	}

@@ -11,11 +11,15 @@
 #include "health.h"
 #include "manager.h"
 #include "nexthop.h"
+#include "passive.h"
 #include "probe.h"
 
 /* By backend index. */
 struct backend_run {
 	bool used;
+	bool cold; /* it was out: when it is up again, it starts slowly */
+	bool kept; /* it is out, and gets flows all the same: its service panics */
+	bool suspect;
 	uint64_t rests_until; /* round of the flow scan after which the index is free again */
 	uint64_t seen;        /* generation that last named it */
 	struct manager *manager;
@@ -33,9 +37,17 @@ struct backend_run {
 	enum backend_status status;
 	const char *reason;
 	uint64_t since_ms;
-	uint64_t drain_ends_ms; /* loop time; 0: no deadline */
-	uint64_t drain_rounds;  /* flow scan rounds when the drain began */
-	uint64_t checks[2];     /* failed, passed */
+	uint64_t drain_ends_ms;    /* loop time; 0: no deadline */
+	uint64_t drain_rounds;     /* flow scan rounds when the drain began */
+	uint64_t checks[2];        /* failed, passed */
+	uint64_t ramp_began_ms;    /* of its slow start, loop time; 0: it has its whole weight */
+	uint64_t ejected_until_ms; /* loop time; 0: it is not ejected */
+	uint64_t ejection_ended_ms;
+	uint32_t ejection_level; /* see pool_ejection_next() */
+	uint32_t ejections;
+	struct passive passive;
+	char passive_reason[96]; /* of the last verdict against it */
+	char note[320];          /* reason may be here */
 };
 
 /* Follows the desired state: begins what spec names as new, or brings it up to date. Derives
@@ -48,6 +60,12 @@ void run_end(struct manager *manager, uint16_t id);
 
 /* Derives status and facts anew; says so if the status changed. */
 void run_update(struct manager *manager, struct backend_run *run);
+
+/* Time has passed: an ejection may be over, a slow start a step further. True if facts changed. */
+bool run_tick(struct manager *manager, struct backend_run *run);
+
+/* It gets no new flows for a while; passive_reason says why. */
+void run_eject(struct manager *manager, struct backend_run *run);
 
 /* What rtnetlink says of the way to it now. */
 void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop);

@@ -15,7 +15,7 @@
 #define SEED_DIGITS   16
 #define DRAIN_MAX_MS  (24ULL * 60 * 60 * 1000)
 #define WHERE_MAX     (SERVICE_NAME_MAX + ENDPOINT_TEXT_MAX + 32)
-#define KEYS_MAX      32
+#define KEYS_MAX      64
 
 /*
  * One key of an object and the member that holds it. Reading, patching and writing all walk the
@@ -457,6 +457,8 @@ static const char *const when_down_words[] = {[DOWN_DROP] = "drop", [DOWN_PASS] 
 static const char *const too_big_words[] = {[TOO_BIG_TELL] = "tell", [TOO_BIG_DROP] = "drop"};
 static const char *const check_words[] = {
 	[CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_NONE] = "none"};
+static const char *const passive_words[] = {
+	[PASSIVE_OFF] = "off", [PASSIVE_WATCH] = "suspect", [PASSIVE_EJECT] = "eject"};
 static const char *const admin_words[] = {
 	[ADMIN_UP] = "up", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
 
@@ -492,6 +494,10 @@ static const struct field service_fields[] = {
 	DURATION("check-timeout", struct service_spec, check.timeout_ms),
 	NUMBER("rise", struct service_spec, check.rise, UINT32_MAX),
 	NUMBER("fall", struct service_spec, check.fall, UINT32_MAX),
+	DURATION("slow-start", struct service_spec, slow_start_ms),
+	CHOICE("passive", struct service_spec, passive, passive_words),
+	NUMBER("eject-max", struct service_spec, eject_max, UINT8_MAX),
+	NUMBER("panic-threshold", struct service_spec, panic_threshold, UINT8_MAX),
 	DURATION("timeout-established", struct service_spec, timeout_ms[LB_FLOW_ESTABLISHED]),
 	DURATION("timeout-embryonic", struct service_spec, timeout_ms[LB_FLOW_EMBRYONIC]),
 	DURATION("timeout-closing", struct service_spec, timeout_ms[LB_FLOW_CLOSING]),
@@ -524,6 +530,7 @@ _Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
 		       sizeof(enum when_down) == sizeof(unsigned int) &&
 		       sizeof(enum too_big) == sizeof(unsigned int) &&
 		       sizeof(enum check_kind) == sizeof(unsigned int) &&
+		       sizeof(enum passive_action) == sizeof(unsigned int) &&
 		       sizeof(enum admin_state) == sizeof(unsigned int),
 	       "read_choice() writes them as unsigned int");
 

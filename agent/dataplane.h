@@ -102,6 +102,9 @@ struct dataplane_ops {
 	void (*vip_stats)(struct dataplane *dp, uint16_t vip_id, struct lb_traffic *ret_stats);
 	void (*backend_stats)(struct dataplane *dp, uint16_t id,
 			      struct lb_backend_stats *ret_stats);
+	/* Of `count` backends from index `first` (not 0) on, in few system calls. */
+	void (*backend_stats_range)(struct dataplane *dp, uint32_t first, uint32_t count,
+				    struct lb_backend_stats *ret_stats);
 	void (*verdict_stats)(struct dataplane *dp, enum lb_verdict verdict,
 			      struct lb_traffic *ret_stats);
 	void (*flow_stats)(struct dataplane *dp, struct lb_flow_stats *ret_stats);

@@ -333,7 +333,7 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 		return ret;
 	bpf_keep_warnings();
 	dp->cpus = libbpf_num_possible_cpus();
-	dp->percpu.raw = calloc((size_t)dp->cpus, sizeof(struct lb_backend_stats));
+	dp->percpu.raw = calloc((size_t)dp->cpus * PERCPU_BATCH, sizeof(struct lb_backend_stats));
 	dp->skel = ingress__open();
 	if (dp->cpus < 1 || !dp->percpu.raw || !dp->skel)
 		return error_set(err, ENOMEM, "out of memory");

@@ -19,6 +19,9 @@
 /* What fits a page with headroom and tailroom; longer packets come in several. */
 #define MTU_ONE_PAGE 3498
 
+/* Values of a per-CPU map that are read at once. */
+#define PERCPU_BATCH 128
+
 struct dataplane_bpf {
 	struct dataplane base;
 	struct ingress *skel;
@@ -32,7 +35,7 @@ struct dataplane_bpf {
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
-	/* Room for one value of a per-CPU map, for all CPUs. */
+	/* Room for PERCPU_BATCH values of a per-CPU map, for all CPUs. */
 	union {
 		struct lb_traffic *traffic;
 		struct lb_backend_stats *backend;

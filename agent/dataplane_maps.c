@@ -172,21 +172,57 @@ static void verdict_stats(struct dataplane *dp, enum lb_verdict verdict,
 	traffic_sum(bpf_of(dp), bpf_of(dp)->skel->maps.verdict_stats, verdict, ret_stats);
 }
 
-static void backend_stats(struct dataplane *dp, uint16_t id, struct lb_backend_stats *ret_stats)
+static struct lb_backend_stats backend_sum(const struct dataplane_bpf *dp,
+					   const struct lb_backend_stats *of_cpu)
 {
-	struct dataplane_bpf *bpf = bpf_of(dp);
 	struct lb_backend_stats sum = {0};
 	int cpu;
 
-	if (percpu_read(bpf, bpf->skel->maps.backend_stats, id)) {
-		for (cpu = 0; cpu < bpf->cpus; cpu++) {
-			sum.traffic.packets += bpf->percpu.backend[cpu].traffic.packets;
-			sum.traffic.bytes += bpf->percpu.backend[cpu].traffic.bytes;
-			sum.new_flows += bpf->percpu.backend[cpu].new_flows;
-			sum.syn_retransmits += bpf->percpu.backend[cpu].syn_retransmits;
-		}
+	for (cpu = 0; cpu < dp->cpus; cpu++) {
+		sum.traffic.packets += of_cpu[cpu].traffic.packets;
+		sum.traffic.bytes += of_cpu[cpu].traffic.bytes;
+		sum.new_flows += of_cpu[cpu].new_flows;
+		sum.syn_retransmits += of_cpu[cpu].syn_retransmits;
 	}
-	*ret_stats = sum;
+	return sum;
+}
+
+static void backend_stats(struct dataplane *dp, uint16_t id, struct lb_backend_stats *ret_stats)
+{
+	struct dataplane_bpf *bpf = bpf_of(dp);
+
+	*ret_stats = (struct lb_backend_stats){0};
+	if (percpu_read(bpf, bpf->skel->maps.backend_stats, id))
+		*ret_stats = backend_sum(bpf, bpf->percpu.backend);
+}
+
+/* One batch, at most PERCPU_BATCH of them. Returns how many could be read. */
+static uint32_t backend_stats_batch(struct dataplane_bpf *dp, uint32_t first, uint32_t count,
+				    struct lb_backend_stats *ret_stats)
+{
+	uint32_t before = first - 1, last, keys[PERCPU_BATCH], i;
+
+	/* A batch begins behind the key that it is given. It ends with ENOENT at the map's end. */
+	if (bpf_map_lookup_batch(bpf_map__fd(dp->skel->maps.backend_stats), &before, &last, keys,
+				 dp->percpu.raw, &count, NULL) &&
+	    errno != ENOENT)
+		return 0;
+	for (i = 0; i < count; i++)
+		ret_stats[i] = backend_sum(dp, &dp->percpu.backend[(size_t)i * (size_t)dp->cpus]);
+	return count;
+}
+
+static void backend_stats_range(struct dataplane *dp, uint32_t first, uint32_t count,
+				struct lb_backend_stats *ret_stats)
+{
+	uint32_t done = 0, size;
+
+	memset(ret_stats, 0, count * sizeof(*ret_stats));
+	for (; done < count; done += size) {
+		size = count - done < PERCPU_BATCH ? count - done : PERCPU_BATCH;
+		if (backend_stats_batch(bpf_of(dp), first + done, size, &ret_stats[done]) < size)
+			return;
+	}
 }
 
 static void flow_stats(struct dataplane *dp, struct lb_flow_stats *ret_stats)
@@ -296,6 +332,7 @@ const struct dataplane_ops bpf_ops = {
 	.vip_each = vip_each,
 	.vip_stats = vip_stats,
 	.backend_stats = backend_stats,
+	.backend_stats_range = backend_stats_range,
 	.verdict_stats = verdict_stats,
 	.flow_stats = flow_stats,
 	.vip_stats_reset = vip_stats_reset,

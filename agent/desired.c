@@ -45,6 +45,8 @@ void service_spec_init(struct service_spec *spec)
 				.rise = 2,
 				.fall = 3,
 			},
+		.passive = PASSIVE_WATCH,
+		.eject_max = 10,
 		.timeout_ms =
 			{
 				[LB_FLOW_EMBRYONIC] = 30 * SECOND_MS,
@@ -394,6 +396,9 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		{"check-timeout", check->timeout_ms, 10, MINUTE_MS, true},
 		{"rise", check->rise, 1, 1000, false},
 		{"fall", check->fall, 1, 1000, false},
+		{"slow-start", spec->slow_start_ms, 0, HOUR_MS, true},
+		{"eject-max", spec->eject_max, 1, 100, false},
+		{"panic-threshold", spec->panic_threshold, 0, 100, false},
 		{"timeout-established", timeout[LB_FLOW_ESTABLISHED], 2 * SECOND_MS,
 		 DATAPLANE_TIMEOUT_MAX_MS, true},
 		{"timeout-udp", spec->timeout_udp_ms, 2 * SECOND_MS, DATAPLANE_TIMEOUT_MAX_MS,
@@ -634,6 +639,31 @@ static int check_backends_differ(const struct service_spec *spec, struct error *
 	return r;
 }
 
+/* Watching what never comes does no harm; waiting for it to eject somebody would be in vain. */
+static int check_passive(const struct service_spec *spec, struct error *err)
+{
+	if (spec->passive != PASSIVE_EJECT)
+		return 0;
+	if (spec->tracking == TRACK_NONE) {
+		error_set(err, EINVAL,
+			  "service %s: passive eject tells repeated SYNs by the flow table, which "
+			  "needs tracking all",
+			  spec->name);
+		error_hint(err, -EINVAL, "set tracking all, or passive off");
+		return error_field(err, -EINVAL, "passive");
+	}
+	if (!service_has_protocol(spec, IPPROTO_TCP)) {
+		error_set(
+			err, EINVAL,
+			"service %s: passive eject counts repeated SYNs: no VIP of the service is "
+			"tcp",
+			spec->name);
+		error_hint(err, -EINVAL, "set passive off");
+		return error_field(err, -EINVAL, "passive");
+	}
+	return 0;
+}
+
 /* Choices that do not go together. */
 static int check_choices(const struct service_spec *spec, struct error *err)
 {
@@ -666,6 +696,8 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 		r = check_ranges(spec, err);
 	if (r == 0)
 		r = check_choices(spec, err);
+	if (r == 0)
+		r = check_passive(spec, err);
 	for (size_t i = 0; r == 0 && i < spec->backend_count; i++)
 		r = check_backend(spec, &spec->backends[i], err);
 	return r < 0 ? r : check_backends_differ(spec, err);

@@ -37,6 +37,13 @@ struct check_spec {
 	uint32_t fall; /* failures in a row before an up backend is down */
 };
 
+/* What is made of SYNs that a backend's clients repeat more often than its peers' do. */
+enum passive_action {
+	PASSIVE_OFF,
+	PASSIVE_WATCH, /* "suspect": it is said, and the next check comes at once */
+	PASSIVE_EJECT, /* and it gets no new flows for a while */
+};
+
 enum admin_state { ADMIN_UP, ADMIN_DRAIN, ADMIN_MAINT };
 
 struct backend_spec {
@@ -81,6 +88,10 @@ struct service_spec {
 	enum when_down when_down;
 	enum too_big too_big;
 	struct check_spec check;
+	uint64_t slow_start_ms; /* 0: a backend that comes back has its whole weight at once */
+	enum passive_action passive;
+	uint8_t eject_max;                   /* per cent of the pool; see pool.h */
+	uint8_t panic_threshold;             /* per cent of the pool's weight; 0: it never panics */
 	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_EMPTY] unused */
 	uint64_t timeout_udp_ms;             /* of UDP, for [LB_FLOW_ESTABLISHED] */
 	uint8_t quic_id_length;              /* bytes of a QUIC server ID; 0: none */

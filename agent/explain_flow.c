@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "explain_doc.h"
+#include "slow_start.h"
 
 static const char *const state_names[LB_FLOW_STATES] = {
 	[LB_FLOW_EMPTY] = "empty",
@@ -238,7 +239,7 @@ struct candidate {
 	uint16_t owner; /* 0: nobody */
 	bool loaded;    /* least-conn: its load was looked at */
 	double load;
-	uint16_t weight;
+	double weight;
 };
 
 static struct candidate read_candidate(const struct explain_doc *doc,
@@ -261,7 +262,7 @@ static struct candidate read_candidate(const struct explain_doc *doc,
 		return candidate;
 	memcpy(&flows, load->before, sizeof(flows));
 	candidate.load = flows > 0 ? (double)flows : 0;
-	candidate.weight = backend.weight;
+	candidate.weight = backend.weight / (double)SLOW_START_TENTHS;
 	candidate.loaded = service->scheduler == LB_SCHEDULER_LEAST_CONN;
 	return candidate;
 }
@@ -289,7 +290,7 @@ static void add_choice(struct explain_doc *doc, const struct candidate *a,
 	if (!a->loaded || !b->loaded || a->owner == b->owner)
 		return;
 	doc_step(doc, "schedule", "compared",
-		 "%s has %.0f flows at weight %u, %s has %.0f at weight %u; with one more each",
+		 "%s has %.0f flows at weight %g, %s has %.0f at weight %g; with one more each",
 		 doc_backend_name(doc, a->owner, first), a->load, a->weight,
 		 doc_backend_name(doc, b->owner, second), b->load, b->weight);
 }

@@ -6,6 +6,8 @@
 
 /* A closing flow counts as active while its last packets may still be under way. */
 #define CLOSING_ACTIVE_COARSE_TICKS 3
+/* A client repeats its SYN after a second (RFC 6298): until then an answer may be under way. */
+#define HANDSHAKE_MS                1000
 
 struct flow_scan {
 	struct dataplane *dp;
@@ -14,6 +16,7 @@ struct flow_scan {
 	struct flow_counts current; /* the round under way */
 	struct flow_counts last;
 	uint32_t *loads; /* [backend index]: of the round under way, as least-conn counts */
+	bool *given_up;  /* [backend index]: see flow_scan_give_up() */
 };
 
 struct flow_scan *flow_scan_new(struct dataplane *dp)
@@ -27,7 +30,8 @@ struct flow_scan *flow_scan_new(struct dataplane *dp)
 	scan->current.active = calloc(backends, sizeof(*scan->current.active));
 	scan->last.active = calloc(backends, sizeof(*scan->last.active));
 	scan->loads = calloc(backends, sizeof(*scan->loads));
-	if (!scan->current.active || !scan->last.active || !scan->loads) {
+	scan->given_up = calloc(backends, sizeof(*scan->given_up));
+	if (!scan->current.active || !scan->last.active || !scan->loads || !scan->given_up) {
 		flow_scan_free(scan);
 		return NULL;
 	}
@@ -41,6 +45,7 @@ void flow_scan_free(struct flow_scan *scan)
 	free(scan->current.active);
 	free(scan->last.active);
 	free(scan->loads);
+	free(scan->given_up);
 	free(scan);
 }
 
@@ -84,6 +89,13 @@ static uint16_t longest_idle(const struct lb_service *service, enum lb_flow_stat
 	return timeout;
 }
 
+/* Its backend does not answer SYNs, and has had its time for this one. */
+static bool is_stuck(const struct flow_scan *scan, uint64_t word, uint32_t age)
+{
+	return scan->given_up[word_backend(word)] && word_state(word) == LB_FLOW_EMBRYONIC &&
+	       age >= dataplane_ticks(&scan->dp->clock, LB_FLOW_EMBRYONIC, HANDSHAKE_MS);
+}
+
 static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
 {
 	uint64_t word = __atomic_load_n(place, __ATOMIC_RELAXED);
@@ -95,7 +107,7 @@ static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
 		return;
 	age = word_age(&scan->dp->clock, word, now);
 	service = word_service(scan->dp, word);
-	if (!service || age > longest_idle(service, state)) {
+	if (!service || age > longest_idle(service, state) || is_stuck(scan, word, age)) {
 		__atomic_compare_exchange_n(place, &word, 0, false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
 		return;
@@ -148,6 +160,11 @@ bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets)
 		return false;
 	round_end(scan);
 	return true;
+}
+
+void flow_scan_give_up(struct flow_scan *scan, uint16_t backend_id, bool on)
+{
+	scan->given_up[backend_id] = on;
 }
 
 const struct flow_counts *flow_scan_counts(const struct flow_scan *scan)

@@ -27,6 +27,12 @@ void flow_scan_free(struct flow_scan *scan);
  */
 bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets);
 
+/*
+ * While `on`, handshakes with this backend that have waited for a second are let go: their
+ * entries are cleared, so that the client's next SYN is scheduled afresh.
+ */
+void flow_scan_give_up(struct flow_scan *scan, uint16_t backend_id, bool on);
+
 /* Of the last whole round; all zero before the first ended. */
 const struct flow_counts *flow_scan_counts(const struct flow_scan *scan);
 

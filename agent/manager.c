@@ -9,10 +9,10 @@
 #include "ids.h"
 #include "log.h"
 #include "manager_internal.h"
+#include "slow_start.h"
 #include "store.h"
 
-#define HOUSEKEEPING_MS 100
-#define SCAN_ROUND_MS   1000 /* a round through the flow table takes about this long */
+#define SCAN_ROUND_MS 1000 /* a round through the flow table takes about this long */
 
 /* --- what others tell --- */
 
@@ -30,6 +30,7 @@ void service_changed(struct manager *manager, uint16_t service_id)
 {
 	struct error err;
 
+	service_settle(manager, manager->service_by_id[service_id]);
 	note_sync(manager,
 		  sync_service(manager->sync, manager->service_by_id[service_id], manager->facts,
 			       &err),
@@ -109,6 +110,8 @@ static int reconcile(struct manager *manager, struct error *err)
 		    manager->runs[id].seen != manager->desired->generation)
 			run_end(manager, (uint16_t)id);
 	}
+	for (i = 0; i < manager->desired->service_count; i++)
+		service_settle(manager, &manager->desired->services[i]);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
@@ -311,6 +314,7 @@ static void on_housekeeping(uv_timer_t *timer)
 
 	flow_scan_step(manager->scan, manager->dp->ops->now(manager->dp), part);
 	end_drains(manager);
+	service_runs_tick(manager);
 	if (manager->sync_error.message[0])
 		note_sync(manager, sync_all(manager->sync, manager->desired, manager->facts, &err),
 			  &err);
@@ -327,11 +331,13 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	manager->service_by_id = calloc(services, sizeof(*manager->service_by_id));
 	manager->runs = calloc(backends, sizeof(*manager->runs));
 	manager->facts = calloc(backends, sizeof(*manager->facts));
+	manager->service_runs = calloc(services, sizeof(*manager->service_runs));
 	manager->sync = sync_new(manager->dp);
 	manager->scan = flow_scan_new(manager->dp);
 	manager->probes = probe_engine_new(manager->loop);
 	if (!manager->service_by_id || !manager->runs || !manager->facts || !manager->sync ||
-	    !manager->scan || !manager->probes)
+	    !manager->scan || !manager->probes || !manager->service_runs ||
+	    !service_watch_init(&manager->watch, manager->dp))
 		return error_set(err, ENOMEM, "out of memory");
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 	if (ret == 0)
@@ -412,6 +418,8 @@ void manager_free(struct manager *manager)
 	free(manager->service_by_id);
 	free(manager->runs);
 	free(manager->facts);
+	free(manager->service_runs);
+	service_watch_clear(&manager->watch);
 	free(manager);
 }
 
@@ -422,6 +430,11 @@ const struct desired *manager_desired(const struct manager *manager)
 	return manager->desired;
 }
 
+bool manager_panics(const struct manager *manager, const struct service_spec *service)
+{
+	return manager->service_runs[service->id].panics;
+}
+
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec)
 {
 	const struct backend_run *run = &manager->runs[spec->id];
@@ -430,6 +443,10 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 		.status = run->status,
 		.reason = run->reason,
 		.since_ms = run->since_ms,
+		.weight = slow_start_weight(spec->weight, manager->facts[spec->id].tenths) /
+			  (double)SLOW_START_TENTHS,
+		.suspect = run->suspect,
+		.ejections = run->ejections,
 		.share =
 			(double)sync_slots(manager->sync, spec->id) / manager->dp->sizes.table_size,
 		.active_flows = flow_scan_counts(manager->scan)->active[spec->id],

@@ -23,14 +23,18 @@ enum backend_status {
 	BACKEND_REMOVING,
 	BACKEND_MAINT,
 	BACKEND_NO_NEIGHBOUR,
+	BACKEND_EJECTED, /* its checks may pass, but clients get no answer; see passive.h */
 };
 
 /* A backend as it is, beside what is asked of it in its spec. */
 struct backend_view {
 	enum backend_status status;
-	const char *reason; /* why it is not up; "" if it is */
+	const char *reason; /* why it is not up, or what else is to be said; "" if nothing is */
 	uint64_t since_ms;  /* of status; Unix time */
 	double share;       /* of its service's table, 0 to 1 */
+	double weight;      /* that it has at the moment: less than asked for in a slow start */
+	bool suspect;       /* its clients repeat more SYNs than its peers' do */
+	uint32_t ejections; /* since the agent's start */
 	uint32_t active_flows;
 	bool drained; /* it drains, and no flow is left; active_flows may be 0 earlier, see
 		       * flow_scan_rounds() */
@@ -61,6 +65,9 @@ const struct desired *manager_desired(const struct manager *manager);
  * for backends that have still to pass their first check.
  */
 int manager_commit(struct manager *manager, struct desired *next, struct error *err);
+
+/* Its service has so few backends up that those that are down get flows all the same. */
+bool manager_panics(const struct manager *manager, const struct service_spec *service);
 
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec);
 

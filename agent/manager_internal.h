@@ -2,10 +2,13 @@
 #ifndef SLUICE_MANAGER_INTERNAL_H
 #define SLUICE_MANAGER_INTERNAL_H
 
-/* What manager.c and backend_run.c share; nobody else includes it. */
+/* What manager.c, backend_run.c and service_run.c share; nobody else includes it. */
 #include "backend_run.h"
 #include "manager.h"
+#include "service_run.h"
 #include "sync.h"
+
+#define HOUSEKEEPING_MS 100 /* between two ticks */
 
 /* What run_check_replies() asked last, and the answer. */
 struct reply_taker {
@@ -23,7 +26,9 @@ struct manager {
 	struct desired *desired;
 	struct service_spec **service_by_id; /* into desired */
 	struct backend_run *runs;            /* [backend index] */
-	struct backend_facts *facts;         /* [backend index] */
+	struct service_run *service_runs;    /* [service index] */
+	struct service_watch watch;
+	struct backend_facts *facts; /* [backend index] */
 	struct reply_taker taker;
 	struct sync *sync;
 	struct flow_scan *scan;

@@ -44,11 +44,19 @@ static void vip_series(FILE *out, const struct manager *manager, const char *nam
 
 static void service_metrics(FILE *out, const struct manager *manager)
 {
+	const struct desired *desired = manager_desired(manager);
+	size_t i;
+
 	head(out, "lb_service_packets_total", "counter", "Packets from clients to a VIP.");
 	vip_series(out, manager, "lb_service_packets_total", false);
 	head(out, "lb_service_bytes_total", "counter",
 	     "Bytes from clients to a VIP, Ethernet headers included.");
 	vip_series(out, manager, "lb_service_bytes_total", true);
+	head(out, "lb_service_panic", "gauge",
+	     "1 if backends that are down get flows, for too few are up, else 0.");
+	for (i = 0; i < desired->service_count; i++)
+		fprintf(out, "lb_service_panic{service=\"%s\"} %d\n", desired->services[i].name,
+			manager_panics(manager, &desired->services[i]));
 }
 
 /* --- backends --- */
@@ -88,6 +96,21 @@ static double weight(const struct backend_figures *f)
 	return f->spec->weight;
 }
 
+static double effective_weight(const struct backend_figures *f)
+{
+	return f->view.weight;
+}
+
+static double suspect(const struct backend_figures *f)
+{
+	return f->view.suspect;
+}
+
+static uint64_t ejections(const struct backend_figures *f)
+{
+	return f->view.ejections;
+}
+
 static double share(const struct backend_figures *f)
 {
 	return f->view.share;
@@ -109,6 +132,12 @@ static const struct backend_series {
 	 .measure = active_flows},
 	{"lb_backend_up", "1 if a backend's status is up, else 0.", .measure = up},
 	{"lb_backend_weight", "A backend's weight.", .measure = weight},
+	{"lb_backend_effective_weight", "The weight it has at the moment: less in a slow start.",
+	 .measure = effective_weight},
+	{"lb_backend_suspect", "1 if clients repeat more SYNs to it than to its peers, else 0.",
+	 .measure = suspect},
+	{"lb_backend_ejections_total", "Times it was ejected since the agent's start.",
+	 .count = ejections},
 	{"lb_backend_share_ratio", "A backend's part of its service's new flows, 0 to 1.",
 	 .measure = share},
 };

@@ -171,6 +171,12 @@ struct prober *prober_new(struct probe_engine *engine, const struct check_spec *
 	return prober;
 }
 
+void prober_now(struct prober *prober)
+{
+	if (prober && !prober->probe)
+		uv_timer_start(&prober->timer, on_timer, 0, 0);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
 	free(handle->data);

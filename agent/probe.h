@@ -33,6 +33,8 @@ void probe_engine_free(struct probe_engine *engine);
 /* Starts probing target by spec (kind not CHECK_NONE); both are copied. NULL: out of memory. */
 struct prober *prober_new(struct probe_engine *engine, const struct check_spec *spec,
 			  const struct endpoint *target, probe_callback callback, void *context);
+/* Starts the next probe at once, unless one is under way. NULL-safe. */
+void prober_now(struct prober *prober);
 /* No callback comes after this. NULL-safe. */
 void prober_free(struct prober *prober);
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "maglev.h"
+#include "slow_start.h"
 
 /* Of a table that a former agent built. Digests are odd, or 0 for the empty table. */
 #define DIGEST_UNKNOWN 2
@@ -166,7 +167,7 @@ static size_t gather_members(struct sync *sync, const struct service_spec *servi
 			continue;
 		sync->members[count++] = (struct maglev_backend){
 			.key = endpoint_key(&backend->endpoint),
-			.weight = backend->weight,
+			.weight = slow_start_weight(backend->weight, facts[backend->id].tenths),
 			.id = backend->id,
 		};
 	}
@@ -315,7 +316,7 @@ static void backend_store(struct sync *sync, const struct service_spec *service,
 	record->addr = lb_addr_of(&backend->endpoint.address);
 	source_store(record, &source);
 	record->port = htons(backend->endpoint.port);
-	record->weight = backend->weight;
+	record->weight = (uint16_t)slow_start_weight(backend->weight, facts->tenths);
 	record->is_ipv6 = !address_is_ipv4(&backend->endpoint.address);
 	__atomic_store_n(&record->service, service->id, __ATOMIC_RELEASE);
 	hop.flags = (uint16_t)(hop.flags | (facts->alive ? LB_BACKEND_UP : 0));

@@ -15,6 +15,7 @@
 struct backend_facts {
 	bool alive;                /* packets of its flows may go there */
 	bool eligible;             /* it gets new flows: a part of the table */
+	uint8_t tenths;            /* of its weight that it has in a slow start; 0: all of it */
 	struct lb_hop hop;         /* flags: LB_BACKEND_RESOLVED or 0; mtu as the mode needs it */
 	struct lb_addr local_addr; /* the balancer's own address towards it; zero: unknown */
 };

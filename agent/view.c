@@ -60,6 +60,9 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 	whole = add_text(json, "status", backend_status_name(view.status)) &&
 		add_text(json, "reason", view.reason) && add_time(json, "since", view.since_ms) &&
 		add_number(json, "share", rounded(view.share)) &&
+		add_number(json, "effective-weight", view.weight) &&
+		cJSON_AddBoolToObject(json, "suspect", view.suspect) &&
+		add_number(json, "ejections", view.ejections) &&
 		add_number(json, "active-flows", view.active_flows) &&
 		cJSON_AddBoolToObject(json, "drained", view.drained) &&
 		add_number(json, "new-flows", (double)stats.new_flows) &&
@@ -129,8 +132,10 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 		sum.packets += stats.packets;
 		sum.bytes += stats.bytes;
 	}
-	return whole_or_none(json, add_number(json, "packets", (double)sum.packets) &&
-					   add_number(json, "bytes", (double)sum.bytes));
+	return whole_or_none(
+		json, cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
+			      add_number(json, "packets", (double)sum.packets) &&
+			      add_number(json, "bytes", (double)sum.bytes));
 }
 
 cJSON *view_services(const struct manager *manager)

@@ -170,7 +170,7 @@ struct lb_backend {
 	struct lb_hop hop;
 	__be16 port;   /* mode nat: destination port; 0 keeps the client's */
 	__u16 service; /* index into services */
-	__u16 weight;  /* least-conn */
+	__u16 weight;  /* least-conn: only their ratio counts; the agent writes tenths */
 	__u8 is_ipv6;  /* what addr is; tunnels may differ from the client's family */
 	/* Tunnels: how many low bits of the outer source follow the flow's hash, 0 to 32: of
 	 * local_addr in ipip, any but 0 the source port in gue. */

@@ -71,7 +71,7 @@ static const char *status_colour(const char *status)
 	} colours[] = {
 		{"up", "green"},         {"checking", "yellow"}, {"down", "red"},
 		{"drain", "yellow"},     {"removing", "yellow"}, {"maint", "cyan"},
-		{"no-neighbour", "red"},
+		{"no-neighbour", "red"}, {"ejected", "red"},
 	};
 
 	for (size_t i = 0; i < sizeof(colours) / sizeof(colours[0]); i++) {
@@ -156,11 +156,20 @@ static void print_choices(const cJSON *service)
 	static const struct {
 		const char *key, *usual;
 	} choices[] = {
-		{"gue-variant", "0"},           {"gue-port", "6080"},
-		{"tunnel-source", "spread"},    {"tracking", "all"},
-		{"when-down", "drop"},          {"too-big", "tell"},
-		{"timeout-established", "15m"}, {"timeout-embryonic", "30s"},
-		{"timeout-closing", "30s"},     {"timeout-udp", "2m"},
+		{"gue-variant", "0"},
+		{"gue-port", "6080"},
+		{"tunnel-source", "spread"},
+		{"tracking", "all"},
+		{"when-down", "drop"},
+		{"too-big", "tell"},
+		{"slow-start", "0ms"},
+		{"passive", "suspect"},
+		{"eject-max", "10"},
+		{"panic-threshold", "0"},
+		{"timeout-established", "15m"},
+		{"timeout-embryonic", "30s"},
+		{"timeout-closing", "30s"},
+		{"timeout-udp", "2m"},
 		{"quic-id-length", "0"},
 	};
 	const char *before = "  ";
@@ -187,6 +196,8 @@ static int print_service(const cJSON *service, struct error *err)
 {
 	print_head(service);
 	print_choices(service);
+	if (cJSON_IsTrue(answer_item(service, "panic")))
+		puts("  panics: too few are up, so those that are down get flows too");
 	return print_backends(answer_item(service, "backends"), time(NULL), err);
 }
 

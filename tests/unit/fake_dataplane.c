@@ -179,6 +179,12 @@ static void backend_stats(struct dataplane *dp, uint16_t id, struct lb_backend_s
 	*ret_stats = fake_of(dp)->backend_counters[id];
 }
 
+static void backend_stats_range(struct dataplane *dp, uint32_t first, uint32_t count,
+				struct lb_backend_stats *ret_stats)
+{
+	memcpy(ret_stats, &fake_of(dp)->backend_counters[first], count * sizeof(*ret_stats));
+}
+
 static void verdict_stats(struct dataplane *dp, enum lb_verdict verdict,
 			  struct lb_traffic *ret_stats)
 {
@@ -440,6 +446,7 @@ static const struct dataplane_ops fake_ops = {
 	.vip_each = vip_each,
 	.vip_stats = vip_stats,
 	.backend_stats = backend_stats,
+	.backend_stats_range = backend_stats_range,
 	.verdict_stats = verdict_stats,
 	.flow_stats = flow_stats,
 	.vip_stats_reset = vip_stats_reset,

@@ -100,13 +100,21 @@ struct manager *fake_manager_new(void)
 						  .reason = "",
 						  .since_ms = 1795222923456,
 						  .share = 1.0 / 3,
+						  .weight = 2.5,
+						  .suspect = true,
+						  .ejections = 3,
 						  .active_flows = 12,
 						  .drained = true,
 						  .checks_passed = 5,
 						  .checks_failed = 1};
 	manager->views[2] = (struct backend_view){
-		.status = BACKEND_DOWN, .reason = "HTTP status 503", .checks_failed = 6};
-	manager->views[3] = (struct backend_view){.status = BACKEND_UP, .reason = "", .share = 1};
+		.status = BACKEND_DOWN,
+		.reason = "HTTP status 503",
+		.weight = 20,
+		.checks_failed = 6,
+	};
+	manager->views[3] =
+		(struct backend_view){.status = BACKEND_UP, .reason = "", .share = 1, .weight = 30};
 	manager->flows.by_state[LB_FLOW_EMBRYONIC] = 1;
 	manager->flows.by_state[LB_FLOW_ESTABLISHED] = 20;
 	manager->flows.by_state[LB_FLOW_CLOSING] = 300;
@@ -126,6 +134,12 @@ void fake_manager_free(struct manager *manager)
 const struct desired *manager_desired(const struct manager *manager)
 {
 	return manager->desired;
+}
+
+bool manager_panics(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return service->id == 2;
 }
 
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec)

@@ -18,6 +18,7 @@ struct prober {
 	struct endpoint target;
 	probe_callback callback;
 	void *context;
+	unsigned int hurries;
 };
 
 struct probe_engine {
@@ -46,6 +47,13 @@ const struct check_spec *fake_probe_spec(const char *endpoint)
 	const struct prober *prober = find(endpoint);
 
 	return prober ? &prober->spec : NULL;
+}
+
+unsigned int fake_probe_hurries(const char *endpoint)
+{
+	const struct prober *prober = find(endpoint);
+
+	return prober ? prober->hurries : 0;
 }
 
 void fake_probe_report(const char *endpoint, const char *reason)
@@ -90,6 +98,12 @@ struct prober *prober_new(struct probe_engine *used, const struct check_spec *sp
 		.context = context,
 	};
 	return &used->probers[i];
+}
+
+void prober_now(struct prober *prober)
+{
+	if (prober)
+		prober->hurries++;
 }
 
 void prober_free(struct prober *prober)

@@ -58,6 +58,8 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","                        \
 	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
 	"\"too-big\":\"tell\","
+#define PLAIN_HEALTH                                                                               \
+	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"
 #define PLAIN_UDP "\"timeout-udp\":\"2m\",\"quic-id-length\":0,"
 
 static const char full_spec[] =
@@ -67,6 +69,7 @@ static const char full_spec[] =
 	"\"too-big\":\"drop\",\"check\":\"http\",\"check-path\":\"/health\","
 	"\"check-host\":\"example.org\",\"check-status\":\"200-204\",\"check-port\":8080,"
 	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\",\"rise\":3,\"fall\":4,"
+	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
 	"\"timeout-udp\":\"7s\",\"quic-id-length\":2,"
 	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\","
@@ -78,7 +81,8 @@ static const char default_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
 	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3," PLAIN_HEALTH
+	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP "\"backends\":[]}";
 
 static const char full_state[] =
@@ -86,7 +90,8 @@ static const char full_state[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://[2001:db8::10]:80\",\"tcp://[2001:db8::10]:443\"],"
 	"\"mode\":\"l2\"," PLAIN_CHOICES "\"check\":\"none\",\"check-path\":\"/\","
 	"\"check-host\":\"\",\"check-status\":\"204\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3," PLAIN_HEALTH
+	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":1,\"vip-ids\":[2,1],"
 	"\"backends\":[{\"address\":\"2001:db8::11\",\"weight\":1,\"state\":\"drain\","
@@ -95,7 +100,8 @@ static const char full_state[] =
 	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
 	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"timeout-established\":\"15m\","
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3," PLAIN_HEALTH
+	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":2,\"vip-ids\":[3],"
 	"\"backends\":[]}]}";
@@ -291,6 +297,14 @@ static void test_spec_refused(void **state)
 		{",\"timeout-closing\":\"99999999999999999999h\"", "timeout-closing",
 		 "service web: timeout-closing: 9999"},
 		{",\"rise\":0", "rise", "service web: rise: 0 is out of range"},
+		{",\"slow-start\":\"61m\"", "slow-start", "service web: slow-start: 61m is out"},
+		{",\"passive\":\"on\"", "passive", "service web: passive: there is no such"},
+		{",\"eject-max\":0", "eject-max", "service web: eject-max: 0 is out of range"},
+		{",\"eject-max\":101", "eject-max", "service web: eject-max: 101 is out of"},
+		{",\"panic-threshold\":101", "panic-threshold",
+		 "service web: panic-threshold: 101"},
+		{",\"passive\":\"eject\",\"tracking\":\"none\"", "passive",
+		 "service web: passive eject tells repeated SYNs by the flow table"},
 		{",\"fall\":1.5", "fall", "service web: fall: 1.5 is not a whole number"},
 		{",\"backends\":{}", "backends", "service web: backends: {} is not an array"},
 		{",\"backends\":[7]", "", "backend of service web: not an object"},

@@ -181,6 +181,18 @@ static void test_ranges(void **state)
 	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "rise",
 		       "service web: rise: 0 is out of range");
 	spec.check.rise = 1;
+	spec.slow_start_ms = 3600001;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "slow-start",
+		       "service web: slow-start: 3600001ms is out of range");
+	spec.slow_start_ms = 3600000;
+	spec.eject_max = 0;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "eject-max",
+		       "service web: eject-max: 0 is out of range");
+	spec.eject_max = 100;
+	spec.panic_threshold = 101;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "panic-threshold",
+		       "service web: panic-threshold: 101 is out of range");
+	spec.panic_threshold = 100;
 	spec.check.fall = 0;
 	assert_int_equal(service_spec_check(&spec, &err), -EINVAL);
 	assert_string_equal(err.field, "fall");
@@ -383,6 +395,28 @@ static void test_least_conn_counts_flows(void **state)
 	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "tracking",
 		       "service web: scheduler least-conn counts flows, which needs tracking all");
 	spec.scheduler = LB_SCHEDULER_SOURCE;
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	service_spec_clear(&spec);
+}
+
+static void test_passive_needs_syns(void **state)
+{
+	struct service_spec spec = make_service("web", "udp://198.18.0.10:80");
+	struct error err;
+
+	(void)state;
+	spec.tracking = TRACK_NONE;
+	assert_int_equal(spec.passive, PASSIVE_WATCH);
+	assert_int_equal(service_spec_check(&spec, &err), 0); /* the default is in nobody's way */
+	spec.passive = PASSIVE_EJECT;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "passive",
+		       "service web: passive eject tells repeated SYNs by the flow table, which "
+		       "needs tracking all");
+	spec.tracking = TRACK_ALL;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "passive",
+		       "service web: passive eject counts repeated SYNs: no VIP of the service is "
+		       "tcp");
+	add_vip(&spec, "tcp://198.18.0.10:80");
 	assert_int_equal(service_spec_check(&spec, &err), 0);
 	service_spec_clear(&spec);
 }
@@ -659,6 +693,7 @@ int main(void)
 		cmocka_unit_test(test_sctp),
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_least_conn_counts_flows),
+		cmocka_unit_test(test_passive_needs_syns),
 		cmocka_unit_test(test_quic_ids),
 		cmocka_unit_test(test_remove_backend_keeps_order),
 		cmocka_unit_test(test_require_backend),

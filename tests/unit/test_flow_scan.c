@@ -240,6 +240,32 @@ static void test_udp_timeout(void **state)
 	assert_true(word_at(fixture, 0, 2) == 0);
 }
 
+/* Of a backend that is given up, what waits for an answer is let go, but not too soon. */
+static void test_given_up(void **state)
+{
+	struct fixture *fixture = *state;
+	const int second = dataplane_ticks(&fixture->fake->dp.clock, LB_FLOW_EMBRYONIC, 1000);
+	const uint16_t backends[] = {BACKEND, OTHER};
+
+	fixture->fake->dp.services[SERVICE].timeout[LB_FLOW_EMBRYONIC] = (uint16_t)(2 * second);
+	flow_scan_give_up(fixture->scan, BACKEND, true);
+	for (uint32_t i = 0; i < 2; i++) {
+		put(fixture, i, 0, make_word(fixture, backends[i], LB_FLOW_EMBRYONIC, second - 1));
+		put(fixture, i, 1, make_word(fixture, backends[i], LB_FLOW_EMBRYONIC, second));
+		put(fixture, i, 2, make_word(fixture, backends[i], LB_FLOW_ESTABLISHED, 5));
+		put(fixture, i, 3, make_word(fixture, backends[i], LB_FLOW_CLOSING, 5));
+	}
+	whole_round(fixture);
+	for (uint32_t i = 0; i < 2; i++) {
+		for (uint32_t way = 0; way < 4; way++)
+			assert_int_equal(word_at(fixture, i, way) == 0, i == 0 && way == 1);
+	}
+	flow_scan_give_up(fixture->scan, BACKEND, false);
+	put(fixture, 0, 1, make_word(fixture, BACKEND, LB_FLOW_EMBRYONIC, second));
+	whole_round(fixture);
+	assert_true(word_at(fixture, 0, 1) != 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +277,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_closing_is_active_shortly, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("flow_scan", tests, NULL, NULL);

@@ -558,6 +558,24 @@ static void test_interval(void **state)
 	assert_in_range(told[3] - told[2], 180, 250);
 }
 
+/* Out of turn, but never two at once; from then on the interval counts from there. */
+static void test_now(void **state)
+{
+	struct fixture *fixture = *state;
+	const uint64_t *told = fixture->told_ms;
+
+	fixture->spec.interval_ms = 1000;
+	probe_target(fixture, &fixture->server.endpoint);
+	wait_results(fixture, 1);
+	prober_now(fixture->prober);
+	prober_now(fixture->prober);
+	wait_results(fixture, 2);
+	assert_in_range(told[1] - told[0], 0, 300);
+	wait_results(fixture, 3);
+	assert_in_range(told[2] - told[1], 450, 1300);
+	prober_now(NULL);
+}
+
 /* A probe that takes longer than the interval puts off the next one; none overlap. */
 static void test_interval_shorter_than_timeout(void **state)
 {
@@ -719,6 +737,7 @@ int main(void)
 		TEST(test_http_long_body_is_not_read_out),
 		TEST(test_http_long_body_of_a_failure),
 		TEST(test_interval),
+		TEST(test_now),
 		TEST(test_interval_shorter_than_timeout),
 		TEST(test_goes_down_and_up),
 		TEST(test_spread),

@@ -314,6 +314,36 @@ static void test_shares_by_weight(void **state)
 	}
 }
 
+/* While a backend starts slowly it has tenths of its weight: in the table and for least-conn. */
+static void test_slow_start(void **state)
+{
+	static const uint16_t weights[] = {1, 2};
+	struct fixture *fixture = *state;
+	const struct lb_backend *records = fixture->fake->dp.backends;
+	uint32_t owned[BACKENDS + 1], table;
+	void *before;
+
+	add_service(fixture, WEB, 0);
+	for (uint16_t i = 0; i < 2; i++)
+		add_backend(fixture, WEB, (uint16_t)(i + 1), weights[i]);
+	sync_ok(fixture);
+	table = table_of(fixture, WEB);
+	before = block_copy(fixture, table);
+	fixture->facts[2].tenths = 3; /* 10 to 6 */
+	sync_one_ok(fixture, WEB);
+	count_owners(&fixture->fake->dp, table_of(fixture, WEB), owned);
+	assert_in_range(owned[2], TABLE_SIZE * 6 / 16, TABLE_SIZE * 6 / 16 + 1);
+	assert_int_equal(records[1].weight * 6, records[2].weight * 10);
+	table = table_of(fixture, WEB);
+	sync_one_ok(fixture, WEB); /* nothing new: no new table */
+	assert_int_equal(table_of(fixture, WEB), table);
+	fixture->facts[2].tenths = 0;
+	sync_one_ok(fixture, WEB);
+	assert_block(fixture, table_of(fixture, WEB), before);
+	assert_int_equal(records[1].weight * 2, records[2].weight);
+	free(before);
+}
+
 static void test_records(void **state)
 {
 	struct fixture *fixture = *state;
@@ -966,6 +996,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_vips_come_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shares_by_weight, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none_eligible, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_change_flips, setup, teardown),

@@ -19,17 +19,20 @@
 	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                    \
 	"\"status\":\"up\","                                                                       \
 	"\"reason\":\"\",\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                 \
+	"\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                               \
 	"\"active-flows\":12,\"drained\":true,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"    \
 	"\"syn-retransmits\":2}"
 #define BACKEND_2                                                                                  \
 	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                    \
 	"\"status\":\"down\","                                                                     \
 	"\"reason\":\"HTTP status 503\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"       \
+	"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                               \
 	"\"active-flows\":0,\"drained\":false,\"new-flows\":40,\"packets\":400,\"bytes\":4000,"    \
 	"\"syn-retransmits\":4}"
 #define BACKEND_3                                                                                  \
 	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\"," \
 	"\"reason\":\"\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                      \
+	"\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                               \
 	"\"active-flows\":0,\"drained\":false,\"new-flows\":60,\"packets\":600,\"bytes\":6000,"    \
 	"\"syn-retransmits\":6}"
 #define DEFAULTS                                                                                   \
@@ -38,14 +41,16 @@
 	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-path\":\"/\","                             \
 	"\"check-host\":\"\",\"check-status\":\"200-399\",\"check-port\":0,"                       \
 	"\"check-interval\":\"1s\",\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,"                \
+	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
 	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
 	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
-	",\"backends\":[" BACKEND_1 "," BACKEND_2 "],\"packets\":300,\"bytes\":3000}"
+	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
+	"],\"panic\":false,\"packets\":300,\"bytes\":3000}"
 #define SERVICE_SIX                                                                                \
 	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
-	",\"backends\":[" BACKEND_3 "],\"packets\":300,\"bytes\":3000}"
+	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"packets\":300,\"bytes\":3000}"
 #define STATUS_BEGIN                                                                               \
 	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
 #define STATUS_END                                                                                 \
