@@ -580,12 +580,13 @@ static int read_backend(const cJSON *json, enum form form, const struct service_
 			struct backend_spec *ret_backend, struct error *err)
 {
 	static const char *const own[] = {"address", NULL};
-	struct backend_spec backend = {.weight = 1, .state = ADMIN_UP};
+	struct backend_spec backend;
 	char where[WHERE_MAX], text[ENDPOINT_TEXT_MAX];
 	const char *address = NULL;
 	struct error inner = {0};
 	int r;
 
+	backend_spec_init(&backend);
 	snprintf(where, sizeof(where), "backend of service %s", service->name);
 	r = json_string(json, where, "address", &address, err);
 	if (r < 0)
@@ -912,7 +913,9 @@ static int read_state_services(const cJSON *array, struct desired *desired, stru
 		desired->service_count++;
 	}
 	r = desired_check(desired, err);
-	return r < 0 ? -EINVAL : check_ids(desired, err);
+	if (r == -EEXIST) /* here it is damage */
+		r = -EINVAL;
+	return r < 0 ? r : check_ids(desired, err);
 }
 
 int config_read_state(const cJSON *json, struct desired **ret_desired, struct error *err)

@@ -57,6 +57,11 @@ void service_spec_init(struct service_spec *spec)
 	};
 }
 
+void backend_spec_init(struct backend_spec *spec)
+{
+	*spec = (struct backend_spec){.weight = 1, .state = ADMIN_UP};
+}
+
 void service_spec_clear(struct service_spec *spec)
 {
 	free(spec->vips);
@@ -705,41 +710,122 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 
 /* --- what must hold between services --- */
 
+static int refuse_second_service(const char *name, struct error *err)
+{
+	error_set(err, EEXIST, "service %s: is there already", name);
+	error_hint(err, -EEXIST, "choose another name or rm service %s", name);
+	return error_field(err, -EEXIST, "name");
+}
+
+static int refuse_second_vip(const struct service_spec *old, const struct service_spec *added,
+			     const struct vip *vip, struct error *err)
+{
+	char text[VIP_TEXT_MAX];
+
+	error_set(err, EEXIST, "service %s: VIP %s belongs to service %s", added->name,
+		  format_vip(vip, text), old->name);
+	error_hint(err, -EEXIST, "choose another port or rm service %s", old->name);
+	return error_field(err, -EEXIST, "vip");
+}
+
 static int check_services_differ(const struct service_spec *old, const struct service_spec *added,
 				 struct error *err)
 {
-	if (strcmp(old->name, added->name) == 0) {
-		error_set(err, EEXIST, "service %s: is there already", added->name);
-		error_hint(err, -EEXIST, "choose another name or rm service %s", old->name);
-		return error_field(err, -EEXIST, "name");
-	}
+	if (strcmp(old->name, added->name) == 0)
+		return refuse_second_service(added->name, err);
 	for (size_t i = 0; i < added->vip_count; i++) {
 		for (size_t j = 0; j < old->vip_count; j++) {
-			char text[VIP_TEXT_MAX];
-
-			if (!vip_equal(&added->vips[i].vip, &old->vips[j].vip))
-				continue;
-			error_set(err, EEXIST, "service %s: VIP %s belongs to service %s",
-				  added->name, format_vip(&added->vips[i].vip, text), old->name);
-			error_hint(err, -EEXIST, "choose another port or rm service %s", old->name);
-			return error_field(err, -EEXIST, "vip");
+			if (vip_equal(&added->vips[i].vip, &old->vips[j].vip))
+				return refuse_second_vip(old, added, &added->vips[i].vip, err);
 		}
 	}
 	return 0;
 }
 
-int desired_check(const struct desired *desired, struct error *err)
-{
-	for (size_t i = 1; i < desired->service_count; i++) {
-		for (size_t j = 0; j < i; j++) {
-			int r = check_services_differ(&desired->services[j], &desired->services[i],
-						      err);
+/* A service, or one VIP of it; in sorted order the earlier of two equal ones is the older. */
+struct claim {
+	const struct service_spec *service;
+	const struct vip *vip;
+};
 
-			if (r < 0)
-				return r;
-		}
+static int compare_age(const struct claim *left, const struct claim *right)
+{
+	return left->service < right->service ? -1 : left->service > right->service;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct claim *left = a, *right = b;
+	int order = strcmp(left->service->name, right->service->name);
+
+	return order ?: compare_age(left, right);
+}
+
+static int compare_vips(const void *a, const void *b)
+{
+	const struct claim *left = a, *right = b;
+	int order = memcmp(&left->vip->endpoint.address, &right->vip->endpoint.address,
+			   sizeof(left->vip->endpoint.address));
+
+	if (order == 0)
+		order = (int)left->vip->endpoint.port - (int)right->vip->endpoint.port;
+	if (order == 0)
+		order = (int)left->vip->protocol - (int)right->vip->protocol;
+	if (order == 0)
+		order = (int)left->vip->host_bits - (int)right->vip->host_bits;
+	return order ?: compare_age(left, right);
+}
+
+static int find_second_name(const struct desired *desired, struct claim *claims, struct error *err)
+{
+	for (size_t i = 0; i < desired->service_count; i++)
+		claims[i] = (struct claim){.service = &desired->services[i]};
+	qsort(claims, desired->service_count, sizeof(*claims), compare_names);
+	for (size_t i = 1; i < desired->service_count; i++) {
+		if (strcmp(claims[i - 1].service->name, claims[i].service->name) == 0)
+			return refuse_second_service(claims[i].service->name, err);
 	}
 	return 0;
+}
+
+static int find_second_vip(const struct desired *desired, struct claim *claims, struct error *err)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < desired->service_count; i++) {
+		const struct service_spec *service = &desired->services[i];
+
+		for (size_t v = 0; v < service->vip_count; v++)
+			claims[count++] = (struct claim){service, &service->vips[v].vip};
+	}
+	qsort(claims, count, sizeof(*claims), compare_vips);
+	for (size_t i = 1; i < count; i++) {
+		if (vip_equal(claims[i - 1].vip, claims[i].vip))
+			return refuse_second_vip(claims[i - 1].service, claims[i].service,
+						 claims[i].vip, err);
+	}
+	return 0;
+}
+
+/* Sorted, for there may be thousands of each and the event loop waits. */
+int desired_check(const struct desired *desired, struct error *err)
+{
+	size_t count = desired->service_count;
+	struct claim *claims;
+	int r;
+
+	if (desired->service_count == 0)
+		return 0;
+	for (size_t i = 0; i < desired->service_count; i++)
+		count += desired->services[i].vip_count;
+	claims = reallocarray(NULL, count, sizeof(*claims));
+	if (!claims)
+		return error_set(err, ENOMEM, "out of memory");
+	r = find_second_name(desired, claims, err);
+	if (r == 0)
+		r = find_second_vip(desired, claims, err);
+	free(claims);
+	return r;
 }
 
 /* --- changing --- */

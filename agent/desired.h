@@ -113,6 +113,8 @@ void desired_free(struct desired *desired);
 
 /* A spec with every default in place, no name, no VIP. */
 void service_spec_init(struct service_spec *spec);
+/* Likewise, without an address. */
+void backend_spec_init(struct backend_spec *spec);
 /* Frees what spec owns, not spec. */
 void service_spec_clear(struct service_spec *spec);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "maglev.h"
 #include "slow_start.h"
+#include "vip_list.h"
 
 /* Of a table that a former agent built. Digests are odd, or 0 for the empty table. */
 #define DIGEST_UNKNOWN 2
@@ -153,9 +153,8 @@ static uint8_t current_priority(const struct service_spec *service,
 	return lowest;
 }
 
-/* The backends that take part in the table, into sync->members. Returns how many. */
-static size_t gather_members(struct sync *sync, const struct service_spec *service,
-			     const struct backend_facts *facts)
+size_t sync_members(const struct service_spec *service, const struct backend_facts *facts,
+		    struct maglev_backend *members)
 {
 	uint8_t priority = current_priority(service, facts);
 	const struct backend_spec *backend;
@@ -165,7 +164,7 @@ static size_t gather_members(struct sync *sync, const struct service_spec *servi
 		backend = &service->backends[i];
 		if (!takes_new_flows(backend, facts) || backend->priority != priority)
 			continue;
-		sync->members[count++] = (struct maglev_backend){
+		members[count++] = (struct maglev_backend){
 			.key = endpoint_key(&backend->endpoint),
 			.weight = slow_start_weight(backend->weight, facts[backend->id].tenths),
 			.id = backend->id,
@@ -174,8 +173,7 @@ static size_t gather_members(struct sync *sync, const struct service_spec *servi
 	return count;
 }
 
-/* Names the set of members whatever their order; 0 only for none. */
-static uint64_t members_digest(const struct maglev_backend *members, size_t count)
+uint64_t sync_members_digest(const struct maglev_backend *members, size_t count)
 {
 	uint64_t digest = 0;
 	size_t i;
@@ -219,8 +217,8 @@ static double seconds_now(void)
 static int table_sync(struct sync *sync, const struct service_spec *service,
 		      const struct backend_facts *facts, struct error *err)
 {
-	size_t count = gather_members(sync, service, facts);
-	uint64_t digest = members_digest(sync->members, count);
+	size_t count = sync_members(service, facts, sync->members);
+	uint64_t digest = sync_members_digest(sync->members, count);
 	double began = seconds_now();
 	uint32_t block;
 	int ret;
@@ -397,15 +395,17 @@ static int nat_addresses_put(struct sync *sync, const struct service_spec *servi
 {
 	static const struct lb_addr unknown;
 	struct lb_vip vip = {.kind = LB_VIP_NAT};
-	const struct lb_addr *addr;
+	const struct lb_addr *addr, *former = &unknown; /* the same in a row, as a rule */
 	struct lb_vip_prefix_key key = {.prefix_length = DATAPLANE_VIP_BITS};
 	size_t i, v;
 	int ret = 0;
 
 	for (i = 0; service->mode == LB_MODE_NAT && i < service->backend_count; i++) {
 		addr = &facts[service->backends[i].id].local_addr;
-		if (memcmp(addr, &unknown, sizeof(unknown)) == 0)
+		if (memcmp(addr, &unknown, sizeof(unknown)) == 0 ||
+		    memcmp(addr, former, sizeof(*former)) == 0)
 			continue;
+		former = addr;
 		key.vip.addr = *addr;
 		for (v = 0; ret == 0 && v < service->vip_count; v++) {
 			key.vip.l4_proto = service->vips[v].vip.protocol;
@@ -432,29 +432,6 @@ int sync_service(struct sync *sync, const struct service_spec *service,
 
 /* --- VIPs --- */
 
-static struct lb_vip_prefix_key vip_key(const struct vip *vip)
-{
-	return (struct lb_vip_prefix_key){
-		.prefix_length = DATAPLANE_VIP_BITS - vip->host_bits,
-		.vip =
-			{
-				.addr = lb_addr_of(&vip->endpoint.address),
-				.port = htons(vip->endpoint.port),
-				.l4_proto = vip->protocol,
-			},
-	};
-}
-
-/* Where echo requests to the VIP's addresses are looked for. */
-static struct lb_vip_prefix_key echo_key(const struct vip *vip)
-{
-	struct lb_vip_prefix_key key = vip_key(vip);
-
-	key.vip.port = 0;
-	key.vip.l4_proto = address_is_ipv4(&vip->endpoint.address) ? IPPROTO_ICMP : IPPROTO_ICMPV6;
-	return key;
-}
-
 static int vips_put(struct sync *sync, const struct service_spec *service, struct error *err)
 {
 	static const struct lb_vip echo = {.kind = LB_VIP_ECHO};
@@ -465,11 +442,11 @@ static int vips_put(struct sync *sync, const struct service_spec *service, struc
 
 	for (i = 0; ret == 0 && i < service->vip_count; i++) {
 		vip.vip = service->vips[i].id;
-		key = vip_key(&service->vips[i].vip);
+		key = vip_list_key(&service->vips[i].vip);
 		ret = sync->dp->ops->vip_put(sync->dp, &key, &vip, err);
 		if (ret)
 			break;
-		key = echo_key(&service->vips[i].vip);
+		key = vip_list_echo_key(&service->vips[i].vip);
 		ret = sync->dp->ops->vip_put(sync->dp, &key, &echo, err);
 	}
 	return ret;
@@ -495,77 +472,41 @@ static void switch_throw(uint32_t *place, bool on)
 
 struct vip_sweep {
 	struct sync *sync;
-	const struct desired *desired;
-	const struct backend_facts *facts;
+	const struct vip_list *wanted;
 	struct error *err;
 	int ret;
 };
 
-static bool nat_wanted(const struct service_spec *service, const struct lb_vip_prefix_key *key,
-		       const struct backend_facts *facts)
-{
-	const struct lb_addr *addr = &key->vip.addr;
-	size_t i;
-
-	if (!service_translates(service, key->vip.l4_proto))
-		return false;
-	for (i = 0; i < service->backend_count; i++) {
-		if (memcmp(&facts[service->backends[i].id].local_addr, addr, sizeof(*addr)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool echo_wanted(const struct service_spec *service, const struct lb_vip_prefix_key *key)
-{
-	struct lb_vip_prefix_key wanted;
-	size_t i;
-
-	for (i = 0; i < service->vip_count; i++) {
-		wanted = echo_key(&service->vips[i].vip);
-		if (memcmp(&wanted, key, sizeof(wanted)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool vip_wanted(const struct service_spec *service, const struct lb_vip_prefix_key *key,
-		       const struct lb_vip *vip)
-{
-	struct lb_vip_prefix_key wanted;
-	size_t i;
-
-	for (i = 0; i < service->vip_count; i++) {
-		wanted = vip_key(&service->vips[i].vip);
-		if (vip->service == service->id && vip->vip == service->vips[i].id &&
-		    memcmp(&wanted, key, sizeof(wanted)) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* What it is shown goes with the removal, so the counters' index is noted before. They go back to
- * zero only once no packet can be counted there: a VIP that stays keeps its own. */
+/*
+ * What it is shown goes with the removal, so the counters' index is noted before. They go back to
+ * zero only once no packet can be counted there: a VIP that stays keeps its own. One that passes
+ * to another service stays too, to be replaced when that is ready: no packet may miss it.
+ */
 static void sweep_vip(void *context, const struct lb_vip_prefix_key *key, const struct lb_vip *vip)
 {
 	const bool counted = vip->kind == LB_VIP_SERVICE;
 	const uint16_t vip_id = vip->vip;
 	struct vip_sweep *sweep = context;
-	const struct service_spec *service;
-	size_t i;
+	const struct lb_vip *wanted = vip_list_find(sweep->wanted, key);
 
-	for (i = 0; i < sweep->desired->service_count; i++) {
-		service = &sweep->desired->services[i];
-		if (vip->kind == LB_VIP_NAT    ? nat_wanted(service, key, sweep->facts)
-		    : vip->kind == LB_VIP_ECHO ? echo_wanted(service, key)
-					       : vip_wanted(service, key, vip))
-			return;
-	}
-	if (sweep->ret)
+	if (sweep->ret || (wanted && wanted->vip == vip_id))
 		return;
 	sweep->ret = sweep->sync->dp->ops->vip_remove(sweep->sync->dp, key, sweep->err);
 	if (sweep->ret == 0 && counted)
 		sweep->sync->dp->ops->vip_stats_reset(sweep->sync->dp, vip_id);
+}
+
+static int vips_clear(struct sync *sync, const struct desired *desired,
+		      const struct backend_facts *facts, struct error *err)
+{
+	struct vip_list *wanted = vip_list_new(desired, facts);
+	struct vip_sweep sweep = {sync, wanted, err, 0};
+
+	if (!wanted)
+		return error_set(err, ENOMEM, "out of memory");
+	sync->dp->ops->vip_each(sync->dp, sweep_vip, &sweep);
+	vip_list_free(wanted);
+	return sweep.ret;
 }
 
 /* --- QUIC server IDs --- */
@@ -679,14 +620,12 @@ static void clear_unused(struct sync *sync, const struct used *used)
 static int sync_desired(struct sync *sync, const struct desired *desired,
 			const struct backend_facts *facts, struct error *err)
 {
-	struct vip_sweep sweep = {sync, desired, facts, err, 0};
 	bool prefixes = has_prefix(desired);
 	size_t i;
 	int ret;
 
 	/* Old VIPs first: their places in the map are needed. */
-	sync->dp->ops->vip_each(sync->dp, sweep_vip, &sweep);
-	ret = sweep.ret ?: quic_clear(sync, desired, err);
+	ret = vips_clear(sync, desired, facts, err) ?: quic_clear(sync, desired, err);
 	if (prefixes)
 		switch_throw(&sync->dp->switches->vip_prefixes, true);
 	for (i = 0; ret == 0 && i < desired->service_count; i++) {

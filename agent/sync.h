@@ -10,6 +10,7 @@
  */
 #include "dataplane.h"
 #include "desired.h"
+#include "maglev.h"
 
 /* What is known of a backend, by its index. */
 struct backend_facts {
@@ -33,6 +34,14 @@ int sync_all(struct sync *sync, const struct desired *desired, const struct back
 /* One service's backends and table, after facts changed. */
 int sync_service(struct sync *sync, const struct service_spec *service,
 		 const struct backend_facts *facts, struct error *err);
+
+/* The backends that make a service's table, as Maglev takes them, into members, which has room
+ * for all of the service. Returns how many. Pure. */
+size_t sync_members(const struct service_spec *service, const struct backend_facts *facts,
+		    struct maglev_backend *members);
+
+/* Names a set of members, whatever their order: sets of one digest make one table. 0: none. */
+uint64_t sync_members_digest(const struct maglev_backend *members, size_t count);
 
 /* Slots of its service's table that a backend owns. */
 uint32_t sync_slots(const struct sync *sync, uint16_t backend_id);

@@ -492,6 +492,26 @@ static void test_removed_service(void **state)
 	assert_table(fixture, service(fixture, DNS));
 }
 
+/* A VIP that passes to another service is replaced in one step: no packet misses it. */
+static void test_vip_passes_to_another_service(void **state)
+{
+	struct fixture *fixture = *state;
+	struct vip_spec moved;
+
+	add_service(fixture, WEB, 2);
+	add_service(fixture, DNS, 2);
+	sync_ok(fixture);
+	moved = service(fixture, WEB)->vips[0];
+	service(fixture, WEB)->vips[0] = service(fixture, DNS)->vips[0];
+	service(fixture, DNS)->vips[0] = moved;
+	fixture->fake->vip_remove_error = EPERM;
+	sync_ok(fixture);
+	assert_int_equal(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80)->service, DNS);
+	assert_int_equal(find_vip(fixture, "198.18.0.1", IPPROTO_TCP, 80)->vip, WEB);
+	assert_int_equal(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80)->service, WEB);
+	assert_int_equal(fixture->fake->vip_stats_resets, 0);
+}
+
 /* A VIP that cannot be removed still serves: its counters are not another's yet. */
 static void test_removal_fails(void **state)
 {
@@ -1003,6 +1023,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_same_members_stay, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_backend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_service, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_vip_passes_to_another_service, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_removal_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nat_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted_block_stays, setup, teardown),
