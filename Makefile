@@ -70,9 +70,10 @@ lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone, cla
 fmt: ## format the C code in place
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: deps ## print the data plane's cost per packet beside a bare XDP_TX program
-	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_bench
+bench: deps ## print the data plane's cost per packet beside a bare XDP_TX program, and the control plane's
+	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_bench $(O)/tests/bench/lb_control
 	$(Q)$(O)/tests/bench/lb_bench
+	$(Q)$(O)/tests/bench/lb_control
 
 install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by uninstall
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin share/man/man1 share/man/man8 \
@@ -203,16 +204,25 @@ TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c a
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
-TEST_manager    := agent/manager.c agent/backend_run.c agent/service_run.c agent/pool.c \
-                   agent/passive.c agent/slow_start.c agent/config.c agent/desired.c agent/ids.c \
-                   agent/health.c agent/sync.c agent/maglev.c agent/flow_scan.c agent/dataplane.c \
-                   tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
+TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
+                   agent/by_address.c agent/pool.c agent/passive.c agent/slow_start.c agent/plan.c \
+                   agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
+                   agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
+                   agent/dataplane.c tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
 TEST_service_run := $(TEST_manager)
-TEST_sync       := agent/sync.c agent/maglev.c agent/dataplane.c agent/desired.c \
+TEST_by_address := agent/by_address.c agent/maglev.c
+TEST_document   := agent/document.c agent/match.c agent/config.c agent/desired.c \
+                   tests/unit/random_desired.c
+TEST_diff       := agent/diff.c $(TEST_document)
+TEST_plan       := agent/plan.c agent/stage.c agent/sync.c agent/vip_list.c agent/maglev.c \
+                   agent/slow_start.c agent/dataplane.c agent/ids.c $(TEST_diff) \
+                   tests/unit/fake_dataplane.c
+TEST_sync       := agent/sync.c agent/vip_list.c agent/maglev.c agent/dataplane.c agent/desired.c \
                    agent/slow_start.c tests/unit/fake_dataplane.c
 TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) agent/desired.c \
-                   agent/dataplane.c agent/links.c agent/sync.c agent/maglev.c agent/slow_start.c \
+                   agent/dataplane.c agent/links.c agent/sync.c agent/vip_list.c agent/maglev.c \
+                   agent/slow_start.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
@@ -257,6 +267,13 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
+
+$(O)/tests/bench/lb_control: $(call objects,tests/bench/control/lb_control.c \
+		tests/unit/fake_dataplane.c $(COMMON_SRC) $(addprefix agent/,config.c dataplane.c \
+		desired.c diff.c document.c ids.c maglev.c match.c plan.c slow_start.c sync.c vip_list.c))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 

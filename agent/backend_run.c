@@ -404,6 +404,7 @@ static int run_start(struct manager *manager, const struct service_spec *service
 		.service_id = service->id,
 		.check = service->check,
 	};
+	by_address_add(manager->by_address, &spec->endpoint.address, spec->id);
 	manager->facts[spec->id] = (struct backend_facts){0};
 	run_adopt(manager, run);
 	/* It joins others; where nobody is yet, all begin alike. */
@@ -422,6 +423,7 @@ void run_end(struct manager *manager, uint16_t id)
 	log_info("backend removed", "backend", format_endpoint(&run->spec.endpoint, endpoint));
 	prober_free(run->prober);
 	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
+	by_address_remove(manager->by_address, id);
 	*run = (struct backend_run){.rests_until = flow_scan_rounds(manager->scan) + 2};
 	manager->facts[id] = (struct backend_facts){0};
 	flow_scan_give_up(manager->scan, id, false);

@@ -73,8 +73,20 @@ static int fill_service(struct pools *pools, struct service_spec *service, struc
 	return ret;
 }
 
-int ids_assign(struct desired *desired, const struct dataplane_sizes *sizes, const bool *resting,
-	       struct error *err)
+/* A VIP that is gone is so before new ones come: its index is free. */
+static void mark_former(struct pools *pools, const struct desired *former)
+{
+	size_t i, b;
+
+	for (i = 0; i < former->service_count; i++) {
+		pool_mark(&pools->services, former->services[i].id);
+		for (b = 0; b < former->services[i].backend_count; b++)
+			pool_mark(&pools->backends, former->services[i].backends[b].id);
+	}
+}
+
+int ids_assign(struct desired *desired, const struct desired *former,
+	       const struct dataplane_sizes *sizes, const bool *resting, struct error *err)
 {
 	struct pools pools = {0};
 	uint32_t id;
@@ -88,6 +100,8 @@ int ids_assign(struct desired *desired, const struct dataplane_sizes *sizes, con
 		ret = pool_init(&pools.backends, sizes->backends, err);
 	for (id = 1; ret == 0 && id <= sizes->backends; id++)
 		pools.backends.taken[id] = resting[id];
+	if (ret == 0 && former)
+		mark_former(&pools, former);
 	for (i = 0; ret == 0 && i < desired->service_count; i++)
 		mark_service(&pools, &desired->services[i]);
 	for (i = 0; ret == 0 && i < desired->service_count; i++)

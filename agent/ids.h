@@ -11,11 +11,12 @@
 #include "desired.h"
 
 /*
- * Gives every service, VIP and backend of desired that has none (0) an index. resting[id] is true
- * for backends' indices that may not be given out yet. -E2BIG: there is no room; desired is then
- * to be thrown away.
+ * Gives every service, VIP and backend of desired that has none (0) an index. None is one of the
+ * services or backends of former (NULL: there is none): while desired takes its place in the data
+ * plane, both are there. Nor is it a backend's for which resting[id] is true. -E2BIG: there is no
+ * room; desired is then to be thrown away.
  */
-int ids_assign(struct desired *desired, const struct dataplane_sizes *sizes, const bool *resting,
-	       struct error *err);
+int ids_assign(struct desired *desired, const struct desired *former,
+	       const struct dataplane_sizes *sizes, const bool *resting, struct error *err);
 
 #endif

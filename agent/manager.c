@@ -16,39 +16,14 @@
 
 /* --- what others tell --- */
 
-static void note_sync(struct manager *manager, int ret, const struct error *err)
-{
-	if (ret == 0) {
-		manager->sync_error.message[0] = '\0';
-		return;
-	}
-	manager->sync_error = *err;
-	log_error("data plane out of sync", "error", err->message, "hint", err->hint);
-}
-
-void service_changed(struct manager *manager, uint16_t service_id)
-{
-	struct error err;
-
-	service_settle(manager, manager->service_by_id[service_id]);
-	note_sync(manager,
-		  sync_service(manager->sync, manager->service_by_id[service_id], manager->facts,
-			       &err),
-		  &err);
-}
-
 static void on_nexthop(void *context, const struct address *address, const struct nexthop *hop)
 {
 	struct manager *manager = context;
-	struct backend_run *run;
-	uint32_t id;
+	uint16_t id = by_address_first(manager->by_address, address);
 
-	for (id = 1; id <= manager->dp->sizes.backends; id++) {
-		run = &manager->runs[id];
-		if (!run->used || !address_equal(&run->spec.endpoint.address, address))
-			continue;
-		run_hop(manager, run, hop);
-		service_changed(manager, run->service_id);
+	for (; id; id = by_address_next(manager->by_address, id)) {
+		run_hop(manager, &manager->runs[id], hop);
+		service_changed(manager, manager->runs[id].service_id);
 	}
 }
 
@@ -145,7 +120,7 @@ static int assign_ids(const struct manager *manager, struct desired *next, struc
 		return error_set(err, ENOMEM, "out of memory");
 	for (id = 1; id <= manager->dp->sizes.backends; id++)
 		resting[id] = manager->runs[id].rests_until > rounds;
-	ret = ids_assign(next, &manager->dp->sizes, resting, err);
+	ret = ids_assign(next, manager->desired, &manager->dp->sizes, resting, err);
 	free(resting);
 	return ret;
 }
@@ -239,17 +214,56 @@ static void roll_back(struct manager *manager, struct desired *former)
 	desired_free(refused);
 }
 
-int manager_commit(struct manager *manager, struct desired *next, struct error *err)
+/* Makes next fit to follow the present state, or refuses it. */
+static int prepare(const struct manager *manager, struct desired *next, struct error *err)
 {
-	struct desired *former = manager->desired;
 	int ret;
 
-	next->generation = former->generation + 1;
+	next->generation = manager->desired->generation + 1;
 	ret = desired_check(next, err);
 	if (ret == 0)
 		ret = check_all_replies(manager, next, err);
-	if (ret == 0)
-		ret = assign_ids(manager, next, err);
+	return ret ? ret : assign_ids(manager, next, err);
+}
+
+static struct plan_input plan_input(const struct manager *manager)
+{
+	return (struct plan_input){
+		.facts = manager->facts,
+		.flows = flow_scan_counts(manager->scan)->active,
+		.counted = flow_scan_rounds(manager->scan) > 0,
+		.backends = manager->dp->sizes.backends,
+		.table_size = manager->dp->sizes.table_size,
+	};
+}
+
+int manager_plan(const struct manager *manager, struct desired *next, struct plan **ret_plan,
+		 struct error *err)
+{
+	const struct plan_input input = plan_input(manager);
+	int ret = prepare(manager, next, err);
+
+	return ret ? ret : plan_make(&input, manager->desired, next, ret_plan, err);
+}
+
+int manager_stage(const struct manager *manager, struct desired *target, double limit,
+		  enum stage_outcome *ret_outcome, struct desired **ret_next, struct error *ret_why,
+		  struct error *err)
+{
+	const struct plan_input input = plan_input(manager);
+	int ret = prepare(manager, target, err);
+
+	if (ret)
+		return ret;
+	return stage_next(&input, manager->desired, target, limit, ret_outcome, ret_next, ret_why,
+			  err);
+}
+
+int manager_commit(struct manager *manager, struct desired *next, struct error *err)
+{
+	struct desired *former = manager->desired;
+	int ret = prepare(manager, next, err);
+
 	if (ret == 0)
 		ret = persist(manager, next, err);
 	if (ret) {
@@ -329,15 +343,17 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	int ret;
 
 	manager->service_by_id = calloc(services, sizeof(*manager->service_by_id));
+	manager->stale = calloc(services, sizeof(*manager->stale));
 	manager->runs = calloc(backends, sizeof(*manager->runs));
+	manager->by_address = by_address_new(manager->dp->sizes.backends);
 	manager->facts = calloc(backends, sizeof(*manager->facts));
 	manager->service_runs = calloc(services, sizeof(*manager->service_runs));
 	manager->sync = sync_new(manager->dp);
 	manager->scan = flow_scan_new(manager->dp);
 	manager->probes = probe_engine_new(manager->loop);
-	if (!manager->service_by_id || !manager->runs || !manager->facts || !manager->sync ||
-	    !manager->scan || !manager->probes || !manager->service_runs ||
-	    !service_watch_init(&manager->watch, manager->dp))
+	if (!manager->service_by_id || !manager->stale || !manager->runs || !manager->by_address ||
+	    !manager->facts || !manager->service_runs || !manager->sync || !manager->scan ||
+	    !manager->probes || !service_watch_init(&manager->watch, manager->dp))
 		return error_set(err, ENOMEM, "out of memory");
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 	if (ret == 0)
@@ -362,6 +378,13 @@ static void on_failed_closed(uv_handle_t *handle)
 	manager_free(handle->data);
 }
 
+static void on_due_closed(uv_handle_t *handle)
+{
+	struct manager *manager = handle->data;
+
+	uv_close((uv_handle_t *)&manager->housekeeping, on_failed_closed);
+}
+
 int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		struct desired *desired, struct manager **ret_manager, struct error *err)
 {
@@ -379,6 +402,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	manager->desired = desired;
 	uv_timer_init(loop, &manager->housekeeping);
 	manager->housekeeping.data = manager;
+	sync_due_init(manager);
 	ret = manager_allocate(manager, err);
 	/* Flows of a former agent may name backends that are no longer desired. */
 	for (id = 1; ret == 0 && id <= dp->sizes.backends; id++)
@@ -394,7 +418,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		ret = reconcile(manager, err);
 	if (ret) {
 		stop_runs(manager);
-		uv_close((uv_handle_t *)&manager->housekeeping, on_failed_closed);
+		uv_close((uv_handle_t *)&manager->due, on_due_closed);
 		return ret;
 	}
 	uv_timer_start(&manager->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
@@ -405,6 +429,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 void manager_stop(struct manager *manager)
 {
 	stop_runs(manager);
+	uv_close((uv_handle_t *)&manager->due, NULL);
 	uv_close((uv_handle_t *)&manager->housekeeping, NULL);
 }
 
@@ -416,7 +441,9 @@ void manager_free(struct manager *manager)
 	flow_scan_free(manager->scan);
 	desired_free(manager->desired);
 	free(manager->service_by_id);
+	free(manager->stale);
 	free(manager->runs);
+	by_address_free(manager->by_address);
 	free(manager->facts);
 	free(manager->service_runs);
 	service_watch_clear(&manager->watch);

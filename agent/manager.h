@@ -12,6 +12,7 @@
 #include "desired.h"
 #include "flow_scan.h"
 #include "links.h"
+#include "stage.h"
 
 struct manager;
 
@@ -68,6 +69,19 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 
 /* Its service has so few backends up that those that are down get flows all the same. */
 bool manager_panics(const struct manager *manager, const struct service_spec *service);
+
+/*
+ * What manager_commit() would do with next, which gets its indices and stays the caller's. Refused
+ * as there, but for what only the disk or the kernel can refuse. Nothing changes.
+ */
+int manager_plan(const struct manager *manager, struct desired *next, struct plan **ret_plan,
+		 struct error *err);
+
+/* The next step from the present state to target (stage.h), likewise. -EAGAIN: flows have not been
+ * counted yet. */
+int manager_stage(const struct manager *manager, struct desired *target, double limit,
+		  enum stage_outcome *ret_outcome, struct desired **ret_next, struct error *ret_why,
+		  struct error *err);
 
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec);
 

@@ -2,8 +2,10 @@
 #ifndef SLUICE_MANAGER_INTERNAL_H
 #define SLUICE_MANAGER_INTERNAL_H
 
-/* What manager.c, backend_run.c and service_run.c share; nobody else includes it. */
+/* What manager.c, manager_sync.c, backend_run.c and service_run.c share; nobody else includes it.
+ */
 #include "backend_run.h"
+#include "by_address.h"
 #include "manager.h"
 #include "service_run.h"
 #include "sync.h"
@@ -26,6 +28,7 @@ struct manager {
 	struct desired *desired;
 	struct service_spec **service_by_id; /* into desired */
 	struct backend_run *runs;            /* [backend index] */
+	struct by_address *by_address;       /* runs that are used */
 	struct service_run *service_runs;    /* [service index] */
 	struct service_watch watch;
 	struct backend_facts *facts; /* [backend index] */
@@ -37,11 +40,19 @@ struct manager {
 	void (*on_links)(void *context); /* NULL: nobody wants to know */
 	void *on_links_context;
 	uv_timer_t housekeeping;
+	uv_timer_t due;         /* of manager_sync.c: services are to be synced */
+	bool *stale;            /* [service index]: it is one of them */
+	uint64_t rest_until_ns; /* not before then */
 	double sync_seconds;
 	struct error sync_error; /* message empty: in sync */
 };
 
-/* Takes what is known of a service's backends to the data plane. */
+/* Has what is known of a service's backends taken to the data plane, soon. */
 void service_changed(struct manager *manager, uint16_t service_id);
+
+/* Remembers what came of a sync, and says so if it failed. */
+void note_sync(struct manager *manager, int ret, const struct error *err);
+
+void sync_due_init(struct manager *manager);
 
 #endif

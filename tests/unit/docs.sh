@@ -76,7 +76,7 @@ column docs/operate.md status 1 >"$scratch/documented"
 same "operate.md explains every status" "$scratch/statuses" "$scratch/documented"
 
 # What `rm backend` does to flows without --deadline must be found wherever it is explained.
-limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api_services.c) / 1000))s
+limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api_call.c) / 1000))s
 missing=
 grep -q "\`?deadline=$limit\` (the default)" docs/api.md || missing+=$'\n'docs/api.md
 grep -q "\`rm\` drains.* $limit if you give none" docs/operate.md || missing+=$'\n'docs/operate.md
@@ -95,10 +95,10 @@ code() {
 	awk '/^ *```/ {fence = !fence; next} !fence && !/^    /' "$1" | grep -oE '`[^`]+`' | tr -d '`'
 }
 
-# shown PREFIX PAGE: its lines of code that begin so, up to a pipe or the next command; not those
+# shown PREFIX PAGE: its lines of code that begin so, up to a pipe, a redirection or the next command; not those
 # that leave something out.
 shown() {
-	code "$2" | grep -E "^$1( |\$)" | sed -E 's/ *([|;&].*)$//' | grep -vE '\.\.\.' | sort -u
+	code "$2" | grep -E "^$1( |\$)" | sed -E 's/ *([|;&>].*)$//' | grep -vE '\.\.\.' | sort -u
 }
 
 # accepted LINE: lbctl's parser takes it. The agent it asks does not exist.
@@ -117,7 +117,7 @@ while read -r page line; do
 	accepted "$line" || refused+=$'\n'"$page: $line: $(head -n 1 "$scratch/stderr")"
 done < <(
 	for page in "${pages[@]}"; do shown lbctl "$page" | grep -v '^lbctl$' | sed "s|^|$page |"; done
-	grep -hE '^lbctl ' docs/man/*.[18] | sed -E 's/ *\|.*//; s|^|docs/man |'
+	grep -hE '^lbctl ' docs/man/*.[18] | sed -E 's/ *[|>].*//; s|^|docs/man |'
 )
 ((commands > 0)) || refused="no command found"
 verdict "lbctl accepts all $commands commands that pages show" "$refused"

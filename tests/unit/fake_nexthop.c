@@ -19,6 +19,7 @@ struct entry {
 };
 
 struct nexthop_table {
+	uv_loop_t *loop;
 	nexthop_callback callback;
 	void *context;
 	struct entry entries[ADDRESSES_MAX];
@@ -73,6 +74,7 @@ void fake_nexthop_tell(const char *address, const struct nexthop *hop)
 	assert_true(entry->watchers > 0);
 	entry->hop = *hop;
 	table.callback(table.context, &entry->address, hop);
+	uv_run(table.loop, UV_RUN_NOWAIT);
 }
 
 unsigned int fake_nexthop_watchers(const char *address)
@@ -83,6 +85,7 @@ unsigned int fake_nexthop_watchers(const char *address)
 void fake_nexthop_tell_links(void)
 {
 	table.on_links(table.on_links_context);
+	uv_run(table.loop, UV_RUN_NOWAIT);
 }
 
 /* --- nexthop.h --- */
@@ -102,10 +105,10 @@ void nexthop_on_links(struct nexthop_table *told, void (*changed)(void *context)
 int nexthop_table_new(uv_loop_t *loop, nexthop_callback callback, void *context,
 		      struct nexthop_table **ret_table, struct error *err)
 {
-	(void)loop;
 	(void)err;
 	if (!fake_nexthop_keep_routes)
 		table = (struct nexthop_table){0};
+	table.loop = loop;
 	table.callback = callback;
 	table.context = context;
 	*ret_table = &table;

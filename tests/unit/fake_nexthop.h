@@ -14,7 +14,7 @@ extern bool fake_nexthop_keep_routes;
 /* From now on packets to address have this source; NULL: there is no route. */
 void fake_nexthop_route(const char *address, const char *source);
 
-/* Calls the callback as the loop would. */
+/* Calls the callback as the loop would, whose turn then ends. */
 void fake_nexthop_tell(const char *address, const struct nexthop *hop);
 
 /* As if links had changed; there are none. */

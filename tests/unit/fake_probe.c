@@ -22,6 +22,7 @@ struct prober {
 };
 
 struct probe_engine {
+	uv_loop_t *loop;
 	struct prober probers[PROBERS_MAX];
 };
 
@@ -64,14 +65,14 @@ void fake_probe_report(const char *endpoint, const char *reason)
 	assert_non_null(prober);
 	snprintf(result.reason, sizeof(result.reason), "%s", reason ? reason : "");
 	prober->callback(prober->context, &result);
+	uv_run(engine.loop, UV_RUN_NOWAIT);
 }
 
 /* --- probe.h --- */
 
 struct probe_engine *probe_engine_new(uv_loop_t *loop)
 {
-	(void)loop;
-	engine = (struct probe_engine){0};
+	engine = (struct probe_engine){.loop = loop};
 	return &engine;
 }
 

@@ -113,6 +113,31 @@ static void words_and_flags_come_in_any_order(void **state)
 	}
 }
 
+static void plan_goes_before_what_changes(void **state)
+{
+	struct parsed parsed;
+
+	(void)state;
+	parse(&parsed, "plan add backend web 198.18.1.11 --weight 2");
+	assert_int_equal(parsed.result, 0);
+	assert_true(parsed.invocation.plan);
+	assert_ptr_equal(parsed.invocation.command->run, add_backend);
+	assert_string_equal(parsed.invocation.arguments[0], "web");
+	options_free(parsed.options);
+	parse(&parsed, "apply -f state.json");
+	assert_int_equal(parsed.result, 0);
+	assert_false(parsed.invocation.plan);
+	assert_string_equal(options_value(parsed.options, FLAG_FILE), "state.json");
+	options_free(parsed.options);
+	assert_refused("plan", "VERB is missing");
+	assert_refused("plan show", "plan: show changes nothing");
+	assert_refused("plan plan rm service web", "plan: plan changes nothing");
+	assert_refused("plan rm service", "SERVICE is missing");
+	assert_refused("apply", "a flag is missing: --file");
+	assert_refused("show -f x", "show takes no --file");
+	assert_refused("show -x", "unknown flag -x");
+}
+
 static void two_dashes_end_the_flags(void **state)
 {
 	struct parsed parsed;
@@ -231,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flags_become_the_body),
 		cmocka_unit_test(words_and_flags_come_in_any_order),
+		cmocka_unit_test(plan_goes_before_what_changes),
 		cmocka_unit_test(two_dashes_end_the_flags),
 		cmocka_unit_test(help_needs_no_arguments),
 		cmocka_unit_test(wrong_usage_is_named),

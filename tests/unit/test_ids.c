@@ -61,7 +61,7 @@ static void assert_assigned(struct desired *desired, const bool *resting)
 {
 	struct error err = {0};
 
-	assert_int_equal(ids_assign(desired, &sizes, resting, &err), 0);
+	assert_int_equal(ids_assign(desired, NULL, &sizes, resting, &err), 0);
 	assert_string_equal(err.message, "");
 }
 
@@ -69,7 +69,7 @@ static void assert_no_room(struct desired *desired, const char *message, const c
 {
 	struct error err = {0};
 
-	assert_int_equal(ids_assign(desired, &sizes, none_rest, &err), -E2BIG);
+	assert_int_equal(ids_assign(desired, NULL, &sizes, none_rest, &err), -E2BIG);
 	assert_string_equal(err.message, message);
 	assert_non_null(strstr(err.hint, flag));
 	desired_free(desired);
@@ -165,7 +165,7 @@ static void test_resting_takes_room(void **state)
 	(void)state;
 	for (uint16_t port = 1; port <= BACKENDS; port++)
 		add_backend(&desired->services[0], port, 0);
-	assert_int_equal(ids_assign(desired, &sizes, resting, &err), -E2BIG);
+	assert_int_equal(ids_assign(desired, NULL, &sizes, resting, &err), -E2BIG);
 	desired_free(desired);
 }
 
@@ -223,7 +223,7 @@ static void test_random_histories(void **state)
 		change_backends(&before->services[0], resting, &seed, &next_port);
 		after = desired_clone(before);
 		assert_non_null(after);
-		if (ids_assign(after, &sizes, resting, &err) == 0) {
+		if (ids_assign(after, NULL, &sizes, resting, &err) == 0) {
 			check_backends(&before->services[0], &after->services[0], resting);
 			desired_free(desired);
 			desired = after;
@@ -237,12 +237,35 @@ static void test_random_histories(void **state)
 	desired_free(desired);
 }
 
+/* In one change a service and its backend go and others come: none takes over an index, but a VIP's
+ * is free. */
+static void test_former_ones_are_taken(void **state)
+{
+	struct desired *former = make_desired(), *next = make_desired();
+	struct error err;
+
+	(void)state;
+	add_backend(&former->services[0], 80, 0);
+	add_backend(&next->services[0], 81, 0);
+	assert_int_equal(ids_assign(former, NULL, &sizes, none_rest, &err), 0);
+	assert_int_equal(ids_assign(next, former, &sizes, none_rest, &err), 0);
+	assert_int_not_equal(next->services[0].id, former->services[0].id);
+	assert_int_not_equal(next->services[0].backends[0].id, former->services[0].backends[0].id);
+	assert_int_equal(next->services[0].vips[0].id, former->services[0].vips[0].id);
+	desired_free(former);
+	desired_free(next);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_assigns_and_keeps),  cmocka_unit_test(test_skips_resting),
-		cmocka_unit_test(test_index_beyond_limit), cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_resting_takes_room), cmocka_unit_test(test_random_histories),
+		cmocka_unit_test(test_assigns_and_keeps),
+		cmocka_unit_test(test_skips_resting),
+		cmocka_unit_test(test_index_beyond_limit),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_resting_takes_room),
+		cmocka_unit_test(test_random_histories),
+		cmocka_unit_test(test_former_ones_are_taken),
 	};
 
 	return cmocka_run_group_tests_name("ids", tests, NULL, NULL);

@@ -920,9 +920,81 @@ static void test_restart_with_tunnels(void **state)
 	assert_int_equal(record("web", "198.18.1.11:80")->spread_bits, 0);
 }
 
+/* --- planned, not done --- */
+
+static void test_a_plan_changes_nothing(void **state)
+{
+	struct backend_view before;
+	struct plan *plan = NULL;
+	struct desired *next;
+	unsigned int saved;
+	struct error err;
+
+	(void)state;
+	web_up(CHECK_NONE);
+	before = view_of("web", "198.18.1.11:80");
+	saved = saves;
+	next = change();
+	put_backend(next, "web", "198.18.1.12:80");
+	assert_int_equal(manager_plan(fx.manager, next, &plan, &err), 0);
+	assert_int_equal(plan->service_count, 1);
+	assert_int_equal(plan->services[0].backends[0].slots_before, 251);
+	assert_in_range(plan->services[0].backends[1].slots_after, 125, 126);
+	assert_int_equal(saves, saved);
+	assert_int_equal(manager_desired(fx.manager)->services[0].backend_count, 1);
+	assert_true(view_of("web", "198.18.1.11:80").share == before.share);
+	plan_free(plan);
+	/* What was planned can be committed. */
+	commit_ok(next);
+	resolve("198.18.1.12", OWN);
+	assert_status("web", "198.18.1.12:80", BACKEND_UP, "");
+	assert_in_range((int)(251 * view_of("web", "198.18.1.12:80").share + 0.5), 125, 126);
+}
+
+static void test_a_plan_refuses_what_a_commit_does(void **state)
+{
+	struct plan *plan = NULL;
+	struct desired *next;
+	struct error err;
+
+	(void)state;
+	web_up(CHECK_NONE);
+	next = change();
+	put_service(next, "other", "tcp://198.18.0.11:80", CHECK_NONE);
+	desired_service(next, "other")->vips[0].vip =
+		manager_desired(fx.manager)->services[0].vips[0].vip;
+	assert_int_equal(manager_plan(fx.manager, next, &plan, &err), -EEXIST);
+	assert_null(plan);
+	desired_free(next);
+}
+
+/* One goes and another comes in the same change: it begins anew, with an index of its own. */
+static void test_no_index_is_handed_over(void **state)
+{
+	struct desired *next;
+	uint16_t former;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	former = backend(manager_desired(fx.manager), "web", "198.18.1.11:80")->id;
+	next = change();
+	service_remove_backend(desired_service(next, "web"),
+			       backend(next, "web", "198.18.1.11:80"));
+	put_backend(next, "web", "198.18.1.12:80");
+	commit_ok(next);
+	assert_int_not_equal(backend(manager_desired(fx.manager), "web", "198.18.1.12:80")->id,
+			     former);
+	assert_status("web", "198.18.1.12:80", BACKEND_CHECKING, "next hop is being asked for");
+	assert_int_equal(fake_nexthop_watchers("198.18.1.11"), 0);
+	assert_int_equal(fake_nexthop_watchers("198.18.1.12"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_plan_changes_nothing),
+		TEST(test_a_plan_refuses_what_a_commit_does),
+		TEST(test_no_index_is_handed_over),
 		TEST(test_up_after_hop_and_check),
 		TEST(test_checks_take_down_and_bring_up),
 		TEST(test_no_neighbour),

@@ -381,6 +381,24 @@ static void test_default_nat_ports(void **state)
 	assert_false(options.nat_ports_scarce); /* as the operator wants it */
 }
 
+/* A file is checked without an interface; flags win over it, as with --config. */
+static void test_check(void **state)
+{
+	(void)state;
+	write_config("{\"flows\": 2048, \"services\": [{}]}");
+	assert_int_equal(read_options("--check", config, "--max-backends", "7"), 0);
+	assert_true(options.check);
+	assert_string_equal(options.config, config);
+	assert_int_equal(options.sizes.flows, 2048);
+	assert_int_equal(options.sizes.backends, 7);
+	assert_int_equal(cJSON_GetArraySize(options.services), 1);
+	write_config("{\"flow\": 2048}");
+	assert_int_equal(read_options("--check", config, NULL, NULL), -EBADMSG);
+	assert_non_null(strstr(err.message, "unknown key \"flow\""));
+	assert_int_equal(read_options("--check", NULL, NULL, NULL), -EINVAL);
+	assert_string_equal(err.message, "--check: a value is missing");
+}
+
 /* --- usage --- */
 
 static void test_usage(void **state)
@@ -531,6 +549,7 @@ int main(void)
 		TEST(test_words),
 		TEST(test_nat_ports),
 		TEST(test_default_nat_ports),
+		TEST(test_check),
 		TEST(test_usage),
 		TEST(test_config),
 		TEST(test_flags_win_over_config),

@@ -468,6 +468,36 @@ static void test_sockaddr(void **state)
 	assert_memory_equal(&ipv6.sin6_addr, &endpoint.address.ip, sizeof(ipv6.sin6_addr));
 }
 
+static void test_percent(void **state)
+{
+	static const struct {
+		const char *text;
+		double ratio;
+	} accepted[] = {
+		{"0", 0},          {"0%", 0},       {"1%", 0.01}, {"1", 0.01},    {"0.5%", 0.005},
+		{"0.25%", 0.0025}, {"33.3", 0.333}, {"100%", 1},  {"100.00%", 1},
+	};
+	static const char *const refused[] = {
+		"",       "%",    "1%%",  "-1%",   "100.01%",
+		"101%",   "1.%",  ".5%",  "1,5%",  "1 %",
+		"0.005%", "1e1%", "half", "1.5.5", "18446744073709551616%"};
+	struct error err;
+	double ratio;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(accepted); i++) {
+		assert_int_equal(parse_percent(accepted[i].text, &ratio, &err), 0);
+		assert_true(ratio == accepted[i].ratio);
+	}
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		ratio = 77;
+		assert_int_equal(parse_percent(refused[i], &ratio, &err), -EINVAL);
+		assert_true(ratio == 77);
+	}
+	assert_string_equal(err.message, "18446744073709551616%: not a percentage");
+	assert_string_equal(err.hint, "write 0% to 100%, like 1% or 0.25%");
+}
+
 /* Whatever is accepted must survive being written and read again. */
 static void test_random_text(void **state)
 {
@@ -516,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_prefix_refuses),
 		cmocka_unit_test(test_equality),
 		cmocka_unit_test(test_sockaddr),
+		cmocka_unit_test(test_percent),
 		cmocka_unit_test(test_random_text),
 	};
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * When what is known of backends goes to the data plane. Thousands of them may come up in one
+ * second, and each changes its service's table: so a service is only marked, and all that are
+ * marked are synced at the loop's next turn, or, when changes do not end, at intervals that leave
+ * most of the time to other work.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include "log.h"
+#include "manager_internal.h"
+
+/* After a sync that took longer than BRIEF_NS, rest for so many times as long, but no longer than
+ * LATEST_MS: a dead backend is out 50 ms after its last check at the latest. */
+#define REST_FACTOR 9
+#define BRIEF_NS    1000000ULL
+#define LATEST_MS   30
+
+void note_sync(struct manager *manager, int ret, const struct error *err)
+{
+	if (ret == 0) {
+		manager->sync_error.message[0] = '\0';
+		return;
+	}
+	manager->sync_error = *err;
+	log_error("data plane out of sync", "error", err->message, "hint", err->hint);
+}
+
+static void sync_stale(struct manager *manager)
+{
+	const struct desired *desired = manager->desired;
+	struct error err;
+	size_t i;
+	int ret;
+
+	for (i = 0; i < desired->service_count; i++) {
+		if (!manager->stale[desired->services[i].id])
+			continue;
+		manager->stale[desired->services[i].id] = false;
+		service_settle(manager, &desired->services[i]);
+		ret = sync_service(manager->sync, &desired->services[i], manager->facts, &err);
+		note_sync(manager, ret, &err);
+	}
+}
+
+/* Of this thread: that others had the processor meanwhile is no reason to rest. */
+static uint64_t work_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void on_due(uv_timer_t *timer)
+{
+	struct manager *manager = timer->data;
+	uint64_t began = work_ns(), took, rest;
+
+	sync_stale(manager);
+	took = work_ns() - began;
+	rest = took > BRIEF_NS ? took * REST_FACTOR : 0;
+	if (rest > LATEST_MS * 1000000ULL)
+		rest = LATEST_MS * 1000000ULL;
+	manager->rest_until_ns = uv_hrtime() + rest;
+}
+
+void service_changed(struct manager *manager, uint16_t service_id)
+{
+	uint64_t now = uv_hrtime(), wait_ms = 0;
+
+	manager->stale[service_id] = true;
+	if (uv_is_active((uv_handle_t *)&manager->due))
+		return;
+	if (manager->rest_until_ns > now)
+		wait_ms = (manager->rest_until_ns - now) / 1000000;
+	uv_timer_start(&manager->due, on_due, wait_ms, 0);
+}
+
+void sync_due_init(struct manager *manager)
+{
+	uv_timer_init(manager->loop, &manager->due);
+	manager->due.data = manager;
+}
