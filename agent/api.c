@@ -17,11 +17,13 @@ typedef int (*call_handler)(struct call *call);
 /* Path segments behind /v1; a * takes any, the first is the service's, the second the backend's. */
 static const struct route {
 	const char *segments[4];
-	call_handler get, post, patch, delete;
+	call_handler get, put, post, patch, delete;
 } routes[] = {
 	{{"status"}, .get = api_status_get},
 	{{"doctor"}, .get = api_doctor_get},
 	{{"explain"}, .get = api_explain_get},
+	{{"config"}, .get = api_config_get, .put = api_config_put},
+	{{"plan"}, .post = api_plan_post},
 	{{"services"}, .get = api_services_get, .post = api_services_post},
 	{{"services", "*"},
 	 .get = api_service_get,
@@ -116,6 +118,8 @@ static call_handler route_handler(const struct route *route, const char *method)
 {
 	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0)
 		return route->get;
+	if (strcmp(method, "PUT") == 0)
+		return route->put;
 	if (strcmp(method, "POST") == 0)
 		return route->post;
 	if (strcmp(method, "PATCH") == 0)
@@ -128,9 +132,9 @@ static int refuse_method(struct call *call, const struct route *route)
 	int ret = error_set(&call->err, ENOTSUP, "%s: this path does not know the method",
 			    call->request->method);
 
-	return error_hint(&call->err, ret, "it knows%s%s%s%s", route->get ? " GET" : "",
-			  route->post ? " POST" : "", route->patch ? " PATCH" : "",
-			  route->delete ? " DELETE" : "");
+	return error_hint(&call->err, ret, "it knows%s%s%s%s%s", route->get ? " GET" : "",
+			  route->put ? " PUT" : "", route->post ? " POST" : "",
+			  route->patch ? " PATCH" : "", route->delete ? " DELETE" : "");
 }
 
 static int check_access(struct call *call, const struct route *route, call_handler handler)
@@ -146,7 +150,7 @@ static int check_access(struct call *call, const struct route *route, call_handl
 
 static int read_body(struct call *call, const struct route *route, call_handler handler)
 {
-	if (handler != route->post && handler != route->patch)
+	if (handler != route->put && handler != route->post && handler != route->patch)
 		return 0;
 	return json_parse(call->request->body, call->request->body_length, &call->body, &call->err);
 }
@@ -190,6 +194,10 @@ static unsigned int status_of(int ret)
 	case EEXIST:
 	case E2BIG:
 		return 409;
+	case ESTALE:
+		return 412;
+	case EAGAIN:
+		return 503;
 	case ENOSPC: /* of the maps or of the disk */
 		return 507;
 	default:
@@ -248,7 +256,7 @@ void api_handle(void *context, const struct http_request *request,
 	if (handle_text(context, request, ret_response))
 		return;
 	ret = dispatch(&call);
-	if (ret) {
+	if (ret < 0) {
 		cJSON_Delete(call.answer);
 		call.status = status_of(ret);
 		call.answer = error_json(&call.err);

@@ -20,7 +20,8 @@ struct call {
 	size_t segment_count;
 	const char *service; /* names of the path, NULL where the path has none */
 	const char *backend;
-	cJSON *body; /* parsed; NULL: none */
+	cJSON *body;  /* parsed; NULL: none */
+	bool dry_run; /* plan the change, do not make it */
 	unsigned int status;
 	cJSON *answer;
 	struct error err;
@@ -40,11 +41,30 @@ struct change {
 /* -ENOENT: there is no such service or backend. Call api_change_end() in any case. */
 int api_change_begin(struct call *call, struct change *change);
 
-/* Commits if ret is 0, else throws the clone away and returns ret. */
+/*
+ * Commits if ret is 0, else throws the clone away and returns ret. Before that it heeds what any
+ * change may be asked with: ?max-disruption=PERCENT refuses what would disrupt more (-E2BIG, or
+ * -EAGAIN while flows have not been counted yet); with ?dry-run=true, or call->dry_run, nothing
+ * changes: the plan is the answer, and 1 is returned.
+ */
 int api_change_end(struct call *call, struct change *change, int ret);
+
+/* ?key=true, ?key=false or neither, which is false. */
+int api_query_switch(struct call *call, const char *key, bool *ret_on);
+
+/* ?max-disruption=PERCENT, 0 to 1; *ret_given tells if it is there. */
+int api_query_limit(struct call *call, double *ret_limit, bool *ret_given);
+
+/* ?deadline=DURATION of a drain that ends in removal, as Unix time; by default in 30s. */
+int api_query_deadline(struct call *call, uint64_t *ret_unix_ms);
+
+uint64_t api_unix_ms(void);
 
 /* --- handlers --- */
 
+int api_config_get(struct call *call);
+int api_config_put(struct call *call);
+int api_plan_post(struct call *call);
 int api_services_get(struct call *call);
 int api_services_post(struct call *call);
 int api_service_get(struct call *call);

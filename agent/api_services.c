@@ -3,22 +3,11 @@
 /* /v1/services and below: services and their backends. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "api_call.h"
 #include "config.h"
+#include "json.h"
 #include "view.h"
-
-#define DRAIN_DEADLINE_MS     30000
-#define DRAIN_DEADLINE_MAX_MS (24ULL * 3600 * 1000)
-
-static uint64_t unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static int answer_removed(struct call *call, const char *what)
 {
@@ -36,6 +25,23 @@ static int answer_backend(struct call *call, unsigned int status, const char *se
 
 	return api_answer(call, status,
 			  view_backend(call->api->manager, service_backend(service, endpoint)));
+}
+
+/* Those that the body names, in its order. */
+static int answer_added(struct call *call)
+{
+	const struct service_spec *service =
+		desired_service(manager_desired(call->api->manager), call->service);
+	cJSON *json = cJSON_CreateObject();
+	cJSON *array = cJSON_AddArrayToObject(json, "backends");
+	int count = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(call->body, "backends"));
+	size_t i;
+
+	/* They were added behind all others. */
+	for (i = service->backend_count - (size_t)count; array && i < service->backend_count; i++)
+		cJSON_AddItemToArray(array,
+				     view_backend(call->api->manager, &service->backends[i]));
+	return api_answer(call, 201, json);
 }
 
 /* --- /v1/services --- */
@@ -111,18 +117,47 @@ int api_backends_get(struct call *call)
 	return ret ? ret : api_answer(call, 200, view_backends(call->api->manager, service));
 }
 
-int api_backends_post(struct call *call)
+static int add_backend(struct call *call, const cJSON *json, struct service_spec *service,
+		       struct endpoint *ret_endpoint)
 {
 	struct backend_spec spec = {0};
+	int ret = config_read_backend(json, service, &spec, &call->err);
+
+	*ret_endpoint = spec.endpoint;
+	return ret ? ret : service_add_backend(service, &spec, &call->err);
+}
+
+/* {"backends": [...]}: all of them or none. */
+static int add_backends(struct call *call, struct service_spec *service)
+{
+	static const char *const keys[] = {"backends", NULL};
+	const cJSON *array = NULL, *item;
+	struct endpoint endpoint;
+	int ret = json_check_keys(call->body, "backends", keys, &call->err);
+
+	if (ret == 0)
+		ret = json_array(call->body, "backends", "backends", &array, &call->err);
+	cJSON_ArrayForEach (item, array) {
+		if (ret == 0)
+			ret = add_backend(call, item, service, &endpoint);
+	}
+	return ret;
+}
+
+int api_backends_post(struct call *call)
+{
+	bool many = cJSON_GetObjectItemCaseSensitive(call->body, "backends");
+	struct endpoint endpoint = {0};
 	struct change change;
 	int ret = api_change_begin(call, &change);
 
 	if (ret == 0)
-		ret = config_read_backend(call->body, change.service, &spec, &call->err);
-	if (ret == 0)
-		ret = service_add_backend(change.service, &spec, &call->err);
+		ret = many ? add_backends(call, change.service)
+			   : add_backend(call, call->body, change.service, &endpoint);
 	ret = api_change_end(call, &change, ret);
-	return ret ? ret : answer_backend(call, 201, call->service, &spec.endpoint);
+	if (ret)
+		return ret;
+	return many ? answer_added(call) : answer_backend(call, 201, call->service, &endpoint);
 }
 
 /* --- /v1/services/NAME/backends/ADDR:PORT --- */
@@ -147,41 +182,12 @@ int api_backend_patch(struct call *call)
 
 	if (ret == 0 && change.backend) {
 		endpoint = change.backend->endpoint;
-		ret = config_patch_backend(call->body, unix_ms(), change.backend, &call->err);
+		ret = config_patch_backend(call->body, api_unix_ms(), change.backend, &call->err);
 	}
 	if (ret == 0)
 		ret = service_spec_check(change.service, &call->err);
 	ret = api_change_end(call, &change, ret);
 	return ret ? ret : answer_backend(call, 200, call->service, &endpoint);
-}
-
-/* ?now=true, ?now=false or none. */
-static int query_now(struct call *call, bool *ret_now)
-{
-	const char *now = http_query(call->request, "now");
-	int ret;
-
-	if (!now || strcmp(now, "false") == 0) {
-		*ret_now = false;
-	} else if (strcmp(now, "true") == 0) {
-		*ret_now = true;
-	} else {
-		ret = error_set(&call->err, EINVAL, "parameter now: neither true nor false");
-		return error_field(&call->err, ret, "now");
-	}
-	return 0;
-}
-
-static int query_deadline(struct call *call, uint64_t *ret_ms)
-{
-	const char *text = http_query(call->request, "deadline");
-	int ret;
-
-	*ret_ms = DRAIN_DEADLINE_MS;
-	if (!text)
-		return 0;
-	ret = parse_duration(text, 1, DRAIN_DEADLINE_MAX_MS, ret_ms, &call->err);
-	return ret ? error_field(&call->err, ret, "deadline") : 0;
 }
 
 /* Removes at once, or begins the drain that ends in removal. */
@@ -195,13 +201,13 @@ int api_backend_delete(struct call *call)
 	int ret = api_change_begin(call, &change);
 
 	if (ret == 0)
-		ret = query_now(call, &now);
+		ret = api_query_switch(call, "now", &now);
 	if (ret == 0)
-		ret = query_deadline(call, &deadline_ms);
+		ret = api_query_deadline(call, &deadline_ms);
 	if (ret == 0 && change.backend) {
 		endpoint = change.backend->endpoint;
 		change.backend->removing = true;
-		change.backend->deadline_ms = unix_ms() + deadline_ms;
+		change.backend->deadline_ms = deadline_ms;
 		if (now)
 			service_remove_backend(change.service, change.backend);
 	}

@@ -16,7 +16,9 @@
 #include "api.h"
 #include "config.h"
 #include "dataplane_bpf.h"
+#include "document.h"
 #include "http.h"
+#include "ids.h"
 #include "json.h"
 #include "log.h"
 #include "manager.h"
@@ -53,43 +55,17 @@ static int accept_state(void *context, const char *text, size_t length, struct e
 }
 
 /* The services of the configuration file begin the state; afterwards the state rules. */
-static int add_configured(struct desired *desired, const cJSON *services, struct error *err)
-{
-	struct service_spec spec;
-	const cJSON *item;
-	int ret = 0;
-
-	if (services && !cJSON_IsArray(services))
-		return error_set(err, EINVAL, "configuration: services: not an array");
-	cJSON_ArrayForEach (item, services) {
-		spec = (struct service_spec){0};
-		ret = config_read_service(item, &spec, err);
-		if (ret == 0)
-			ret = desired_add_service(desired, &spec, err);
-		service_spec_clear(&spec);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
 static int new_state(const struct options *options, struct desired **ret_desired, struct error *err)
 {
-	struct desired *desired = desired_new();
+	uint64_t seed;
 	int ret;
 
-	if (!desired)
-		return error_set(err, ENOMEM, "out of memory");
-	if (getrandom(&desired->seed, sizeof(desired->seed), 0) != sizeof(desired->seed))
-		ret = error_set(err, EIO, "no random numbers to be had: %s", strerror(errno));
-	else
-		ret = add_configured(desired, options->services, err);
-	if (ret) {
-		desired_free(desired);
-		return ret;
-	}
-	*ret_desired = desired;
-	return 0;
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		return error_set(err, EIO, "no random numbers to be had: %s", strerror(errno));
+	ret = document_read_services(options->services, ret_desired, err);
+	if (ret == 0)
+		(*ret_desired)->seed = seed;
+	return ret;
 }
 
 static int save_new_state(const struct options *options, const struct desired *desired,
@@ -388,6 +364,47 @@ static int unload(const struct options *options)
 	return EXIT_FAILURE;
 }
 
+/* Would the configuration file do? Flags and words have been checked in reading it. */
+static int check_services(const struct options *options, size_t *ret_services, size_t *ret_backends,
+			  struct error *err)
+{
+	bool *resting = calloc((size_t)options->sizes.backends + 1, sizeof(*resting));
+	struct desired *desired = NULL;
+	size_t i;
+	int ret;
+
+	if (!resting)
+		return error_set(err, ENOMEM, "out of memory");
+	ret = document_read_services(options->services, &desired, err);
+	if (ret == 0)
+		ret = ids_assign(desired, NULL, &options->sizes, resting, err); /* is there room? */
+	for (i = 0; ret == 0 && i < desired->service_count; i++)
+		*ret_backends += desired->services[i].backend_count;
+	if (ret == 0)
+		*ret_services = desired->service_count;
+	desired_free(desired);
+	free(resting);
+	return ret;
+}
+
+static int check(struct options *options)
+{
+	size_t services = 0, backends = 0;
+	struct error err = {0};
+	int ret = check_services(options, &services, &backends, &err);
+
+	if (ret) {
+		fprintf(stderr, "lbagent: configuration %s: %s\n", options->config, err.message);
+		if (err.hint[0])
+			fprintf(stderr, "  try: %s\n", err.hint);
+	} else {
+		printf("%s: ok: %zu service%s, %zu backend%s\n", options->config, services,
+		       services == 1 ? "" : "s", backends, backends == 1 ? "" : "s");
+	}
+	options_clear(options);
+	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static struct agent agent;
@@ -410,5 +427,7 @@ int main(int argc, char **argv)
 		printf("lbagent %s\n", SLUICE_VERSION);
 		return EXIT_SUCCESS;
 	}
+	if (agent.options.check)
+		return check(&agent.options);
 	return agent.options.unload ? unload(&agent.options) : run(&agent);
 }

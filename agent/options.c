@@ -306,11 +306,14 @@ void options_usage(void)
 	size_t i;
 
 	printf("Usage: lbagent --interface IF[,IF...] [FLAG VALUE]...\n"
-	       "       lbagent --unload [--bpffs DIR]\n\n"
+	       "       lbagent --unload [--bpffs DIR]\n"
+	       "       lbagent --check FILE\n\n"
 	       "The daemon of the Sluice load balancer. Flags (defaults in brackets):\n\n");
 	for (i = 0; i < OPTIONS; i++)
 		printf("  --%-14s %-17s %s\n", table[i].name, table[i].value, table[i].help);
 	printf("  --%-14s %-17s %s\n", "config", "FILE", "JSON with the same words, and services");
+	printf("  --%-14s %-17s %s\n", "check", "FILE",
+	       "say if FILE would do as --config, and end");
 	printf("  --%-32s %s\n", "unload", "take the XDP program off and remove the pins");
 	printf("  --%-32s %s\n", "version", "print the version");
 	printf("\nA restart or a kill -9 stops no packet: program and maps stay. man lbagent\n");
@@ -452,7 +455,7 @@ static int flag_read(struct options *options, int argc, char *const *argv, int *
 	const char *name = argv[*i], *value;
 	struct error inner = {0};
 	size_t length;
-	bool config;
+	bool config, check;
 
 	if (strncmp(name, "--", 2) != 0) {
 		error_set(err, EINVAL, "%.100s: unexpected argument", name);
@@ -463,7 +466,9 @@ static int flag_read(struct options *options, int argc, char *const *argv, int *
 		return 0;
 	length = strcspn(name, "=");
 	value = name[length] ? name + length + 1 : *i + 1 < argc ? argv[++*i] : NULL;
-	config = length == 6 && strncmp(name, "config", length) == 0;
+	check = length == 5 && strncmp(name, "check", length) == 0;
+	config = check || (length == 6 && strncmp(name, "config", length) == 0);
+	options->check = options->check || check;
 	if (!config && !option_find(name, length)) {
 		error_set(&inner, EINVAL, "unknown flag");
 		return flag_error(name, length, &inner, err);
@@ -479,18 +484,28 @@ static int flag_read(struct options *options, int argc, char *const *argv, int *
 	return 0;
 }
 
-/* The file that --config names, wherever it stands: the other flags win over it. The last one, as
- * of any flag. NULL: none. */
+/* The value at argv[i] if that is the flag: behind the equals sign or the next, NULL behind the
+ * last. Else `otherwise`. */
+static const char *flag_value(char *const *argv, int i, const char *flag, const char *otherwise)
+{
+	size_t length = strlen(flag);
+
+	if (strcmp(argv[i], flag) == 0)
+		return argv[i + 1];
+	return strncmp(argv[i], flag, length) == 0 && argv[i][length] == '=' ? argv[i] + length + 1
+									     : otherwise;
+}
+
+/* The file that --config or --check names, wherever it stands: the other flags win over it. The
+ * last one, as of any flag. NULL: none. */
 static const char *config_path(int argc, char *const *argv)
 {
 	const char *path = NULL;
 	int i;
 
 	for (i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--config") == 0)
-			path = argv[i + 1]; /* NULL behind the last */
-		else if (strncmp(argv[i], "--config=", 9) == 0)
-			path = argv[i] + 9;
+		path = flag_value(argv, i, "--config", path);
+		path = flag_value(argv, i, "--check", path);
 	}
 	return path;
 }
@@ -537,7 +552,8 @@ static void default_nat_ports(struct options *options)
 
 static int options_check(const struct options *options, struct error *err)
 {
-	if (options->unload || options->help || options->version || options->interface_count)
+	if (options->unload || options->help || options->version || options->check ||
+	    options->interface_count)
 		return 0;
 	error_set(err, EINVAL, "--interface is missing");
 	return error_hint(err, -EINVAL, "lbagent --interface IF; `ip -br link` lists them");
@@ -563,6 +579,7 @@ int options_read(struct options *options, int argc, char *const *argv, struct er
 			  .fragments = 1 << 14,
 			  .table_size = 65537},
 	};
+	options->config = config;
 	default_nat_ports(options);
 	options->icmp_per_second = 1000;
 	ret = set_listen(options, "127.0.0.1:9480", err);

@@ -27,7 +27,9 @@ struct options {
 	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */
 	char verifier_log[200]; /* empty: none */
 	bool unload, help, version;
-	cJSON *services; /* of the configuration file; NULL: none. Owned. */
+	bool check;         /* the configuration file, and do nothing else */
+	const char *config; /* its path, into argv; NULL: none */
+	cJSON *services;    /* of the configuration file; NULL: none. Owned. */
 };
 
 /* Reads the configuration file, if one is named, then the flags, which win. -EINVAL: a flag is

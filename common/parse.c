@@ -112,6 +112,38 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 	return 0;
 }
 
+/* Moves *cursor over ".5" or ".25", if it is there. In hundredths. */
+static bool read_hundredths(const char **cursor, uint64_t *ret_value)
+{
+	const char *digits = *cursor + 1;
+	uint64_t value = 0;
+
+	*ret_value = 0;
+	if (**cursor != '.')
+		return true;
+	*cursor = digits;
+	if (!read_digits(cursor, &value) || *cursor - digits > 2)
+		return false;
+	*ret_value = *cursor - digits == 1 ? value * 10 : value;
+	return true;
+}
+
+int parse_percent(const char *text, double *ret_ratio, struct error *err)
+{
+	const char *cursor = text;
+	uint64_t whole = 0, hundredths = 0;
+	char shown[ECHO_MAX];
+
+	if (!read_digits(&cursor, &whole) || !read_hundredths(&cursor, &hundredths) ||
+	    strcmp(cursor + (*cursor == '%'), "") != 0 || whole > 100 ||
+	    whole * 100 + hundredths > 10000) {
+		error_set(err, EINVAL, "%s: not a percentage", echo(text, shown));
+		return error_hint(err, -EINVAL, "write 0%% to 100%%, like 1%% or 0.25%%");
+	}
+	*ret_ratio = (double)(whole * 100 + hundredths) / 10000;
+	return 0;
+}
+
 static struct address from_ipv4(struct in_addr ipv4)
 {
 	struct address address = {.ip.s6_addr = {[10] = 0xff, [11] = 0xff}};
