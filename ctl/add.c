@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "change.h"
 #include "command.h"
 
 /* Adds {"backends": [{"address": ...}...]} for each --backend to body. */
@@ -55,7 +56,7 @@ int add_service(struct invocation *invocation, struct error *err)
 	r = put_backends(invocation->options, body, err);
 	request.body = body;
 	if (r == 0)
-		r = client_call(invocation->client, &request, &invocation->document, err);
+		r = change_call(invocation, &request, err);
 	cJSON_Delete(body);
 	if (r == 0)
 		r = answer_check_service(invocation->document, err);
@@ -64,52 +65,63 @@ int add_service(struct invocation *invocation, struct error *err)
 	return r;
 }
 
-static int add_one(const struct invocation *invocation, const char *address, cJSON **ret_backend,
-		   struct error *err)
+/* A backend with what the flags say. */
+static cJSON *backend_body(const struct invocation *invocation, const char *address)
 {
-	struct request request = {.method = "POST",
-				  .path = {"services", invocation->arguments[0], "backends"}};
 	cJSON *body = options_body(invocation->options);
-	int r;
 
-	if (cJSON_AddStringToObject(body, "address", address) == NULL) {
-		cJSON_Delete(body);
-		return error_set(err, ENOMEM, "out of memory");
-	}
-	request.body = body;
-	r = client_call(invocation->client, &request, ret_backend, err);
+	if (cJSON_AddStringToObject(body, "address", address) != NULL)
+		return body;
 	cJSON_Delete(body);
-	return r < 0 ? r : answer_check_backend(*ret_backend, err);
+	return NULL;
 }
 
-/*
- * Adds one after the other and stops at the first that is refused. The document is the answer,
- * if one backend was asked for, else {"backends": [ANSWER...]} of those that were added.
- */
+/* {"backends": [...]} */
+static cJSON *backends_body(const struct invocation *invocation)
+{
+	cJSON *body = cJSON_CreateObject();
+	cJSON *array = cJSON_AddArrayToObject(body, "backends");
+
+	for (size_t i = 1; i < invocation->argument_count; i++) {
+		if (!cJSON_AddItemToArray(array,
+					  backend_body(invocation, invocation->arguments[i]))) {
+			cJSON_Delete(body);
+			return NULL;
+		}
+	}
+	return body;
+}
+
+static void print_added_backend(const struct invocation *invocation, const cJSON *backend)
+{
+	printf("%s: backend %s added, status %s\n", invocation->arguments[0],
+	       answer_text(backend, "address"), answer_text(backend, "status"));
+}
+
+/* All of them or none. The document is of the backend if it is one, else {"backends": [...]}. */
 int add_backend(struct invocation *invocation, struct error *err)
 {
-	bool many = invocation->argument_count > 2;
-	cJSON *added = NULL;
+	bool one = invocation->argument_count == 2;
+	struct request request = {.method = "POST",
+				  .path = {"services", invocation->arguments[0], "backends"}};
+	cJSON *body = one ? backend_body(invocation, invocation->arguments[1])
+			  : backends_body(invocation);
+	const cJSON *backend;
+	int r;
 
-	if (many) {
-		invocation->document = cJSON_CreateObject();
-		added = cJSON_AddArrayToObject(invocation->document, "backends");
-		if (added == NULL)
-			return error_set(err, ENOMEM, "out of memory");
-	}
-	for (size_t i = 1; i < invocation->argument_count; i++) {
-		cJSON *backend = NULL;
-		int r = add_one(invocation, invocation->arguments[i], &backend, err);
-
-		if (r == 0 && !invocation->json)
-			printf("%s: backend %s added, status %s\n", invocation->arguments[0],
-			       answer_text(backend, "address"), answer_text(backend, "status"));
-		if (!many)
-			invocation->document = backend;
-		else if (backend != NULL)
-			cJSON_AddItemToArray(added, backend);
-		if (r < 0)
-			return r;
-	}
+	if (body == NULL)
+		return error_set(err, ENOMEM, "out of memory");
+	request.body = body;
+	r = change_call(invocation, &request, err);
+	cJSON_Delete(body);
+	if (r == 0)
+		r = one ? answer_check_backend(invocation->document, err)
+			: answer_check_backends(invocation->document, err);
+	if (r != 0 || invocation->json)
+		return r;
+	if (one)
+		print_added_backend(invocation, invocation->document);
+	cJSON_ArrayForEach (backend, answer_item(invocation->document, "backends"))
+		print_added_backend(invocation, backend);
 	return 0;
 }

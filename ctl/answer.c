@@ -82,6 +82,8 @@ static const struct key service_keys[] = {
 	END,
 };
 
+static const struct key backends_keys[] = {ARRAY("backends", backend_keys), END};
+
 static const struct key services_keys[] = {ARRAY("services", service_keys), END};
 
 static const struct key interface_keys[] = {TEXT("name"), TEXT("mode"), TEXT("attached-by"), END};
@@ -111,6 +113,57 @@ static const struct key explanation_keys[] = {
 	OBJECT("packet"),
 	ARRAY("steps", step_keys),
 	OBJECT("verdict"),
+	END,
+};
+
+static const struct key config_keys[] = {ARRAY("services", NULL), END};
+
+static const struct key backend_change_keys[] = {TEXT("address"), TEXT("change"), END};
+
+static const struct key change_keys[] = {
+	TEXT("service"),
+	TEXT("change"),
+	ARRAY("backends", backend_change_keys),
+	END,
+};
+
+static const struct key applied_keys[] = {
+	NUMBER("generation"),
+	TRUTH("applied"),
+	ARRAY("changes", change_keys),
+	END,
+};
+
+static const struct key stage_keys[] = {
+	NUMBER("generation"),
+	TRUTH("applied"),
+	TRUTH("done"),
+	TEXT("digest"),
+	ARRAY("changes", change_keys),
+	END,
+};
+
+static const struct key backend_plan_keys[] = {
+	TEXT("address"), NUMBER("share-before"), NUMBER("share-after"), TEXT("fate"), END,
+};
+
+static const struct key service_plan_keys[] = {
+	TEXT("service"),
+	TRUTH("tracked"),
+	OBJECT("slots-moved"),
+	TRUTH("deserted"),
+	NUMBER("disruption"),
+	ARRAY("backends", backend_plan_keys),
+	END,
+};
+
+static const struct key plan_keys[] = {
+	NUMBER("generation"),
+	ARRAY("changes", change_keys),
+	NUMBER("disruption"),
+	TRUTH("counted"),
+	NUMBER("slots"),
+	ARRAY("services", service_plan_keys),
 	END,
 };
 
@@ -156,6 +209,11 @@ int answer_check_backend(const cJSON *backend, struct error *err)
 	return check(backend, backend_keys, err);
 }
 
+int answer_check_backends(const cJSON *answer, struct error *err)
+{
+	return check(answer, backends_keys, err);
+}
+
 int answer_check_status(const cJSON *status, struct error *err)
 {
 	return check(status, status_keys, err);
@@ -169,6 +227,26 @@ int answer_check_doctor(const cJSON *doctor, struct error *err)
 int answer_check_explanation(const cJSON *explanation, struct error *err)
 {
 	return check(explanation, explanation_keys, err);
+}
+
+int answer_check_config(const cJSON *config, struct error *err)
+{
+	return check(config, config_keys, err);
+}
+
+int answer_check_applied(const cJSON *applied, struct error *err)
+{
+	return check(applied, applied_keys, err);
+}
+
+int answer_check_step(const cJSON *step, struct error *err)
+{
+	return check(step, stage_keys, err);
+}
+
+int answer_check_plan(const cJSON *plan, struct error *err)
+{
+	return check(plan, plan_keys, err);
 }
 
 int answer_check_version(const cJSON *status, struct error *err)

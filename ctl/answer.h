@@ -15,9 +15,14 @@
 int answer_check_services(const cJSON *answer, struct error *err); /* {"services": [...]} */
 int answer_check_service(const cJSON *service, struct error *err);
 int answer_check_backend(const cJSON *backend, struct error *err);
+int answer_check_backends(const cJSON *answer, struct error *err); /* {"backends": [...]} */
 int answer_check_status(const cJSON *status, struct error *err);
 int answer_check_doctor(const cJSON *doctor, struct error *err);
 int answer_check_explanation(const cJSON *explanation, struct error *err);
+int answer_check_config(const cJSON *config, struct error *err);
+int answer_check_applied(const cJSON *applied, struct error *err);
+int answer_check_step(const cJSON *step, struct error *err); /* of a change in steps */
+int answer_check_plan(const cJSON *plan, struct error *err);
 int answer_check_version(const cJSON *status, struct error *err); /* only its version */
 
 const cJSON *answer_item(const cJSON *object, const char *key);

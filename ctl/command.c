@@ -22,28 +22,41 @@
 	(FLAG_BIT(FLAG_WEIGHT) | FLAG_BIT(FLAG_PRIORITY) | FLAG_BIT(FLAG_SORRY) |                  \
 	 FLAG_BIT(FLAG_QUIC_ID) | FLAG_BIT(FLAG_STATE))
 
+/* Of every command that changes something. */
+#define FLAGS_CHANGE FLAG_BIT(FLAG_MAX_DISRUPTION)
+
 #define NEW_SERVICE  {"NAME", ARGUMENT_NEW, false, false}
 #define SERVICE      {"SERVICE", ARGUMENT_SERVICE, false, false}
 #define NEW_BACKENDS {"ADDR[:PORT]", ARGUMENT_NEW, false, true}
 #define BACKEND      {"ADDR[:PORT]", ARGUMENT_BACKEND, false, false}
+#define PLANNED      {"VERB", ARGUMENT_VERB, false, true}
 
 const struct command commands[] = {
 	{"add", "service", "add a service", {NEW_SERVICE},
-	 FLAGS_SERVICE | FLAG_BIT(FLAG_BACKEND), FLAG_BIT(FLAG_VIP), false, add_service},
+	 FLAGS_SERVICE | FLAG_BIT(FLAG_BACKEND) | FLAGS_CHANGE, FLAG_BIT(FLAG_VIP), false, add_service},
 	{"add", "backend", "add backends to a service", {SERVICE, NEW_BACKENDS},
-	 FLAGS_BACKEND, 0, false, add_backend},
+	 FLAGS_BACKEND | FLAGS_CHANGE, 0, false, add_backend},
 	{"set", "service", "change a service", {SERVICE},
-	 FLAGS_SERVICE, FLAGS_SERVICE, false, set_service},
+	 FLAGS_SERVICE | FLAGS_CHANGE, FLAGS_SERVICE, false, set_service},
 	{"set", "backend", "change a backend", {SERVICE, BACKEND},
-	 FLAGS_BACKEND, FLAGS_BACKEND, false, set_backend},
+	 FLAGS_BACKEND | FLAGS_CHANGE, FLAGS_BACKEND, false, set_backend},
 	{"drain", "backend", "give a backend no new flows, let it finish those it has",
 	 {SERVICE, BACKEND},
-	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_WAIT), 0, false, drain_backend},
+	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_WAIT) | FLAGS_CHANGE, 0, false, drain_backend},
 	{"rm", "service", "remove a service and its backends at once", {SERVICE},
-	 0, 0, false, rm_service},
+	 FLAGS_CHANGE, 0, false, rm_service},
 	{"rm", "backend", "drain a backend for up to 30s or --deadline, then remove it",
 	 {SERVICE, BACKEND},
-	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_NOW) | FLAG_BIT(FLAG_WAIT), 0, false, rm_backend},
+	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_NOW) | FLAG_BIT(FLAG_WAIT) | FLAGS_CHANGE, 0, false,
+	 rm_backend},
+	{"plan", NULL, "show what a verb that changes something would do", {PLANNED},
+	 0, 0, false, show_help},
+	{"apply", NULL, "make services and backends match a file, all at once", {{0}},
+	 FLAG_BIT(FLAG_FILE) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_NOW) |
+	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_STAGE) | FLAGS_CHANGE, FLAG_BIT(FLAG_FILE), false,
+	 apply_config},
+	{"export", NULL, "print services and backends as a file for apply", {{0}},
+	 0, 0, false, export_config},
 	{"show", NULL, "show services and their backends",
 	 {{"SERVICE", ARGUMENT_SERVICE, true, false}}, 0, 0, false, show_services},
 	{"status", NULL, "show the agent, its interfaces, limits and drops", {{0}},
@@ -102,6 +115,17 @@ static void append(char *buffer, const char *before, const char *text, const cha
 	snprintf(buffer + used, COMMAND_SYNOPSIS_MAX - used, "%s%s%s", before, text, after);
 }
 
+bool command_changes(const struct command *command)
+{
+	return (command->flags & FLAGS_CHANGE) != 0;
+}
+
+/* Is there one flag that it cannot do without? */
+static bool needs_one(const struct command *command)
+{
+	return command->needs != 0 && (command->needs & (command->needs - 1)) == 0;
+}
+
 const char *command_synopsis(const struct command *command, char buffer[COMMAND_SYNOPSIS_MAX])
 {
 	buffer[0] = '\0';
@@ -117,8 +141,10 @@ const char *command_synopsis(const struct command *command, char buffer[COMMAND_
 		       argument->repeats ? "..." : "");
 		append(buffer, argument->optional ? "]" : "", "", "");
 	}
-	if (command->needs == FLAG_BIT(FLAG_VIP))
-		append(buffer, " --", flags[FLAG_VIP].name, " VIP");
+	if (needs_one(command)) {
+		append(buffer, " --", flags[flag_first(command->needs)].name, " ");
+		append(buffer, "", flags[flag_first(command->needs)].value, "");
+	}
 	if (command->flags != 0)
 		append(buffer, "", command->needs == command->flags ? " FLAG..." : " [FLAG...]",
 		       "");
@@ -198,7 +224,7 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 	if ((given & FLAG_BIT(FLAG_PRIORITY)) && (given & FLAG_BIT(FLAG_SORRY)))
 		return error_set(err, EINVAL, "give --priority or --sorry, not both");
 	if (command->needs != 0 && (given & command->needs) == 0) {
-		bool one = (command->needs & (command->needs - 1)) == 0;
+		bool one = needs_one(command);
 
 		error_set(err, EINVAL, "%s%s",
 			  one ? "a flag is missing: --" : "nothing to change: no flag is given",
@@ -214,13 +240,22 @@ int command_resolve(const struct options *options, struct invocation *invocation
 	size_t count;
 	const char *const *words = options_words(options, &count);
 	bool wants_help = (options_flags(options) & FLAG_BIT(FLAG_HELP)) != 0;
-	const struct command *command =
-		wants_help ? command_match(help_words, 1) : command_match(words, count);
+	/* `plan` goes before another verb; alone it is one itself, which misses its argument. */
+	bool plan = !wants_help && count > 1 && strcmp(words[0], "plan") == 0;
+	const struct command *command;
 	size_t skip;
 	int r;
 
+	words += plan ? 1 : 0;
+	count -= plan ? 1 : 0;
+	command = wants_help ? command_match(help_words, 1) : command_match(words, count);
 	if (command == NULL)
 		return unmatched(words, count, err);
+	if (plan && !command_changes(command)) {
+		error_set(err, EINVAL, "plan: %s changes nothing", words[0]);
+		return error_hint(err, -EINVAL, "lbctl help plan");
+	}
+	invocation->plan = plan;
 	skip = wants_help ? 0 : command_words(command);
 	invocation->command = command;
 	invocation->options = options;

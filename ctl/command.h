@@ -40,6 +40,7 @@ struct invocation {
 	const char *const *arguments; /* words after verb and object */
 	size_t argument_count;
 	struct client *client;
+	bool plan;       /* show what the command would do */
 	bool json;       /* print nothing but the document */
 	cJSON *document; /* what --json prints; run sets it, the caller owns it */
 };
@@ -52,8 +53,9 @@ struct command {
 	flag_set flags; /* those of its own, besides FLAGS_GLOBAL */
 	flag_set needs; /* of these at least one must be given; 0: none */
 	bool hidden;    /* from help and completion */
-	/* Does it, prints the outcome for people unless json. Negative errno with err filled;
-	 * -EINVAL is wrong usage, what the agent refused never is. */
+	/* Does it, prints the outcome for people unless json. 0, or 1 if it was only planned. Else
+	 * negative errno with err filled; -EINVAL is wrong usage, what the agent refused never is.
+	 */
 	int (*run)(struct invocation *invocation, struct error *err);
 };
 
@@ -65,6 +67,9 @@ size_t command_words(const struct command *command);
 
 /* The command that words name; NULL if they name none. */
 const struct command *command_match(const char *const *words, size_t count);
+
+/* Whether it changes something, and so can be planned. */
+bool command_changes(const struct command *command);
 
 /* The argument in position `index`, repeating ones counted; NULL if there is none. */
 const struct argument *command_argument(const struct command *command, size_t index);
@@ -85,6 +90,8 @@ int set_backend(struct invocation *invocation, struct error *err);
 int drain_backend(struct invocation *invocation, struct error *err);
 int rm_service(struct invocation *invocation, struct error *err);
 int rm_backend(struct invocation *invocation, struct error *err);
+int apply_config(struct invocation *invocation, struct error *err);
+int export_config(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
 int show_status(struct invocation *invocation, struct error *err);
 int show_doctor(struct invocation *invocation, struct error *err);

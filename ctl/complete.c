@@ -217,18 +217,23 @@ int complete_words(struct invocation *invocation, struct error *err)
 			       .lead = "",
 			       .words = calloc(count + 1, sizeof(*c.words)),
 			       .awaits = FLAG_COUNT};
+	const char **words = c.words;
 	const cJSON *item;
 
 	invocation->document = c.found;
-	if (c.found == NULL || c.words == NULL) {
-		free(c.words);
+	if (c.found == NULL || words == NULL) {
+		free(words);
 		return error_set(err, ENOMEM, "out of memory");
 	}
 	for (size_t i = 0; i + 1 < count; i++)
 		note_word(&c, invocation->arguments[i]);
+	if (c.word_count > 1 && strcmp(words[0], "plan") == 0) {
+		c.words++;
+		c.word_count--;
+	}
 	split_partial(&c);
 	offer_all(&c);
-	free(c.words);
+	free(words);
 	cJSON_ArrayForEach (item, c.found) {
 		if (!invocation->json)
 			puts(item->valuestring);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "change.h"
 #include "command.h"
 #include "wait.h"
 
@@ -42,7 +43,7 @@ int drain_backend(struct invocation *invocation, struct error *err)
 	if (cJSON_AddStringToObject(body, "state", "drain") == NULL)
 		r = error_set(err, ENOMEM, "out of memory");
 	else
-		r = client_call(invocation->client, &request, &invocation->document, err);
+		r = change_call(invocation, &request, err);
 	cJSON_Delete(body);
 	if (r == 0)
 		r = answer_check_backend(invocation->document, err);

@@ -60,9 +60,9 @@ static int run(struct invocation *invocation, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	r = invocation->command->run(invocation, err);
 	client_free(invocation->client);
-	if (r == 0 && invocation->json)
+	if (r >= 0 && invocation->json)
 		r = print_document(invocation->document);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* Whether --json is among arguments that could not be parsed as a whole. */

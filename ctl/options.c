@@ -96,6 +96,14 @@ const struct flag flags[FLAG_COUNT] = {
 			 "bytes of the IP packet, its headers counted"},
 	[FLAG_INTERFACE] = {"interface", NULL, FLAG_KIND_TEXT, "IF", "where it comes in"},
 	[FLAG_VLAN] = {"vlan", NULL, FLAG_KIND_TEXT, "ID", "with this VLAN tag, or OUTER.INNER"},
+	[FLAG_FILE] = {"file", NULL, FLAG_KIND_TEXT, "FILE",
+		       "the configuration, as export writes it; - for standard input", "f"},
+	[FLAG_DRY_RUN] = {"dry-run", NULL, FLAG_KIND_SWITCH, NULL,
+			  "show what would change, and change nothing"},
+	[FLAG_MAX_DISRUPTION] = {"max-disruption", NULL, FLAG_KIND_TEXT, "PERCENT",
+				 "refuse what more live flows would lose their backend by"},
+	[FLAG_STAGE] = {"stage", NULL, FLAG_KIND_TEXT, "DURATION",
+			"go in steps within --max-disruption, so long apart"},
 };
 
 struct given {
@@ -127,6 +135,16 @@ enum flag_id flag_find(const char *name, size_t length)
 	return FLAG_COUNT;
 }
 
+/* "-f" */
+static enum flag_id find_letter(const char *argument)
+{
+	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
+		if (flags[id].letter != NULL && strcmp(argument + 1, flags[id].letter) == 0)
+			return id;
+	}
+	return FLAG_COUNT;
+}
+
 bool flag_has_choices(const struct flag *flag)
 {
 	return flag->value != NULL && islower((unsigned char)flag->value[0]);
@@ -152,7 +170,7 @@ static int read_flag(struct options *options, char *const argv[], int *index, st
 	const char *name = argument + strspn(argument, "-");
 	const char *equals = strchr(name, '=');
 	size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
-	enum flag_id id = name - argument == 2 ? flag_find(name, length) : FLAG_COUNT;
+	enum flag_id id = name - argument == 2 ? flag_find(name, length) : find_letter(argument);
 	const char *value = equals != NULL ? equals + 1 : "";
 	int r;
 

@@ -59,6 +59,10 @@ enum flag_id {
 	FLAG_LENGTH,
 	FLAG_INTERFACE,
 	FLAG_VLAN,
+	FLAG_FILE,
+	FLAG_DRY_RUN,
+	FLAG_MAX_DISRUPTION,
+	FLAG_STAGE,
 	FLAG_COUNT,
 };
 
@@ -82,6 +86,7 @@ struct flag {
 	enum flag_kind kind;
 	const char *value; /* in capitals what it is, else the choices, parted by '|' */
 	const char *help;
+	const char *letter; /* "f" if -f will do for --file; NULL: none */
 };
 
 extern const struct flag flags[FLAG_COUNT];

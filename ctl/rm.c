@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "change.h"
 #include "command.h"
 #include "wait.h"
 
@@ -11,7 +12,7 @@ int rm_service(struct invocation *invocation, struct error *err)
 {
 	const char *service = invocation->arguments[0];
 	const struct request request = {.method = "DELETE", .path = {"services", service}};
-	int r = client_call(invocation->client, &request, &invocation->document, err);
+	int r = change_call(invocation, &request, err);
 
 	if (r == 0 && !invocation->json)
 		printf("%s: service removed\n", service);
@@ -37,19 +38,14 @@ int rm_backend(struct invocation *invocation, struct error *err)
 	struct request request = {.method = "DELETE",
 				  .path = {"services", invocation->arguments[0], "backends",
 					   invocation->arguments[1]}};
-	size_t n = 0;
 	int r;
 
-	if (given & FLAG_BIT(FLAG_DEADLINE)) {
-		request.query[n++] = "deadline";
-		request.query[n++] = options_value(invocation->options, FLAG_DEADLINE);
-	}
-	if (given & FLAG_BIT(FLAG_NOW)) {
-		request.query[n++] = "now";
-		request.query[n++] = "true";
-	}
-	r = client_call(invocation->client, &request, &invocation->document, err);
-	if (r < 0)
+	if (given & FLAG_BIT(FLAG_DEADLINE))
+		change_ask(&request, "deadline", options_value(invocation->options, FLAG_DEADLINE));
+	if (given & FLAG_BIT(FLAG_NOW))
+		change_ask(&request, "now", "true");
+	r = change_call(invocation, &request, err);
+	if (r != 0)
 		return r;
 	if (!wait_is_removed(invocation->document)) {
 		r = answer_check_backend(invocation->document, err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "change.h"
 #include "command.h"
 #include "human.h"
 
@@ -18,7 +19,7 @@ static int patch(struct invocation *invocation, struct request *request, struct 
 		return error_set(err, ENOMEM, "out of memory");
 	request->method = "PATCH";
 	request->body = body;
-	r = client_call(invocation->client, request, &invocation->document, err);
+	r = change_call(invocation, request, err);
 	cJSON_Delete(body);
 	return r;
 }

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* lbctl apply */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "change.h"
+#include "command.h"
+#include "json.h"
+#include "stage.h"
+
+#define FILE_SIZE_MAX (16u << 20)
+
+/* All of an open file. *ret_text is the caller's. */
+static int read_stream(FILE *file, char **ret_text, size_t *ret_length, struct error *err)
+{
+	char *text = malloc(FILE_SIZE_MAX + 1);
+	size_t length = text != NULL ? fread(text, 1, FILE_SIZE_MAX + 1, file) : 0;
+	int code = text == NULL             ? ENOMEM
+		   : ferror(file)           ? errno
+		   : length > FILE_SIZE_MAX ? EFBIG
+					    : 0;
+
+	if (code != 0) {
+		free(text);
+		return error_set(err, code, "%s",
+				 code == EFBIG ? "larger than 16 MiB" : strerror(code));
+	}
+	*ret_text = text;
+	*ret_length = length;
+	return 0;
+}
+
+static int read_file(const char *path, cJSON **ret_json, struct error *err)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FILE *file = standard ? stdin : fopen(path, "re");
+	struct error inner = {0};
+	char *text = NULL;
+	size_t length = 0;
+	int r;
+
+	if (file == NULL)
+		return error_set(err, errno, "%s: %s", path, strerror(errno));
+	r = read_stream(file, &text, &length, &inner);
+	if (r == 0)
+		r = json_parse(text, length, ret_json, &inner);
+	free(text);
+	if (!standard)
+		fclose(file);
+	/* Nothing was asked of the agent, but the usage was not wrong. */
+	return r < 0 ? error_set(err, EBADMSG, "%s: %s", path, inner.message) : 0;
+}
+
+/* What --now and --deadline say of backends that the file does not have. */
+static void ask(const struct invocation *invocation, struct request *request)
+{
+	const struct options *options = invocation->options;
+
+	if (options_flags(options) & FLAG_BIT(FLAG_NOW))
+		change_ask(request, "now", "true");
+	if (options_flags(options) & FLAG_BIT(FLAG_DEADLINE))
+		change_ask(request, "deadline", options_value(options, FLAG_DEADLINE));
+}
+
+static int apply_at_once(struct invocation *invocation, const struct request *request,
+			 struct error *err)
+{
+	int r = change_call(invocation, request, err);
+	const cJSON *answer = invocation->document;
+
+	if (r == 0)
+		r = answer_check_applied(answer, err);
+	if (r != 0 || invocation->json)
+		return r;
+	change_print(answer);
+	if (answer_true(answer, "applied"))
+		printf("applied, generation %.0f\n", answer_number(answer, "generation"));
+	return 0;
+}
+
+int apply_config(struct invocation *invocation, struct error *err)
+{
+	const struct options *options = invocation->options;
+	struct request request = {.method = "PUT", .path = {"config"}};
+	cJSON *body = NULL;
+	int r = read_file(options_value(options, FLAG_FILE), &body, err);
+
+	if (r < 0)
+		return r;
+	request.body = body;
+	ask(invocation, &request);
+	invocation->plan |= (options_flags(options) & FLAG_BIT(FLAG_DRY_RUN)) != 0;
+	r = options_flags(options) & FLAG_BIT(FLAG_STAGE)
+		    ? stage_walk(invocation, &request, err)
+		    : apply_at_once(invocation, &request, err);
+	cJSON_Delete(body);
+	return r;
+}
