@@ -159,6 +159,19 @@ api "a huge number as weight" 400 'weight' POST $services/web/backends \
 	'{"address": "198.18.1.12", "weight": 1e300}'
 api "one bad backend among good ones" 400 '198.18.1.x' POST $services \
 	'{"name": "x", "vip": ["tcp://198.18.0.11:80"], "backends": [{"address": "198.18.1.11"}, {"address": "198.18.1.x"}]}'
+config='{"services": []}'
+api "a configuration without services" 400 'services: missing' PUT /v1/config '{}'
+api "a configuration with an unknown key" 400 'unknown key "flows"' PUT /v1/config '{"services": [], "flows": 1}'
+api "a configuration whose second service is bad" 400 'services\[1\]' PUT /v1/config \
+	'{"services": [{"name": "a", "vip": "tcp://198.18.0.12:80"}, {"vip": "tcp://198.18.0.13:80"}]}'
+api "a configuration that is no JSON" 400 'line 1' PUT /v1/config '{'
+api "a plan of nothing" 400 'empty' POST /v1/plan ''
+api "a limit that is no percentage" 400 'not a percentage' PUT "/v1/config?max-disruption=much" "$config"
+api "a limit over 100%" 400 'not a percentage' PUT "/v1/config?max-disruption=101%25" "$config"
+api "a dry run, perhaps" 400 'dry-run' DELETE "$services/web?dry-run=perhaps"
+api "steps without a limit" 400 'what limit' PUT "/v1/config?stage=true" "$config"
+api "a configuration of somebody else's" 412 'somebody else' PUT \
+	"/v1/config?stage=true&max-disruption=1%25&if-digest=0" "$config"
 api "a duplicate VIP" 409 'web' POST $services '{"name": "x", "vip": ["tcp://198.18.0.10:80"]}'
 api "a duplicate name" 409 'web' POST $services '{"name": "web", "vip": ["tcp://198.18.0.11:80"]}'
 api "an explanation of nothing" 400 'protocol' GET /v1/explain
