@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 2
+#define LB_ABI_VERSION 3
 
 /* Keys of the flow hash (bpf/hash.h). */
 #define LB_HASH_KEYS 10
@@ -140,6 +140,7 @@ struct lb_quic_key {
 enum lb_backend_flags {
 	LB_BACKEND_UP = 1 << 0,       /* packets may go there */
 	LB_BACKEND_RESOLVED = 1 << 1, /* hop holds the next hop's link-layer address */
+	LB_BACKEND_LOCAL = 1 << 2, /* the balancer itself: the host gets its packets as they came */
 };
 
 /*
@@ -244,6 +245,31 @@ struct lb_nat_entry {
 	__u32 pad;
 };
 
+/*
+ * Health probes on the clients' way (bpf/probe.bpf.c). The socket of a probe speaks to the
+ * backend's own address; its packets' mark is LB_PROBE_MARK with the backend's index in the other
+ * bits. In between, this is what they become.
+ */
+#define LB_PROBE_MARK      0x5b1c0000U
+#define LB_PROBE_MARK_MASK 0xffff0000U
+struct lb_probe_path {
+	struct lb_addr vip; /* all zero: none of this backend's probes goes this way */
+	struct lb_addr
+		own; /* the balancer's address of the VIP's family, if the backend's differs */
+	__be16 port; /* of the VIP, and the same that the socket speaks to; not for ICMP */
+	__u8 pad[2];
+	__u32 sent; /* packets that went this way, modulo 2^32; the data plane counts */
+};
+
+/* Whom the reply to a probe is to come from and go to, as its socket knows them. The key is what
+ * it looks like when it comes: from the VIP. The ports of ICMP: 0 and the identifier. */
+struct lb_probe_flow {
+	struct lb_addr backend;
+	struct lb_addr own;
+	__u64 sent_ns; /* when the probe's last packet left, CLOCK_MONOTONIC */
+};
+#define LB_PROBE_FLOW_NS 120000000000ULL /* after that, no reply is expected any more */
+
 /* What tells one fragmented packet from the others (RFC 791, 3.2; RFC 8200, 4.5). */
 struct lb_fragment_key {
 	struct lb_addr src;
@@ -306,6 +332,8 @@ _Static_assert(sizeof(struct lb_tuple) == 40, "ABI");
 _Static_assert(sizeof(struct lb_nat_entry) == 72, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_nat_entry, client_port) == 40, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_nat_entry, ifindex) == 60, "ABI");
+_Static_assert(sizeof(struct lb_probe_path) == 40, "ABI");
+_Static_assert(sizeof(struct lb_probe_flow) == 40, "ABI");
 _Static_assert(sizeof(struct lb_fragment_key) == 40, "ABI");
 _Static_assert(sizeof(struct lb_fragment) == 12, "ABI");
 _Static_assert(sizeof(struct lb_icmp_budget) == 8, "ABI");

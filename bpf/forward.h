@@ -88,12 +88,23 @@ LB_INLINE enum lb_verdict tunnel_forward(struct xdp_md *ctx, const struct packet
 	return tunnel_push(ctx, d->backend, link, &tunnel) ? LB_HEADROOM : LB_FORWARD;
 }
 
-/* Makes the packet ready to leave for its backend: LB_FORWARD or the reason why not. */
+/* The backend is the balancer itself. */
+LB_INLINE enum lb_verdict leave_to_host(const struct packet *pkt, const struct decision *d)
+{
+	if (is_kind(pkt, LB_FIRST_FRAGMENT))
+		fragment_note(pkt, d);
+	return LB_LOCAL;
+}
+
+/* Makes the packet ready to leave for its backend: LB_FORWARD, LB_LOCAL if it need not leave, or
+ * the reason why it cannot. */
 LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
 	enum lb_verdict verdict;
 	struct link link;
 
+	if (READ_ONCE(d->backend->hop.flags) & LB_BACKEND_LOCAL)
+		return leave_to_host(pkt, d);
 	if (!hop_find(ctx, pkt, d, &link))
 		return LB_NO_NEIGHBOUR;
 	if (!fits(pkt, d))

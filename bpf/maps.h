@@ -127,6 +127,24 @@ struct {
 	__type(value, struct lb_fragment);
 } fragments SEC(".maps");
 
+/* By backend index: the way of its health probes. Agent writes, in memory, while no probe of the
+ * backend runs; the data plane counts. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_probe_path);
+} probe_paths SEC(".maps");
+
+/* Probes under way, by what the reply looks like. The data plane writes; old ones give way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct lb_tuple);
+	__type(value, struct lb_probe_flow);
+} probe_flows SEC(".maps");
+
 /* How many ICMP errors this CPU has sent in which second. The data plane's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

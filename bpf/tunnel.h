@@ -2,56 +2,11 @@
 #ifndef SLUICE_TUNNEL_STAGE_H
 #define SLUICE_TUNNEL_STAGE_H
 
-/*
- * Encapsulation for ipip (RFC 2003, RFC 2473, RFC 4213) and gue (draft-ietf-intarea-gue), either
- * family in either.
- *
- * DSCP and ECN of the inner header are copied to the outer (RFC 2983 uniform model; RFC 6040,
- * normal mode), and so is don't-fragment; over an IPv6 packet, which nobody may fragment, it is
- * set. GUE's UDP checksum is zero: RFC 768, and for IPv6 RFC 6935 and RFC 6936.
- */
-#include "checksum.h"
-#include "gue.h"
+/* Encapsulation for ipip and gue; outer.h says what the outer headers hold. */
 #include "link.h"
 #include "maps.h"
+#include "outer.h"
 #include "packet.h"
-
-#define OUTER_TTL    64
-#define IPV4_DF      0x4000
-#define GUE_PORT_MIN 0xc000 /* source ports: the dynamic ones (RFC 6335) */
-
-/* What encapsulating a packet takes besides its link header, in plain memory. */
-struct tunnel {
-	__u32 l3_offset;
-	__u32 spread;       /* bits of the flow's hash */
-	__u16 inner_length; /* of the IP packet */
-	__u16 inner_id;
-	__be16 gue_port;
-	__u8 mode;  /* enum lb_mode */
-	__u8 proto; /* IPPROTO_IPIP or IPPROTO_IPV6 */
-	__u8 tos;   /* DSCP and ECN */
-	bool dont_fragment;
-};
-
-LB_INLINE bool mode_is_tunnel(__u8 mode)
-{
-	return mode >= LB_MODE_IPIP;
-}
-
-LB_INLINE __u32 tunnel_udp_length(__u8 mode)
-{
-	if (mode == LB_MODE_GUE)
-		return sizeof(struct udphdr) + sizeof(struct gue_header);
-	return mode == LB_MODE_GUE_DIRECT ? sizeof(struct udphdr) : 0;
-}
-
-/* What encapsulation adds to an IP packet. */
-LB_INLINE __u32 tunnel_overhead(__u8 mode, const struct lb_backend *backend)
-{
-	__u32 ip = backend->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-
-	return ip + tunnel_udp_length(mode);
-}
 
 LB_INLINE void tunnel_init(struct tunnel *tunnel, const struct packet *pkt,
 			   const struct decision *d)
@@ -61,81 +16,10 @@ LB_INLINE void tunnel_init(struct tunnel *tunnel, const struct packet *pkt,
 	tunnel->inner_length = pkt->l3_length;
 	tunnel->gue_port = d->service->gue_port;
 	tunnel->mode = d->service->mode;
-	if (pkt->is_ipv4) {
-		tunnel->proto = IPPROTO_IPIP;
-		tunnel->tos = pkt->ip4->tos;
-		tunnel->inner_id = pkt->ip4->id;
-		tunnel->dont_fragment = pkt->ip4->frag_off & bpf_htons(IPV4_DF);
-	} else {
-		tunnel->proto = IPPROTO_IPV6;
-		tunnel->tos = bpf_ntohs(*(__be16 *)pkt->ip6) >> 4;
-		tunnel->dont_fragment = true;
-	}
-}
-
-/* The outer source address: the low spread_bits of the own address follow the flow. */
-LB_INLINE __be32 tunnel_source(const struct lb_backend *backend, const struct tunnel *tunnel)
-{
-	__u32 mask = ((__u64)1 << (backend->spread_bits & 63)) - 1;
-
-	return backend->local_addr.word[3] | bpf_htonl(tunnel->spread & mask);
-}
-
-LB_INLINE void gue_write(struct udphdr *udp, const struct lb_backend *backend,
-			 const struct tunnel *tunnel)
-{
-	struct gue_header *gue = (struct gue_header *)(udp + 1);
-
-	udp->source = tunnel->gue_port;
-	if (backend->spread_bits)
-		udp->source = bpf_htons(GUE_PORT_MIN | (__u16)tunnel->spread);
-	udp->dest = tunnel->gue_port;
-	udp->len = bpf_htons(tunnel->inner_length + tunnel_udp_length(tunnel->mode));
-	udp->check = 0;
-	if (tunnel->mode == LB_MODE_GUE)
-		*gue = (struct gue_header){.proto = tunnel->proto};
-}
-
-LB_INLINE __u16 ipv4_header_check(const struct iphdr *ip)
-{
-	const __u32 *word = (const __u32 *)ip;
-
-	return ~csum_fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
-}
-
-LB_INLINE void outer_write_ipv4(struct iphdr *ip, const struct lb_backend *backend,
-				const struct tunnel *tunnel)
-{
-	ip->version = 4;
-	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = tunnel->tos;
-	ip->tot_len = bpf_htons(tunnel->inner_length + tunnel_overhead(tunnel->mode, backend));
-	/* What may be fragmented must be told apart (RFC 6864): as the inner packet is. */
-	ip->id = tunnel->dont_fragment ? 0 : tunnel->inner_id;
-	ip->frag_off = tunnel->dont_fragment ? bpf_htons(IPV4_DF) : 0;
-	ip->ttl = OUTER_TTL;
-	ip->protocol = tunnel->mode == LB_MODE_IPIP ? tunnel->proto : IPPROTO_UDP;
-	ip->check = 0;
-	ip->saddr = backend->local_addr.word[3];
-	if (tunnel->mode == LB_MODE_IPIP)
-		ip->saddr = tunnel_source(backend, tunnel);
-	ip->daddr = backend->addr.word[3];
-	ip->check = ipv4_header_check(ip);
-}
-
-LB_INLINE void outer_write_ipv6(struct ipv6hdr *ip, const struct lb_backend *backend,
-				const struct tunnel *tunnel)
-{
-	__u32 flow_label = tunnel->spread & 0xfffff; /* RFC 6438: for ECMP, by flow */
-
-	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)tunnel->tos << 20 | flow_label);
-	ip->payload_len = bpf_htons(tunnel->inner_length + tunnel_udp_length(tunnel->mode));
-	ip->nexthdr = tunnel->mode == LB_MODE_IPIP ? tunnel->proto : IPPROTO_UDP;
-	ip->hop_limit = OUTER_TTL;
-	__builtin_memcpy(&ip->saddr, &backend->local_addr, sizeof(ip->saddr));
-	if (tunnel->mode == LB_MODE_IPIP)
-		ip->saddr.in6_u.u6_addr32[3] = tunnel_source(backend, tunnel);
-	__builtin_memcpy(&ip->daddr, &backend->addr, sizeof(ip->daddr));
+	if (pkt->is_ipv4)
+		tunnel_follow_ipv4(tunnel, pkt->ip4);
+	else
+		tunnel_follow_ipv6(tunnel, pkt->ip6);
 }
 
 /* Puts the outer headers and the link header before the packet. Negative: no headroom. */

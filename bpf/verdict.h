@@ -75,7 +75,7 @@ LB_INLINE void count(const struct packet *pkt, const struct decision *d, enum lb
 		index = d->vip_id;
 		count_traffic(bpf_map_lookup_elem(&vip_stats, &index), pkt);
 	}
-	if (verdict == LB_FORWARD)
+	if (verdict == LB_FORWARD || verdict == LB_LOCAL)
 		count_backend(pkt, d);
 }
 

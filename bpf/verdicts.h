@@ -16,6 +16,7 @@
 #define LB_VERDICTS(X)                                                                             \
 	X(PASS, "pass", PASS, "not for a VIP")                                                     \
 	X(FORWARD, "forward", SEND, "sent to a backend")                                           \
+	X(LOCAL, "local", PASS, "to a backend on the balancer itself")                             \
 	X(RETURN, "return", SEND, "a backend's reply, translated back and sent to the client")     \
 	X(ECHO_REPLIED, "echo", REPLY, "an echo request to a VIP, answered")                       \
 	X(TOO_BIG_TOLD, "too_big_told", REPLY,                                                     \

@@ -68,6 +68,7 @@ struct case_backend {
 	bool up;       /* packets may go there */
 	bool in_table; /* the first table has it */
 	bool resolved; /* the next hop is known */
+	bool is_host;  /* the balancer itself */
 };
 
 enum step_kind {

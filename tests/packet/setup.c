@@ -323,6 +323,8 @@ static int parse_backend_pair(const struct pair *pair, struct case_backend *back
 		backend->device = DEVICE_RIGHT;
 	else if (strcmp(pair->key, "dev") == 0 && strcmp(pair->value, "left") == 0)
 		backend->device = DEVICE_LEFT;
+	else if (strcmp(pair->key, "dev") == 0 && strcmp(pair->value, "host") == 0)
+		backend->is_host = true;
 	else
 		return parse_backend_number(pair, backend, err);
 	return 0;

@@ -148,8 +148,9 @@ int world_put_backend(const struct engine *engine, const struct test_case *test,
 
 	memcpy(value.hop.dst_mac, backend->dst_mac, sizeof(value.hop.dst_mac));
 	memcpy(value.hop.src_mac, backend->src_mac, sizeof(value.hop.src_mac));
-	value.hop.flags =
-		(backend->up ? LB_BACKEND_UP : 0) | (backend->resolved ? LB_BACKEND_RESOLVED : 0);
+	value.hop.flags = (backend->up ? LB_BACKEND_UP : 0) |
+			  (backend->resolved ? LB_BACKEND_RESOLVED : 0) |
+			  (backend->is_host ? LB_BACKEND_LOCAL : 0);
 	r = engine->put("backends", &key, &value);
 	if (r == 0)
 		r = engine->put("backend_loads", &key, &backend->load);
