@@ -175,7 +175,8 @@ $(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): \
 	NATIVE := -Itests/packet -Itests/native -Ibpf/native
 $(O)/san/tests/packet/engine_bpf.o: $(O)/gen/ingress.skel.h
 $(O)/san/tests/unit/test_decap.o: $(O)/gen/decap.skel.h
-$(O)/san/tests/unit/test_decap.o: NATIVE := -Itests/packet
+$(O)/san/tests/unit/test_probe_path.o: $(O)/gen/probe.skel.h
+$(O)/san/tests/unit/test_decap.o $(O)/san/tests/unit/test_probe_path.o: NATIVE := -Itests/packet
 
 $(O)/san/%.o: %.c
 	$(call say,CC,$@)
@@ -227,6 +228,7 @@ TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) agent
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
+TEST_probe_path := $(TEST_decap)
 WRAP_config     := malloc calloc reallocarray
 WRAP_metrics    := calloc open_memstream
 WRAP_options    := fopen
