@@ -233,6 +233,7 @@ WRAP_config     := malloc calloc reallocarray
 WRAP_metrics    := calloc open_memstream
 WRAP_options    := fopen
 WRAP_service_run := uv_now uv_timer_start
+WRAP_probe      := setsockopt
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
 .SECONDEXPANSION:

@@ -350,13 +350,15 @@ static bool check_equal(const struct check_spec *a, const struct check_spec *b)
 /* Nothing is probed in maintenance: whoever took it down does not want to hear of it. */
 static int run_probe(struct manager *manager, struct backend_run *run, struct error *err)
 {
+	const struct probe_target target = {.endpoint = run->spec.endpoint};
+
 	prober_free(run->prober);
 	run->prober = NULL;
 	if (run->check.kind == CHECK_NONE || run->spec.state == ADMIN_MAINT) {
 		run->health = (struct health){.state = HEALTH_UP};
 		return 0;
 	}
-	run->prober = prober_new(manager->probes, &run->check, &run->spec.endpoint, on_probe, run);
+	run->prober = prober_new(manager->probes, &run->check, &target, on_probe, run);
 	return run->prober ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "curl_loop.h"
 
@@ -15,7 +17,7 @@ struct probe_engine {
 struct prober {
 	struct probe_engine *engine;
 	struct check_spec spec;
-	struct endpoint target;
+	struct probe_target target;
 	probe_callback callback;
 	void *context;
 	uv_timer_t timer;   /* while a probe runs: its timeout; else the next one's start */
@@ -69,7 +71,16 @@ const struct check_spec *prober_spec(const struct prober *prober)
 
 const struct endpoint *prober_target(const struct prober *prober)
 {
-	return &prober->target;
+	return &prober->target.endpoint;
+}
+
+int probe_socket_prepare(const struct prober *prober, int fd)
+{
+	uint32_t mark = prober->target.mark;
+
+	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+		return -errno;
+	return 0;
 }
 
 struct probe_engine *prober_engine(const struct prober *prober)
@@ -151,7 +162,7 @@ static void on_timer(uv_timer_t *timer)
 }
 
 struct prober *prober_new(struct probe_engine *engine, const struct check_spec *spec,
-			  const struct endpoint *target, probe_callback callback, void *context)
+			  const struct probe_target *target, probe_callback callback, void *context)
 {
 	struct prober *prober = calloc(1, sizeof(*prober));
 
@@ -161,7 +172,7 @@ struct prober *prober_new(struct probe_engine *engine, const struct check_spec *
 	prober->spec = *spec;
 	prober->target = *target;
 	if (spec->port)
-		prober->target.port = spec->port;
+		prober->target.endpoint.port = spec->port;
 	prober->callback = callback;
 	prober->context = context;
 	prober->period_ms = next_phase(engine, spec->interval_ms);

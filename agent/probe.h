@@ -22,6 +22,12 @@ struct probe_result {
 	char reason[160]; /* empty on success: "connect: Connection refused", "HTTP status 503" */
 };
 
+/* Where a probe goes. */
+struct probe_target {
+	struct endpoint endpoint; /* its port gives way to the spec's check-port */
+	uint32_t mark;            /* SO_MARK of the probe's sockets; 0: none */
+};
+
 /* Called once a probe, never from within prober_new or prober_free. May call prober_free. */
 typedef void (*probe_callback)(void *context, const struct probe_result *result);
 
@@ -32,7 +38,8 @@ void probe_engine_free(struct probe_engine *engine);
 
 /* Starts probing target by spec (kind not CHECK_NONE); both are copied. NULL: out of memory. */
 struct prober *prober_new(struct probe_engine *engine, const struct check_spec *spec,
-			  const struct endpoint *target, probe_callback callback, void *context);
+			  const struct probe_target *target, probe_callback callback,
+			  void *context);
 /* Starts the next probe at once, unless one is under way. NULL-safe. */
 void prober_now(struct prober *prober);
 /* No callback comes after this. NULL-safe. */
@@ -55,6 +62,8 @@ extern const struct probe_ops probe_http_ops;
 void probe_done(struct prober *prober, bool success, const char *reason);
 const struct check_spec *prober_spec(const struct prober *prober);
 const struct endpoint *prober_target(const struct prober *prober); /* check-port applied */
+/* What every IP socket of a probe needs before its first packet. Returns 0 or a negative errno. */
+int probe_socket_prepare(const struct prober *prober, int fd);
 struct probe_engine *prober_engine(const struct prober *prober);
 uv_loop_t *probe_engine_loop(const struct probe_engine *engine);
 /* The engine's libcurl, made at its first use. NULL: out of memory. */

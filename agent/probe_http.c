@@ -44,15 +44,14 @@ static size_t on_received(char *data, /* NOLINT: the type is libcurl's */
 }
 
 /* Closes by reset when done, to leave no TIME_WAIT behind for each probe (see probe_tcp.c). The
- * answer has been read by then. */
+ * answer has been read by then. An error ends the transfer. */
 static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 {
 	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
-	(void)context;
 	(void)purpose;
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	return CURL_SOCKOPT_OK;
+	return probe_socket_prepare(context, fd) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
 static bool judge_status(const struct http_probe *probe, char *reason, size_t size)
@@ -147,6 +146,7 @@ static int set_request(struct http_probe *probe)
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, probe->prober);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_received);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, &probe->header_bytes);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_received);

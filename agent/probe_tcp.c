@@ -53,22 +53,40 @@ static void on_connect(uv_connect_t *request, int status)
 	report(probe, status);
 }
 
+static int connect_socket(struct tcp_probe *probe, const struct sockaddr_storage *addr)
+{
+	uv_os_fd_t fd;
+	int r = uv_fileno((uv_handle_t *)&probe->socket, &fd);
+
+	if (r == 0)
+		r = probe_socket_prepare(probe->prober, fd);
+	return r < 0 ? r
+		     : uv_tcp_connect(&probe->request, &probe->socket,
+				      (const struct sockaddr *)addr, on_connect);
+}
+
 static void *start(struct prober *prober, const char **ret_reason)
 {
+	uv_loop_t *loop = probe_engine_loop(prober_engine(prober));
 	struct sockaddr_storage addr;
 	struct tcp_probe *probe = calloc(1, sizeof(*probe));
+	int r;
 
-	if (!probe) {
-		*ret_reason = "out of memory";
+	*ret_reason = "out of memory";
+	if (!probe)
 		return NULL;
-	}
 	probe->prober = prober;
 	probe->socket.data = probe;
 	probe->request.data = probe;
-	uv_tcp_init(probe_engine_loop(prober_engine(prober)), &probe->socket);
 	endpoint_sockaddr(prober_target(prober), &addr);
-	probe->error = uv_tcp_connect(&probe->request, &probe->socket,
-				      (const struct sockaddr *)&addr, on_connect);
+	/* With its family the socket exists at once, and can be prepared. */
+	r = uv_tcp_init_ex(loop, &probe->socket, addr.ss_family);
+	if (r < 0) {
+		*ret_reason = strerror(-r);
+		free(probe);
+		return NULL;
+	}
+	probe->error = connect_socket(probe, &addr);
 	/* Without a route it fails at once, but start must not report: on_closed does. */
 	if (probe->error)
 		uv_close((uv_handle_t *)&probe->socket, on_closed);

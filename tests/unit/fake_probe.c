@@ -15,7 +15,7 @@
 struct prober {
 	bool used;
 	struct check_spec spec;
-	struct endpoint target;
+	struct probe_target target;
 	probe_callback callback;
 	void *context;
 	unsigned int hurries;
@@ -35,7 +35,8 @@ static struct prober *find(const char *text)
 
 	assert_int_equal(parse_endpoint(text, 0, &endpoint, &err), 0);
 	for (size_t i = 0; i < PROBERS_MAX; i++) {
-		if (engine.probers[i].used && endpoint_equal(&engine.probers[i].target, &endpoint))
+		if (engine.probers[i].used &&
+		    endpoint_equal(&engine.probers[i].target.endpoint, &endpoint))
 			return &engine.probers[i];
 	}
 	return NULL;
@@ -84,7 +85,7 @@ void probe_engine_free(struct probe_engine *freed)
 }
 
 struct prober *prober_new(struct probe_engine *used, const struct check_spec *spec,
-			  const struct endpoint *target, probe_callback callback, void *context)
+			  const struct probe_target *target, probe_callback callback, void *context)
 {
 	size_t i = 0;
 

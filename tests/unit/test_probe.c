@@ -21,6 +21,20 @@
 #define GUARD_MS    5000
 #define RESULTS_MAX 8
 
+/* --- what sockets were marked with --- */
+
+static uint32_t marked; /* by the last one; 0: none was */
+
+int __real_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+	if (level == SOL_SOCKET && name == SO_MARK)
+		memcpy(&marked, value, sizeof(marked));
+	return __real_setsockopt(fd, level, name, value, length);
+}
+
 /* --- a server: accepts, waits for a request's end, answers after a while, closes --- */
 
 struct server {
@@ -165,6 +179,7 @@ struct fixture {
 	struct probe_engine *engine;
 	struct server server;
 	struct check_spec spec;
+	uint32_t mark;
 	struct prober *prober;
 	struct probe_result results[RESULTS_MAX];
 	uint64_t told_ms[RESULTS_MAX];
@@ -199,6 +214,7 @@ static int set_up(void **state)
 		.fall = 1,
 	};
 	server_start(&fixture->server, &fixture->loop, "127.0.0.1");
+	marked = 0;
 	*state = fixture;
 	return 0;
 }
@@ -239,7 +255,9 @@ static void on_result(void *context, const struct probe_result *result)
 
 static void probe_target(struct fixture *fixture, const struct endpoint *target)
 {
-	fixture->prober = prober_new(fixture->engine, &fixture->spec, target, on_result, fixture);
+	const struct probe_target to = {.endpoint = *target, .mark = fixture->mark};
+
+	fixture->prober = prober_new(fixture->engine, &fixture->spec, &to, on_result, fixture);
 	assert_non_null(fixture->prober);
 	assert_int_equal(fixture->count, 0); /* never from within prober_new */
 }
@@ -615,13 +633,14 @@ static void test_spread(void **state)
 {
 	enum { PROBERS = 64, INTERVAL_MS = 800 };
 	struct fixture *fixture = *state;
+	const struct probe_target target = {.endpoint = fixture->server.endpoint};
 	struct prober *probers[PROBERS];
 	unsigned int count = 0, most = 0;
 
 	fixture->spec.interval_ms = INTERVAL_MS;
 	for (int i = 0; i < PROBERS; i++)
-		probers[i] = prober_new(fixture->engine, &fixture->spec, &fixture->server.endpoint,
-					count_result, &count);
+		probers[i] =
+			prober_new(fixture->engine, &fixture->spec, &target, count_result, &count);
 	while (count < PROBERS)
 		uv_run(&fixture->loop, UV_RUN_ONCE);
 	while (count < 2 * PROBERS) {
@@ -635,6 +654,34 @@ static void test_spread(void **state)
 	assert_in_range(most, 8, 20);
 	for (int i = 0; i < PROBERS; i++)
 		prober_free(probers[i]);
+}
+
+/* --- the mark --- */
+
+static void test_mark(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->mark = 0x51;
+	probe_target(fixture, &fixture->server.endpoint);
+	wait_results(fixture, 1);
+	assert_int_equal(marked, 0x51);
+	prober_free(fixture->prober);
+	fixture->count = 0;
+	fixture->mark = 0x52;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	wait_results(fixture, 1);
+	assert_true(fixture->results[0].success);
+	assert_int_equal(marked, 0x52);
+}
+
+static void test_no_mark(void **state)
+{
+	struct fixture *fixture = *state;
+
+	probe_target(fixture, &fixture->server.endpoint);
+	wait_results(fixture, 1);
+	assert_int_equal(marked, 0);
 }
 
 /* --- lifetime --- */
@@ -741,6 +788,8 @@ int main(void)
 		TEST(test_interval_shorter_than_timeout),
 		TEST(test_goes_down_and_up),
 		TEST(test_spread),
+		TEST(test_mark),
+		TEST(test_no_mark),
 		TEST(test_free_from_callback),
 		TEST(test_free_before_first_probe),
 		TEST(test_free_while_probing),
