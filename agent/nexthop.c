@@ -51,7 +51,8 @@ struct watched {
 	struct address address;
 	unsigned int watchers;
 	/* The route: */
-	struct neighbour *neighbour; /* NULL: unroutable says why */
+	struct neighbour *neighbour; /* NULL: local, or unroutable says why */
+	bool local;
 	bool on_link;
 	struct address source;
 	uint32_t route_mtu; /* 0: the route has none */
@@ -77,6 +78,8 @@ struct nexthop_table {
 	uv_timer_t tick;      /* to ask for neighbours again */
 	unsigned int handles; /* still open */
 	struct links links;
+	struct rtnl_address *addresses;
+	size_t address_count;
 	void (*on_links)(void *context); /* NULL: nobody wants to know */
 	void *on_links_context;
 	bool links_changed; /* and on_links is owed a call */
@@ -169,10 +172,18 @@ static struct nexthop describe(const struct nexthop_table *table, const struct w
 	struct nexthop hop = {.resolved = false};
 	struct links_way way;
 
+	if (watched->local)
+		return (struct nexthop){
+			.resolved = true,
+			.local = true,
+			.on_link = true,
+			.source = watched->address,
+		};
 	if (!neighbour) {
 		memcpy(hop.reason, watched->unroutable, sizeof(hop.reason));
 		return hop;
 	}
+	hop.device = neighbour->ifindex;
 	if (links_way(&table->links, neighbour->ifindex, &way, hop.reason, sizeof(hop.reason)))
 		return hop;
 	link = links_find(&table->links, neighbour->ifindex);
@@ -193,8 +204,8 @@ static struct nexthop describe(const struct nexthop_table *table, const struct w
 
 static bool hop_equal(const struct nexthop *a, const struct nexthop *b)
 {
-	return a->resolved == b->resolved && a->on_link == b->on_link && a->ifindex == b->ifindex &&
-	       a->vlan == b->vlan && a->mtu == b->mtu && !memcmp(a->dst_mac, b->dst_mac, 6) &&
+	return a->resolved == b->resolved && a->local == b->local && a->on_link == b->on_link &&
+	       a->device == b->device && a->ifindex == b->ifindex && a->vlan == b->vlan && a->mtu == b->mtu && !memcmp(a->dst_mac, b->dst_mac, 6) &&
 	       !memcmp(a->src_mac, b->src_mac, 6) && address_equal(&a->source, &b->source) &&
 	       !strcmp(a->reason, b->reason);
 }
@@ -390,9 +401,6 @@ static bool refuse_route(struct watched *watched, const struct rtnl_route *route
 			return false;
 		snprintf(reason, size, "no source address towards %s", address);
 		return true;
-	case RTN_LOCAL:
-		snprintf(reason, size, "%s is this machine's own address", address);
-		return true;
 	case RTN_BROADCAST:
 	case RTN_MULTICAST:
 	case RTN_ANYCAST:
@@ -431,9 +439,10 @@ static void look_up(struct nexthop_table *table, struct watched *watched)
 	struct rtnl_route route;
 	int error = rtnl_get_route(table->rtnl, &watched->address, &route);
 
+	watched->local = !error && route.type == RTN_LOCAL;
 	if (error) {
 		refuse_error(table, watched, error);
-	} else if (!refuse_route(watched, &route)) {
+	} else if (!watched->local && !refuse_route(watched, &route)) {
 		const struct address *via = route.has_gateway ? &route.gateway : &watched->address;
 		neighbour = find_neighbour(table, route.ifindex, via);
 		if (!neighbour)
@@ -448,12 +457,50 @@ static void look_up(struct nexthop_table *table, struct watched *watched)
 	evaluate(table, watched);
 }
 
+static bool addresses_equal(const struct nexthop_table *table, const struct rtnl_address *news,
+			    size_t count)
+{
+	const struct rtnl_address *known = table->addresses;
+	size_t i;
+
+	if (count != table->address_count)
+		return false;
+	for (i = 0; i < count; i++) {
+		if (known[i].ifindex != news[i].ifindex || known[i].source != news[i].source ||
+		    !address_equal(&known[i].address, &news[i].address))
+			return false;
+	}
+	return true;
+}
+
+/* The machine's addresses, anew. */
+static void read_addresses(struct nexthop_table *table)
+{
+	struct rtnl_address *addresses;
+	struct watched *watched;
+	size_t count;
+
+	if (rtnl_get_addresses(table->rtnl, &addresses, &count)) {
+		table->retry = true;
+		return;
+	}
+	if (!addresses_equal(table, addresses, count)) {
+		for (watched = LIST_FIRST(&table->watched); watched;
+		     watched = LIST_NEXT(watched, all))
+			watched->owed = true;
+	}
+	free(table->addresses);
+	table->addresses = addresses;
+	table->address_count = count;
+}
+
 static void look_up_all(struct nexthop_table *table)
 {
 	uint64_t start = uv_hrtime();
 	struct watched *watched;
 
 	table->routes_stale = false;
+	read_addresses(table);
 	for (watched = LIST_FIRST(&table->watched); watched; watched = LIST_NEXT(watched, all))
 		look_up(table, watched);
 	uint64_t end = uv_hrtime();
@@ -612,6 +659,8 @@ int nexthop_table_new(uv_loop_t *loop, nexthop_callback callback, void *context,
 	if (!error)
 		error = rtnl_dump_links(table->rtnl, on_event, table);
 	if (!error)
+		error = rtnl_get_addresses(table->rtnl, &table->addresses, &table->address_count);
+	if (!error)
 		error = start_handles(table);
 	if (error) {
 		nexthop_table_free(table);
@@ -638,6 +687,7 @@ void nexthop_table_free(struct nexthop_table *table)
 	while (!LIST_EMPTY(&table->watched))
 		watched_free(table, LIST_FIRST(&table->watched));
 	links_clear(&table->links);
+	free(table->addresses);
 	if (table->handles) {
 		uv_close((uv_handle_t *)&table->events, on_handle_closed);
 		uv_close((uv_handle_t *)&table->work, on_handle_closed);
@@ -744,4 +794,17 @@ bool nexthop_source(struct nexthop_table *table, const struct address *address,
 		return false;
 	*ret_source = route.source;
 	return true;
+}
+
+bool nexthop_is_own(struct nexthop_table *table, const struct address *address)
+{
+	struct rtnl_route route;
+
+	return rtnl_get_route(table->rtnl, address, &route) == 0 && route.type == RTN_LOCAL;
+}
+
+const struct rtnl_address *nexthop_addresses(const struct nexthop_table *table, size_t *ret_count)
+{
+	*ret_count = table->address_count;
+	return table->addresses;
 }

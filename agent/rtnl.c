@@ -329,6 +329,38 @@ static void parse_route(const struct nlmsghdr *message, struct rtnl_route *ret_r
 	}
 }
 
+/* False: it has no address that we know the family of. */
+static bool parse_address_message(const struct nlmsghdr *message, struct rtnl_address *ret_address)
+{
+	const uint32_t unusable = IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED;
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	struct rtnl_address address = {.ifindex = info->ifa_index};
+	const struct nlattr *attribute;
+	uint32_t flags = info->ifa_flags;
+	bool is_local = false, has_address = false;
+
+	mnl_attr_for_each(attribute, message, sizeof(*info))
+	{
+		switch (mnl_attr_get_type(attribute)) {
+		case IFA_FLAGS:
+			flags = mnl_attr_get_u32(attribute);
+			break;
+		case IFA_LOCAL: /* where the two differ, IFA_ADDRESS is the other end's */
+			is_local = attribute_address(info->ifa_family, attribute, &address.address);
+			break;
+		case IFA_ADDRESS:
+			if (!is_local)
+				has_address = attribute_address(info->ifa_family, attribute,
+								&address.address);
+			break;
+		}
+	}
+	address.source = info->ifa_scope == RT_SCOPE_UNIVERSE && !(flags & unusable);
+	if (is_local || has_address)
+		*ret_address = address;
+	return is_local || has_address;
+}
+
 static bool parse_event(const struct nlmsghdr *message, struct rtnl_event *ret_event)
 {
 	switch (message->nlmsg_type) {
@@ -429,6 +461,80 @@ int rtnl_dump_links(struct rtnl *rtnl, rtnl_handler handler, void *context)
 		status = ask(rtnl, message, on_event, &listener);
 	}
 	return status;
+}
+
+struct address_list {
+	struct rtnl_address *items;
+	size_t count;
+	bool full; /* out of memory */
+};
+
+static int on_address(const struct nlmsghdr *message, void *context)
+{
+	struct address_list *list = context;
+	struct rtnl_address address, *items;
+
+	if (!parse_address_message(message, &address))
+		return MNL_CB_OK;
+	items = reallocarray(list->items, list->count + 1, sizeof(*items));
+	if (!items) {
+		list->full = true;
+		return MNL_CB_OK;
+	}
+	list->items = items;
+	list->items[list->count++] = address;
+	return MNL_CB_OK;
+}
+
+int rtnl_get_addresses(struct rtnl *rtnl, struct rtnl_address **ret_addresses, size_t *ret_count)
+{
+	char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct address_list list = {.items = NULL};
+	int error = -EINTR;
+
+	/* EINTR: as in rtnl_dump_links(). */
+	for (int i = 0; i < 10 && error == -EINTR; i++) {
+		struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+		message->nlmsg_type = RTM_GETADDR;
+		message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+		mnl_nlmsg_put_extra_header(message, sizeof(struct ifaddrmsg));
+		list.count = 0;
+		error = ask(rtnl, message, on_address, &list);
+	}
+	if (error || list.full) {
+		free(list.items);
+		return error ? error : -ENOMEM;
+	}
+	*ret_addresses = list.items;
+	*ret_count = list.count;
+	return 0;
+}
+
+static int on_filter(const struct nlmsghdr *message, void *context)
+{
+	bool *any = context;
+
+	*any |= message->nlmsg_type == RTM_NEWTFILTER;
+	return MNL_CB_OK;
+}
+
+int rtnl_has_filters(struct rtnl *rtnl, uint32_t ifindex, uint32_t parent, bool *ret_any)
+{
+	char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	bool any = false;
+	int error;
+
+	message->nlmsg_type = RTM_GETTFILTER;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	struct tcmsg *info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+	info->tcm_family = AF_UNSPEC;
+	info->tcm_ifindex = (int)ifindex;
+	info->tcm_parent = parent;
+	error = ask(rtnl, message, on_filter, &any);
+	if (!error)
+		*ret_any = any;
+	return error;
 }
 
 static int on_route(const struct nlmsghdr *message, void *context)

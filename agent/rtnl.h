@@ -53,6 +53,13 @@ struct rtnl_neighbour {
 	uint8_t mac[6];
 };
 
+/* One of this machine's own addresses. */
+struct rtnl_address {
+	uint32_t ifindex;
+	struct address address;
+	bool source; /* what it sends may come from there: global, not deprecated, not tentative */
+};
+
 enum rtnl_event_kind {
 	RTNL_LINK,           /* link is new or changed */
 	RTNL_LINK_GONE,      /* link was removed */
@@ -85,6 +92,15 @@ int rtnl_read_events(struct rtnl *rtnl, rtnl_handler handler, void *context);
 
 /* One RTNL_LINK event for each link there is. */
 int rtnl_dump_links(struct rtnl *rtnl, rtnl_handler handler, void *context);
+
+/*
+ * The machine's addresses, in the kernel's order, into a new array that is the caller's to free.
+ * *ret_addresses is NULL if there are none.
+ */
+int rtnl_get_addresses(struct rtnl *rtnl, struct rtnl_address **ret_addresses, size_t *ret_count);
+
+/* Is there a tc filter on the interface, of any owner? parent as in struct tcmsg. */
+int rtnl_has_filters(struct rtnl *rtnl, uint32_t ifindex, uint32_t parent, bool *ret_any);
 
 /* Reads an RTM_NEWLINK or RTM_DELLINK. False: it tells of something else than a link. */
 bool rtnl_parse_link(const struct nlmsghdr *message, struct rtnl_link *ret_link);

@@ -497,11 +497,9 @@ static void test_reasons(void **state)
 
 	watch(fixture, "198.18.0.9");
 	watch(fixture, "2001:db8::9");
-	watch(fixture, "198.18.0.1");
 	watch(fixture, "198.18.0.255");
 	watch(fixture, "203.0.113.1");
 	watch(fixture, "2001:db9::1");
-	wait_reason(fixture, "198.18.0.1", "198.18.0.1 is this machine's own address", 100);
 	wait_reason(fixture, "198.18.0.255", "198.18.0.255 is not a unicast address", 100);
 	wait_reason(fixture, "203.0.113.1", "no route to 203.0.113.1", 100);
 	wait_reason(fixture, "2001:db9::1", "no route to 2001:db9::1", 100);
@@ -514,6 +512,78 @@ static void test_reasons(void **state)
 	wait_resolved(fixture, "2001:db8::9", NULL, GUARD_MS);
 	run("ip -n %s address del 198.18.0.9/24 dev them0", peer);
 	run("ip -n %s address del 2001:db8::9/64 dev them0", peer);
+}
+
+/* An own address that comes and goes. */
+static void test_local(void **state)
+{
+	struct fixture *fixture = *state;
+	struct address own = address_of("198.18.0.1"), peer_address = address_of("198.18.0.2");
+	const struct nexthop *hop;
+
+	watch(fixture, "198.18.0.1");
+	watch(fixture, "198.18.0.2");
+	hop = wait_resolved(fixture, "198.18.0.1", NULL, GUARD_MS);
+	assert_true(hop->local && hop->on_link);
+	assert_int_equal(hop->device, 0);
+	assert_true(address_equal(&hop->source, &own));
+	assert_true(nexthop_is_own(fixture->table, &own));
+	hop = wait_resolved(fixture, "198.18.0.2", NULL, GUARD_MS);
+	assert_false(hop->local);
+	assert_int_equal(hop->device, if_nametoindex("us0"));
+	assert_false(nexthop_is_own(fixture->table, &peer_address));
+	watch(fixture, "198.19.8.8");
+	wait_reason(fixture, "198.19.8.8", "no route to 198.19.8.8", 100);
+	run("ip address add 198.19.8.8/32 dev us0");
+	assert_true(wait_resolved(fixture, "198.19.8.8", NULL, 100)->local);
+	run("ip address del 198.19.8.8/32 dev us0");
+	wait_reason(fixture, "198.19.8.8", "no route to 198.19.8.8", 100);
+}
+
+/* Can the machine send from it, as the table knows it? */
+static bool is_source(const struct fixture *fixture, const char *text)
+{
+	struct address address = address_of(text);
+	const struct rtnl_address *known;
+	size_t i, count;
+
+	known = nexthop_addresses(fixture->table, &count);
+	for (i = 0; i < count; i++) {
+		if (address_equal(&known[i].address, &address))
+			return known[i].source && known[i].ifindex == if_nametoindex("us0");
+	}
+	return false;
+}
+
+static void wait_told(struct fixture *fixture, const char *text, unsigned int more_than)
+{
+	fixture->guard_fired = false;
+	uv_timer_start(&fixture->guard, on_guard, GUARD_MS, 0);
+	while (told_of(fixture, text)->count <= more_than) {
+		assert_false(fixture->guard_fired);
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	}
+}
+
+static void test_addresses(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned int told;
+
+	watch(fixture, "198.18.0.2");
+	wait_resolved(fixture, "198.18.0.2", NULL, GUARD_MS);
+	assert_true(is_source(fixture, "198.18.0.1"));
+	assert_true(is_source(fixture, "2001:db8::1"));
+	assert_false(is_source(fixture, "2001:db8::77"));
+	told = told_of(fixture, "198.18.0.2")->count;
+	run("ip address add 2001:db8::77/64 dev us0 nodad");
+	wait_told(fixture, "198.18.0.2", told);
+	assert_true(is_source(fixture, "2001:db8::77"));
+	told = told_of(fixture, "198.18.0.2")->count;
+	run("ip address change 2001:db8::77/64 dev us0 nodad preferred_lft 0");
+	wait_told(fixture, "198.18.0.2", told);
+	assert_false(is_source(fixture, "2001:db8::77"));
+	run("ip address del 2001:db8::77/64 dev us0");
 }
 
 static void test_no_ethernet(void **state)
@@ -609,6 +679,8 @@ int main(void)
 		TEST(test_follows_source),
 		TEST(test_follows_link),
 		TEST(test_reasons),
+		TEST(test_local),
+		TEST(test_addresses),
 		TEST(test_no_ethernet),
 		TEST(test_removed_link),
 		TEST(test_many_changes),
