@@ -135,6 +135,7 @@ AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsy
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
+$(O)/obj/agent/dataplane_probe.o: $(O)/gen/probe.skel.h
 $(call objects,$(wildcard agent/dataplane_*.c)): $(O)/gen/ingress.skel.h
 
 # The native data plane is BPF code: packets are read as they lie, unaligned and by any type.
@@ -206,7 +207,7 @@ TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
 TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
-                   agent/by_address.c agent/pool.c agent/passive.c agent/slow_start.c agent/plan.c \
+                   agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c agent/passive.c agent/slow_start.c agent/plan.c \
                    agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
                    agent/dataplane.c tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \

@@ -109,7 +109,7 @@ static const char *run_obstacle(const struct manager *manager, const struct back
 {
 	if (!hop_fits_mode(manager, run))
 		return "mode l2 needs the backend on a directly attached network";
-	return run->taken_all ? run->taken_reason : "";
+	return run->taken_all ? run->taken_reason : run->local_reason;
 }
 
 static enum backend_status run_status(const struct manager *manager, const struct backend_run *run,
@@ -209,13 +209,16 @@ static void run_facts(const struct manager *manager, const struct backend_run *r
 	bool serving = run->status == BACKEND_UP || run->status == BACKEND_EJECTED ||
 		       run->status == BACKEND_DRAIN || run->status == BACKEND_REMOVING;
 
-	facts->alive = run->kept || (serving && run->health.state == HEALTH_UP && !run->taken_all);
+	facts->alive = run->kept || (serving && run->health.state == HEALTH_UP &&
+				     !run->taken_all && !run->local_reason[0]);
 	facts->eligible = run->kept || run->status == BACKEND_UP;
 	facts->tenths = run_tenths(manager, run);
 	facts->local_addr = lb_addr_of(&run->own);
 	if (run->taken_all)
 		memset(&facts->local_addr, 0, sizeof(facts->local_addr)); /* it is the VIP's */
 	facts->hop.flags = run->hop.resolved ? LB_BACKEND_RESOLVED : 0;
+	if (run->hop.local)
+		facts->hop.flags |= LB_BACKEND_LOCAL;
 	if (!run->hop.resolved)
 		return; /* what was known last stays; the data plane asks the kernel meanwhile */
 	memcpy(facts->hop.dst_mac, run->hop.dst_mac, sizeof(facts->hop.dst_mac));
@@ -275,6 +278,7 @@ void run_update(struct manager *manager, struct backend_run *run)
 	bool fresh = run->since_ms == 0, kept = run->kept;
 
 	run_check_replies(manager, run);
+	way_check_local(manager, run);
 	run->status = run_status(manager, run, &run->reason);
 	run->kept = run_kept(manager, run);
 	if (run->status != former)
@@ -292,8 +296,10 @@ void run_update(struct manager *manager, struct backend_run *run)
 void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop)
 {
 	run->hop = *hop;
+	run->hop_told = true;
 	run->hop_known = run->hop_known || hop->resolved;
 	run_update(manager, run);
+	run_check_anew(manager, run);
 }
 
 bool run_tick(struct manager *manager, struct backend_run *run)
@@ -327,11 +333,13 @@ static void on_probe(void *context, const struct probe_result *result)
 {
 	struct backend_run *run = context;
 	struct manager *manager = run->manager;
+	char reason[CHECK_REASON_MAX];
+	bool success = way_judge(manager, run, result, reason);
 
-	run->checks[result->success]++;
-	if (!health_feed(&run->health, result->success, run->check.rise, run->check.fall))
+	run->checks[success]++;
+	if (!health_feed(&run->health, success, run->check.rise, run->check.fall))
 		return;
-	snprintf(run->check_reason, sizeof(run->check_reason), "%s", result->reason);
+	memcpy(run->check_reason, reason, sizeof(reason));
 	run_update(manager, run);
 	service_changed(manager, run->service_id);
 }
@@ -350,7 +358,7 @@ static bool check_equal(const struct check_spec *a, const struct check_spec *b)
 /* Nothing is probed in maintenance: whoever took it down does not want to hear of it. */
 static int run_probe(struct manager *manager, struct backend_run *run, struct error *err)
 {
-	const struct probe_target target = {.endpoint = run->spec.endpoint};
+	struct probe_target target;
 
 	prober_free(run->prober);
 	run->prober = NULL;
@@ -358,8 +366,22 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 		run->health = (struct health){.state = HEALTH_UP};
 		return 0;
 	}
+	if (!run->way_known)
+		return 0; /* run_hop() comes */
+	way_store(manager, run);
+	target = (struct probe_target){.endpoint = run->way.target, .mark = way_mark(run)};
 	run->prober = prober_new(manager->probes, &run->check, &target, on_probe, run);
 	return run->prober ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+void run_check_anew(struct manager *manager, struct backend_run *run)
+{
+	char endpoint[ENDPOINT_TEXT_MAX];
+	struct error err;
+
+	if (way_find(manager, run) && run_probe(manager, run, &err))
+		log_error("backend is not checked", "backend",
+			  format_endpoint(&run->spec.endpoint, endpoint), "error", err.message);
 }
 
 /*
@@ -384,6 +406,7 @@ static void run_adopt(struct manager *manager, struct backend_run *run)
 	if (!(record->hop.flags & LB_BACKEND_RESOLVED) || (!spread && !address_known(&run->own)))
 		return;
 	run->hop.resolved = true;
+	run->hop.local = record->hop.flags & LB_BACKEND_LOCAL;
 	run->hop.on_link = true;
 	run->hop.ifindex = record->hop.ifindex;
 	run->hop.vlan = record->hop.vlan;
@@ -412,6 +435,7 @@ static int run_start(struct manager *manager, const struct service_spec *service
 	/* It joins others; where nobody is yet, all begin alike. */
 	run->cold = run->health.state != HEALTH_UP && manager->dp->services[service->id].table;
 	ret = nexthop_watch(manager->nexthops, &spec->endpoint.address, err);
+	way_find(manager, run);
 	if (ret == 0)
 		ret = run_probe(manager, run, err);
 	return ret;
@@ -426,6 +450,7 @@ void run_end(struct manager *manager, uint16_t id)
 	prober_free(run->prober);
 	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
 	by_address_remove(manager->by_address, id);
+	way_clear(manager, id);
 	*run = (struct backend_run){.rests_until = flow_scan_rounds(manager->scan) + 2};
 	manager->facts[id] = (struct backend_facts){0};
 	flow_scan_give_up(manager->scan, id, false);
@@ -469,6 +494,7 @@ int run_change(struct manager *manager, const struct service_spec *service,
 		if (service->passive != PASSIVE_EJECT || spec->state == ADMIN_MAINT)
 			run->ejected_until_ms = 0;
 		run->suspect = run->suspect && service->passive != PASSIVE_OFF;
+		probe |= way_find(manager, run);
 		if (probe)
 			ret = run_probe(manager, run, err);
 	}

@@ -7,12 +7,15 @@
  * status and facts follow from them. Private to the manager, which tells a run what happens and
  * takes its facts to the data plane.
  */
+#include "check_way.h"
 #include "desired.h"
 #include "health.h"
 #include "manager.h"
 #include "nexthop.h"
 #include "passive.h"
 #include "probe.h"
+
+#define CHECK_REASON_MAX 320
 
 /* By backend index. */
 struct backend_run {
@@ -29,8 +32,13 @@ struct backend_run {
 	struct health health;
 	struct prober *prober;
 	struct nexthop hop;
+	bool hop_told;  /* hop is what rtnetlink says, not what a former agent has left */
 	bool hop_known; /* was resolved once: a check may then vouch for the backend */
-	char check_reason[160];
+	char check_reason[CHECK_REASON_MAX];
+	struct check_way way; /* of its checks, if way_known */
+	bool way_known;
+	uint32_t way_packets;   /* lb_probe_path.sent, as last seen */
+	char local_reason[160]; /* why it cannot serve, being the balancer itself; empty: it can */
 	struct address own;     /* the balancer's, which replies come to; all zero: not known yet */
 	char taken_reason[256]; /* why replies of mode nat may go astray; empty: they do not */
 	bool taken_all;         /* and all of them would: it cannot be used */
@@ -69,6 +77,9 @@ void run_eject(struct manager *manager, struct backend_run *run);
 
 /* What rtnetlink says of the way to it now. */
 void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop);
+
+/* Begins its checks anew if they are to go another way now. */
+void run_check_anew(struct manager *manager, struct backend_run *run);
 
 /* Its flows are to end: it is removed, or in state drain. */
 bool run_drains(const struct backend_run *run);

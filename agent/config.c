@@ -459,6 +459,8 @@ static const char *const check_words[] = {
 	[CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_NONE] = "none"};
 static const char *const passive_words[] = {
 	[PASSIVE_OFF] = "off", [PASSIVE_WATCH] = "suspect", [PASSIVE_EJECT] = "eject"};
+static const char *const check_via_words[] = {
+	[VIA_AUTO] = "auto", [VIA_VIP] = "vip", [VIA_ADDRESS] = "address"};
 static const char *const admin_words[] = {
 	[ADMIN_UP] = "up", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
 
@@ -494,6 +496,7 @@ static const struct field service_fields[] = {
 	DURATION("check-timeout", struct service_spec, check.timeout_ms),
 	NUMBER("rise", struct service_spec, check.rise, UINT32_MAX),
 	NUMBER("fall", struct service_spec, check.fall, UINT32_MAX),
+	CHOICE("check-via", struct service_spec, check_via, check_via_words),
 	DURATION("slow-start", struct service_spec, slow_start_ms),
 	CHOICE("passive", struct service_spec, passive, passive_words),
 	NUMBER("eject-max", struct service_spec, eject_max, UINT8_MAX),

@@ -9,7 +9,7 @@
  *
  * Shared memory is read by packets at any moment. Who writes it keeps the rules that abi.h gives
  * with each struct. sync.c writes it, ports.c the switch for bonds, and flow_scan.c clears flow
- * words and puts loads right.
+ * words and puts loads right. backend_way.c writes probes' ways.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -70,6 +70,7 @@ struct dataplane {
 	struct lb_slot_line *slots;   /* table_blocks of table_lines each; block 0 stays empty */
 	struct lb_flow_bucket *flows; /* sizes.flows / LB_FLOW_WAYS */
 	int64_t *loads;               /* sizes.backends + 1; map backend_loads */
+	struct lb_probe_path *probe_paths; /* sizes.backends + 1 */
 	struct lb_switches *switches;
 	uint32_t table_lines;
 	uint32_t table_blocks;
@@ -127,6 +128,14 @@ struct dataplane_ops {
 	void (*bond_member_each)(struct dataplane *dp,
 				 void (*visit)(void *context, uint32_t ifindex, uint32_t bond),
 				 void *context);
+	/*
+	 * Lets probes take the clients' way (bpf/probe.bpf.c): the interfaces named by these
+	 * numbers are those that probes leave by; replies may come in by all that are attached,
+	 * too. Takes the filters off all others, those of a former agent as well; count 0: off all.
+	 * Done again it puts right what was lost. After an error some may work, others not.
+	 */
+	int (*probe_follow)(struct dataplane *dp, const uint32_t *devices, size_t count,
+			    struct error *err);
 	/* The kernel's jiffies, which flow entries are stamped with. */
 	uint64_t (*now)(struct dataplane *dp);
 

@@ -106,7 +106,6 @@ static int link_new(struct dataplane_bpf *dp, const char *interface, uint32_t if
 static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *err)
 {
 	struct ingress *twin = ingress__open();
-	struct bpf_map *map, *original;
 
 	if (!twin) {
 		error_set(err, ENOMEM, "out of memory");
@@ -115,18 +114,10 @@ static struct ingress *open_twin(const struct dataplane_bpf *dp, struct error *e
 	bpf_set_constants(dp, twin);
 	bpf_program__set_autoload(twin->progs.lb_clock, false);
 	bpf_program__set_autoload(twin->progs.lb_route, false);
-	bpf_object__for_each_map(map, twin->obj)
-	{
-		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));
-		if ((bpf_map__is_internal(map) && !bpf_map_is_switches(map)) ||
-		    bpf_map__reuse_fd(map, bpf_map__fd(original)) == 0)
-			continue;
-		error_set(err, errno, "map %s: cannot be shared: %s", bpf_map__name(map),
-			  strerror(errno));
-		ingress__destroy(twin);
-		return NULL;
-	}
-	return twin;
+	if (bpf_share_maps(dp, twin->obj, err) == 0)
+		return twin;
+	ingress__destroy(twin);
+	return NULL;
 }
 
 static int join_dispatcher(struct dataplane_bpf *dp, struct dataplane_interface *entry,
@@ -199,7 +190,7 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, struct e
 		return ret;
 	entry->mode = attached_mode(ifindex);
 	dp->interface_count++;
-	return 0;
+	return bpf_probe_sync(dp, err);
 }
 
 static void take_off(const struct dataplane_bpf *dp, const struct dataplane_interface *entry)
@@ -216,6 +207,7 @@ void bpf_detach(struct dataplane *base, const char *interface)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
 	struct dataplane_interface *entry = dp->interfaces, *end = entry + dp->interface_count;
+	struct error ignored;
 
 	while (entry < end && strcmp(entry->name, interface) != 0)
 		entry++;
@@ -225,6 +217,7 @@ void bpf_detach(struct dataplane *base, const char *interface)
 	bpf_egress_remove(base, entry->ifindex);
 	dp->interface_count--;
 	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof(*entry));
+	bpf_probe_sync(dp, &ignored);
 }
 
 void dataplane_bpf_detach_new(struct dataplane *base)

@@ -15,6 +15,10 @@
 #define SPARE_TABLES      8   /* see table_blocks below */
 #define OWN_ADDRESSES     256 /* room beside the VIPs for own addresses of mode nat */
 #define VERIFIER_LOG_SIZE (16u << 20)
+/* Room for probes under way: each has a port of its own, and what an LRU map gives up first is not
+ * always the oldest. */
+#define PROBES_A_BACKEND  4
+#define PROBES_SPARE      1024
 
 /* libbpf's warnings say what the error code cannot; the last one is kept for the message. */
 static char libbpf_says[256];
@@ -97,6 +101,9 @@ static void set_sizes(struct dataplane_bpf *dp)
 	bpf_map__set_max_entries(dp->skel->maps.flows, sizes->flows / LB_FLOW_WAYS);
 	bpf_map__set_max_entries(dp->skel->maps.nat_flows, sizes->nat_flows);
 	bpf_map__set_max_entries(dp->skel->maps.fragments, sizes->fragments);
+	bpf_map__set_max_entries(dp->skel->maps.probe_paths, sizes->backends + 1);
+	bpf_map__set_max_entries(dp->skel->maps.probe_flows,
+				 PROBES_A_BACKEND * sizes->backends + PROBES_SPARE);
 }
 
 /* The fd of a former agent's map of the same name and layout, or -1. */
@@ -265,6 +272,22 @@ static int load(struct dataplane_bpf *dp, const struct dataplane_bpf_config *con
 	return ret ? load_error(dp, -ret, err) : 0;
 }
 
+int bpf_share_maps(const struct dataplane_bpf *dp, struct bpf_object *object, struct error *err)
+{
+	struct bpf_map *map, *original;
+
+	bpf_object__for_each_map(map, object)
+	{
+		original = bpf_object__find_map_by_name(dp->skel->obj, bpf_map__name(map));
+		if ((bpf_map__is_internal(map) && !bpf_map_is_switches(map)) ||
+		    bpf_map__reuse_fd(map, bpf_map__fd(original)) == 0)
+			continue;
+		return error_set(err, errno, "map %s: cannot be shared: %s", bpf_map__name(map),
+				 strerror(errno));
+	}
+	return 0;
+}
+
 /* --- shared memory --- */
 
 static size_t page_round(size_t bytes)
@@ -306,6 +329,9 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 	if (ret == 0)
 		ret = map_memory(dp->skel->maps.backend_loads, (void **)&dp->base.loads,
 				 &dp->loads_bytes, err);
+	if (ret == 0)
+		ret = map_memory(dp->skel->maps.probe_paths, (void **)&dp->base.probe_paths,
+				 &dp->probe_paths_bytes, err);
 	dp->base.switches = &dp->skel->data_switches->lb_switches; /* libbpf has mapped it */
 	return ret;
 }
@@ -398,6 +424,8 @@ void dataplane_bpf_close(struct dataplane *dp)
 	unmap(dp->slots, bpf->slots_bytes);
 	unmap(dp->flows, bpf->flows_bytes);
 	unmap(dp->loads, bpf->loads_bytes);
+	unmap(dp->probe_paths, bpf->probe_paths_bytes);
+	bpf_probe_close(bpf);
 	ingress__destroy(bpf->skel);
 	free(bpf->percpu.raw);
 	if (bpf->lock_fd >= 0) {

@@ -9,6 +9,7 @@
  *   DIR/maps/NAME      the maps
  *   DIR/links/IF       the XDP link of each interface that is ours alone
  *   DIR/dispatched/IF  our program on each interface that we share; see xdp_dispatcher.h
+ *   DIR/clsact/IFINDEX says that the interface's clsact qdisc is ours; see dataplane_probe.c
  *
  * IF has colons for dots: eth0.5 is eth0:5.
  */

@@ -10,6 +10,7 @@
  *   dataplane_attach.c  the program on interfaces
  *   dataplane_explain.c what explaining asks for
  *   dataplane_pin.c     the directory of pins
+ *   dataplane_probe.c   the probes' programs on interfaces
  */
 #include <bpf/libbpf.h>
 
@@ -35,6 +36,8 @@ struct dataplane_bpf {
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
+	size_t probe_paths_bytes;
+	struct bpf_probe_hooks *probes; /* NULL: no probe was ever asked for */
 	/* Room for PERCPU_BATCH values of a per-CPU map, for all CPUs. */
 	union {
 		struct lb_traffic *traffic;
@@ -58,6 +61,9 @@ void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel);
  * cannot. */
 void bpf_keep_warnings(void);
 
+/* Gives a second object, open and not loaded, the maps of the data plane by their names. */
+int bpf_share_maps(const struct dataplane_bpf *dp, struct bpf_object *object, struct error *err);
+
 /* --- dataplane_maps.c --- */
 
 extern const struct dataplane_ops bpf_ops;
@@ -74,6 +80,21 @@ void bpf_detach(struct dataplane *dp, const char *interface);
 void bpf_constants(const struct dataplane *dp, struct native_constants *ret_constants);
 int bpf_map_get(struct dataplane *dp, const char *name, const void *key, void *ret_value);
 int bpf_route_get(struct dataplane *dp, struct bpf_fib_lookup *params);
+
+/* --- dataplane_probe.c --- */
+
+/* The same as dataplane_ops.probe_follow. */
+int bpf_probe_follow(struct dataplane *dp, const uint32_t *devices, size_t count,
+		     struct error *err);
+
+/* Does that again, after an interface was attached or detached. */
+int bpf_probe_sync(struct dataplane_bpf *dp, struct error *err);
+
+/* Closes the agent's end; filters stay. */
+void bpf_probe_close(struct dataplane_bpf *dp);
+
+/* Takes our filters off all interfaces; of dp, lock_fd and bpffs are enough. */
+void bpf_probe_unload(const struct dataplane_bpf *dp);
 
 /* --- dataplane_pin.c --- */
 

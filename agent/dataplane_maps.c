@@ -352,4 +352,5 @@ const struct dataplane_ops bpf_ops = {
 	.constants = bpf_constants,
 	.map_get = bpf_map_get,
 	.route_get = bpf_route_get,
+	.probe_follow = bpf_probe_follow,
 };

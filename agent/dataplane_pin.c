@@ -48,6 +48,8 @@ void bpf_directory_clean(const char *bpffs)
 	rmdir(path);
 	snprintf(path, sizeof(path), "%s/dispatched", bpffs);
 	rmdir(path);
+	snprintf(path, sizeof(path), "%s/clsact", bpffs);
+	rmdir(path);
 	snprintf(path, sizeof(path), "%s/maps", bpffs);
 	rmdir(path);
 	rmdir(bpffs);
@@ -159,6 +161,10 @@ int dataplane_bpf_unload(const char *bpffs, struct error *err)
 		return 0;
 	bpf_keep_warnings();
 	ret = bpf_directory_open(&dp, bpffs, err);
+	if (ret == 0)
+		bpf_probe_unload(&dp);
+	if (ret == 0)
+		ret = remove_pins(bpffs, "clsact", err); /* of interfaces that are gone */
 	if (ret == 0)
 		ret = remove_pins(bpffs, "links", err); /* the last reference detaches */
 	if (ret == 0)

@@ -686,6 +686,14 @@ static int check_choices(const struct service_spec *spec, struct error *err)
 		error_hint(err, -EINVAL, "add a VIP udp://ADDR:PORT, or set quic-id-length 0");
 		return error_field(err, -EINVAL, "quic-id-length");
 	}
+	if (spec->check_via == VIA_VIP && spec->mode == LB_MODE_NAT) {
+		error_set(err, EINVAL,
+			  "service %s: check-via vip: in mode nat no packet to the VIP reaches a "
+			  "backend",
+			  spec->name);
+		error_hint(err, -EINVAL, "set check-via auto, or another mode");
+		return error_field(err, -EINVAL, "check-via");
+	}
 	return 0;
 }
 

@@ -74,6 +74,13 @@ enum tracking { TRACK_ALL, TRACK_NONE };
 enum when_down { DOWN_DROP, DOWN_PASS };
 enum too_big { TOO_BIG_TELL, TOO_BIG_DROP };
 
+/* By which way a backend is checked; see check_way.h. */
+enum check_via {
+	VIA_AUTO, /* VIA_VIP but in mode nat */
+	VIA_VIP,
+	VIA_ADDRESS,
+};
+
 struct service_spec {
 	uint16_t id; /* index into the map services; 0 until assigned */
 	char name[SERVICE_NAME_MAX + 1];
@@ -88,6 +95,7 @@ struct service_spec {
 	enum when_down when_down;
 	enum too_big too_big;
 	struct check_spec check;
+	enum check_via check_via;
 	uint64_t slow_start_ms; /* 0: a backend that comes back has its whole weight at once */
 	enum passive_action passive;
 	uint8_t eject_max;                   /* per cent of the pool; see pool.h */

@@ -25,6 +25,7 @@ static void on_nexthop(void *context, const struct address *address, const struc
 		run_hop(manager, &manager->runs[id], hop);
 		service_changed(manager, manager->runs[id].service_id);
 	}
+	ways_follow(manager);
 }
 
 /* The data plane's mtu, which facts depend on, may be another afterwards. */
@@ -87,6 +88,7 @@ static int reconcile(struct manager *manager, struct error *err)
 	}
 	for (i = 0; i < manager->desired->service_count; i++)
 		service_settle(manager, &manager->desired->services[i]);
+	ways_follow(manager);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
@@ -329,6 +331,7 @@ static void on_housekeeping(uv_timer_t *timer)
 	flow_scan_step(manager->scan, manager->dp->ops->now(manager->dp), part);
 	end_drains(manager);
 	service_runs_tick(manager);
+	ways_tick(manager);
 	if (manager->sync_error.message[0])
 		note_sync(manager, sync_all(manager->sync, manager->desired, manager->facts, &err),
 			  &err);
@@ -469,6 +472,8 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 	return (struct backend_view){
 		.status = run->status,
 		.reason = run->reason,
+		.check_via = way_name(manager, run),
+		.check_via_reason = run->way.reason,
 		.since_ms = run->since_ms,
 		.weight = slow_start_weight(spec->weight, manager->facts[spec->id].tenths) /
 			  (double)SLOW_START_TENTHS,

@@ -30,9 +30,11 @@ enum backend_status {
 /* A backend as it is, beside what is asked of it in its spec. */
 struct backend_view {
 	enum backend_status status;
-	const char *reason; /* why it is not up, or what else is to be said; "" if nothing is */
-	uint64_t since_ms;  /* of status; Unix time */
-	double share;       /* of its service's table, 0 to 1 */
+	const char *reason;    /* why it is not up, or what else is to be said; "" if nothing is */
+	const char *check_via; /* by which way it is checked: "vip", "address", "none" */
+	const char *check_via_reason; /* why not by the VIP, if that was asked for; else "" */
+	uint64_t since_ms;            /* of status; Unix time */
+	double share;                 /* of its service's table, 0 to 1 */
 	double weight;      /* that it has at the moment: less than asked for in a slow start */
 	bool suspect;       /* its clients repeat more SYNs than its peers' do */
 	uint32_t ejections; /* since the agent's start */

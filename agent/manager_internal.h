@@ -5,6 +5,7 @@
 /* What manager.c, manager_sync.c, backend_run.c and service_run.c share; nobody else includes it.
  */
 #include "backend_run.h"
+#include "backend_way.h"
 #include "by_address.h"
 #include "manager.h"
 #include "service_run.h"
@@ -37,6 +38,7 @@ struct manager {
 	struct flow_scan *scan;
 	struct probe_engine *probes;
 	struct nexthop_table *nexthops;
+	struct ways ways;
 	void (*on_links)(void *context); /* NULL: nobody wants to know */
 	void *on_links_context;
 	uv_timer_t housekeeping;

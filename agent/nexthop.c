@@ -205,7 +205,8 @@ static struct nexthop describe(const struct nexthop_table *table, const struct w
 static bool hop_equal(const struct nexthop *a, const struct nexthop *b)
 {
 	return a->resolved == b->resolved && a->local == b->local && a->on_link == b->on_link &&
-	       a->device == b->device && a->ifindex == b->ifindex && a->vlan == b->vlan && a->mtu == b->mtu && !memcmp(a->dst_mac, b->dst_mac, 6) &&
+	       a->device == b->device && a->ifindex == b->ifindex && a->vlan == b->vlan &&
+	       a->mtu == b->mtu && !memcmp(a->dst_mac, b->dst_mac, 6) &&
 	       !memcmp(a->src_mac, b->src_mac, 6) && address_equal(&a->source, &b->source) &&
 	       !strcmp(a->reason, b->reason);
 }

@@ -18,16 +18,16 @@
 #include "parse.h"
 
 struct nexthop {
-	bool resolved;         /* all below is valid; else only device and reason */
-	bool local;            /* the machine's own address: then only source and on_link are, too */
-	bool on_link;          /* no gateway in between */
-	uint32_t device;       /* interface that the route names, which sockets' packets leave by;
-				* 0: there is no route, or it is local */
-	uint32_t ifindex;      /* egress interface, below VLAN devices; a bond itself */
-	uint32_t vlan;         /* tags that packets this way carry, as in struct lb_hop */
-	uint16_t mtu;          /* of the route or of its interface; 0: not known */
-	uint8_t dst_mac[6];    /* of the neighbour */
-	uint8_t src_mac[6];    /* of the interface that the route names */
+	bool resolved;      /* all below is valid; else only device and reason */
+	bool local;         /* the machine's own address: then only source and on_link are, too */
+	bool on_link;       /* no gateway in between */
+	uint32_t device;    /* interface that the route names, which sockets' packets leave by;
+			     * 0: there is no route, or it is local */
+	uint32_t ifindex;   /* egress interface, below VLAN devices; a bond itself */
+	uint32_t vlan;      /* tags that packets this way carry, as in struct lb_hop */
+	uint16_t mtu;       /* of the route or of its interface; 0: not known */
+	uint8_t dst_mac[6]; /* of the neighbour */
+	uint8_t src_mac[6]; /* of the interface that the route names */
 	struct address source; /* the kernel's preferred source address towards it */
 	char reason[96];       /* why not resolved: "no route to 198.18.1.11", "no ARP reply ..." */
 };

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "curl_loop.h"
@@ -74,13 +75,36 @@ const struct endpoint *prober_target(const struct prober *prober)
 	return &prober->target.endpoint;
 }
 
+/*
+ * Sockets that connect to different backends may share a port; the replies of marked ones all come
+ * from the VIP, and are told apart by nothing else. A port that was bound is the socket's alone.
+ */
+static int bind_own_port(const struct prober *prober, int fd)
+{
+	struct endpoint any = {.port = 0};
+	struct sockaddr_storage addr;
+	socklen_t length = sizeof(int);
+	int type = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
+		return -errno;
+	if (type != SOCK_STREAM)
+		return 0; /* its port or identifier is its own anyway */
+	if (address_is_ipv4(&prober->target.endpoint.address))
+		memset(&any.address.ip.s6_addr[10], 0xff, 2); /* ::ffff:0.0.0.0 */
+	length = endpoint_sockaddr(&any, &addr);
+	return bind(fd, (const struct sockaddr *)&addr, length) < 0 ? -errno : 0;
+}
+
 int probe_socket_prepare(const struct prober *prober, int fd)
 {
 	uint32_t mark = prober->target.mark;
 
-	if (mark && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
+	if (!mark)
+		return 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
 		return -errno;
-	return 0;
+	return bind_own_port(prober, fd);
 }
 
 struct probe_engine *prober_engine(const struct prober *prober)

@@ -58,7 +58,10 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 		return NULL;
 	dp->ops->backend_stats(dp, backend->id, &stats);
 	whole = add_text(json, "status", backend_status_name(view.status)) &&
-		add_text(json, "reason", view.reason) && add_time(json, "since", view.since_ms) &&
+		add_text(json, "reason", view.reason) &&
+		add_text(json, "check-via", view.check_via) &&
+		add_text(json, "check-via-reason", view.check_via_reason) &&
+		add_time(json, "since", view.since_ms) &&
 		add_number(json, "share", rounded(view.share)) &&
 		add_number(json, "effective-weight", view.weight) &&
 		cJSON_AddBoolToObject(json, "suspect", view.suspect) &&

@@ -440,6 +440,19 @@ static int route_get(struct dataplane *dp, struct bpf_fib_lookup *params)
 
 /* --- making and freeing --- */
 
+static int probe_follow(struct dataplane *dp, const uint32_t *devices, size_t count,
+			struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	fake->probe_follows++;
+	if (fake->probe_refused)
+		return error_set(err, EOPNOTSUPP, "%s", fake->probe_refused);
+	fake->probe_device_count = count;
+	memcpy(fake->probe_devices, devices, count * sizeof(*devices));
+	return 0;
+}
+
 static const struct dataplane_ops fake_ops = {
 	.vip_put = vip_put,
 	.vip_remove = vip_remove,
@@ -466,6 +479,7 @@ static const struct dataplane_ops fake_ops = {
 	.constants = constants,
 	.map_get = map_get,
 	.route_get = route_get,
+	.probe_follow = probe_follow,
 };
 
 struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
@@ -488,6 +502,7 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->slots = calloc((size_t)dp->table_blocks * dp->table_lines, sizeof(*dp->slots));
 	dp->flows = calloc(sizes->flows / LB_FLOW_WAYS, sizeof(*dp->flows));
 	dp->loads = calloc((size_t)sizes->backends + 1, sizeof(*dp->loads));
+	dp->probe_paths = calloc((size_t)sizes->backends + 1, sizeof(*dp->probe_paths));
 	dp->switches = &fake->switches;
 	fake->switches.all_ones = ~0U;
 	fake->vips = calloc(2 * (size_t)sizes->vips + 1, sizeof(*fake->vips));
@@ -496,7 +511,8 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	fake->backend_counters =
 		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
 	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !dp->loads ||
-	    !fake->vips || !fake->quic || !fake->vip_traffic || !fake->backend_counters) {
+	    !dp->probe_paths || !fake->vips || !fake->quic || !fake->vip_traffic ||
+	    !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
 	}
@@ -512,6 +528,7 @@ void fake_dataplane_free(struct fake_dataplane *fake)
 	free(fake->dp.slots);
 	free(fake->dp.flows);
 	free(fake->dp.loads);
+	free(fake->dp.probe_paths);
 	free(fake->vips);
 	free(fake->quic);
 	free(fake->vip_traffic);

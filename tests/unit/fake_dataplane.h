@@ -48,6 +48,10 @@ struct fake_dataplane {
 	char attached[FAKE_PORTS][16];
 	size_t attached_count;
 	const char *attach_refused; /* name of an interface that cannot be attached */
+	uint32_t probe_devices[FAKE_PORTS];
+	size_t probe_device_count;
+	unsigned int probe_follows;
+	const char *probe_refused; /* why probe_follow fails; NULL: it works */
 	struct lb_switches switches;
 	int vip_put_error; /* errno that vip_put fails with; 0: it works */
 	int vip_remove_error;

@@ -98,6 +98,8 @@ struct manager *fake_manager_new(void)
 	manager->desired = make_desired();
 	manager->views[1] = (struct backend_view){.status = BACKEND_UP,
 						  .reason = "",
+						  .check_via = "vip",
+						  .check_via_reason = "",
 						  .since_ms = 1795222923456,
 						  .share = 1.0 / 3,
 						  .weight = 2.5,
@@ -110,11 +112,17 @@ struct manager *fake_manager_new(void)
 	manager->views[2] = (struct backend_view){
 		.status = BACKEND_DOWN,
 		.reason = "HTTP status 503",
+		.check_via = "address",
+		.check_via_reason = "none",
 		.weight = 20,
 		.checks_failed = 6,
 	};
-	manager->views[3] =
-		(struct backend_view){.status = BACKEND_UP, .reason = "", .share = 1, .weight = 30};
+	manager->views[3] = (struct backend_view){.status = BACKEND_UP,
+						  .reason = "",
+						  .check_via = "none",
+						  .check_via_reason = "",
+						  .share = 1,
+						  .weight = 30};
 	manager->flows.by_state[LB_FLOW_EMBRYONIC] = 1;
 	manager->flows.by_state[LB_FLOW_ESTABLISHED] = 20;
 	manager->flows.by_state[LB_FLOW_CLOSING] = 300;

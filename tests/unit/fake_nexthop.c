@@ -56,6 +56,8 @@ static struct entry *entry_named(const char *text)
 /* --- for tests --- */
 
 bool fake_nexthop_keep_routes;
+struct rtnl_address fake_nexthop_addresses[FAKE_ADDRESSES];
+size_t fake_nexthop_address_count;
 
 void fake_nexthop_route(const char *address, const char *source)
 {
@@ -152,4 +154,23 @@ const struct nexthop *nexthop_get(const struct nexthop_table *asked, const struc
 
 	(void)asked;
 	return entry->watchers ? &entry->hop : NULL;
+}
+
+bool nexthop_is_own(struct nexthop_table *asked, const struct address *address)
+{
+	size_t i;
+
+	(void)asked;
+	for (i = 0; i < fake_nexthop_address_count; i++) {
+		if (address_equal(&fake_nexthop_addresses[i].address, address))
+			return true;
+	}
+	return false;
+}
+
+const struct rtnl_address *nexthop_addresses(const struct nexthop_table *asked, size_t *ret_count)
+{
+	(void)asked;
+	*ret_count = fake_nexthop_address_count;
+	return fake_nexthop_addresses;
 }

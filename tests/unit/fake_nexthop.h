@@ -11,6 +11,12 @@
 /* Set: nexthop_table_new() keeps what fake_nexthop_route() said. */
 extern bool fake_nexthop_keep_routes;
 
+#define FAKE_ADDRESSES 4
+
+/* The machine's own. */
+extern struct rtnl_address fake_nexthop_addresses[FAKE_ADDRESSES];
+extern size_t fake_nexthop_address_count;
+
 /* From now on packets to address have this source; NULL: there is no route. */
 void fake_nexthop_route(const char *address, const char *source);
 

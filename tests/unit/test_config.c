@@ -69,6 +69,7 @@ static const char full_spec[] =
 	"\"too-big\":\"drop\",\"check\":\"http\",\"check-path\":\"/health\","
 	"\"check-host\":\"example.org\",\"check-status\":\"200-204\",\"check-port\":8080,"
 	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\",\"rise\":3,\"fall\":4,"
+	"\"check-via\":\"address\","
 	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
 	"\"timeout-udp\":\"7s\",\"quic-id-length\":2,"
@@ -81,7 +82,7 @@ static const char default_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
 	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3," PLAIN_HEALTH
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," PLAIN_HEALTH
 	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP "\"backends\":[]}";
 
@@ -90,7 +91,7 @@ static const char full_state[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://[2001:db8::10]:80\",\"tcp://[2001:db8::10]:443\"],"
 	"\"mode\":\"l2\"," PLAIN_CHOICES "\"check\":\"none\",\"check-path\":\"/\","
 	"\"check-host\":\"\",\"check-status\":\"204\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3," PLAIN_HEALTH
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," PLAIN_HEALTH
 	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":1,\"vip-ids\":[2,1],"
@@ -100,7 +101,7 @@ static const char full_state[] =
 	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
 	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3," PLAIN_HEALTH
+	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," PLAIN_HEALTH
 	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":2,\"vip-ids\":[3],"
@@ -306,6 +307,10 @@ static void test_spec_refused(void **state)
 		{",\"passive\":\"eject\",\"tracking\":\"none\"", "passive",
 		 "service web: passive eject tells repeated SYNs by the flow table"},
 		{",\"fall\":1.5", "fall", "service web: fall: 1.5 is not a whole number"},
+		{",\"check-via\":\"tunnel\"", "check-via",
+		 "service web: check-via: there is no such choice"},
+		{",\"mode\":\"nat\",\"check-via\":\"vip\"", "check-via",
+		 "service web: check-via vip: in mode nat no packet"},
 		{",\"backends\":{}", "backends", "service web: backends: {} is not an array"},
 		{",\"backends\":[7]", "", "backend of service web: not an object"},
 		{",\"backends\":[{}]", "address", "backend of service web: address: missing"},

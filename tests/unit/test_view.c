@@ -14,35 +14,42 @@
 #include "fake_manager.h"
 #include "view.h"
 
-#define PLAIN "\"priority\":0,\"quic-id\":\"\","
-#define BACKEND_1                                                                                  \
-	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                    \
-	"\"status\":\"up\","                                                                       \
-	"\"reason\":\"\",\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                 \
-	"\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                               \
-	"\"active-flows\":12,\"drained\":true,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"    \
-	"\"syn-retransmits\":2}"
-#define BACKEND_2                                                                                  \
-	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                    \
-	"\"status\":\"down\","                                                                     \
-	"\"reason\":\"HTTP status 503\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"       \
-	"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                               \
-	"\"active-flows\":0,\"drained\":false,\"new-flows\":40,\"packets\":400,\"bytes\":4000,"    \
-	"\"syn-retransmits\":4}"
-#define BACKEND_3                                                                                  \
-	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\"," \
-	"\"reason\":\"\",\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                      \
-	"\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                               \
-	"\"active-flows\":0,\"drained\":false,\"new-flows\":60,\"packets\":600,\"bytes\":6000,"    \
-	"\"syn-retransmits\":6}"
-#define DEFAULTS                                                                                   \
-	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","       \
-	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
-	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-path\":\"/\","                             \
-	"\"check-host\":\"\",\"check-status\":\"200-399\",\"check-port\":0,"                       \
-	"\"check-interval\":\"1s\",\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,"                \
-	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
-	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
+#define PLAIN         "\"priority\":0,\"quic-id\":\"\","
+#define VIA(via, why) "\"check-via\":\"" via "\",\"check-via-reason\":\"" why "\","
+#define BACKEND_1                                                                                           \
+	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                             \
+	"\"status\":\"up\","                                                                                \
+	"\"reason\":\"\"," VIA(                                                                             \
+		"vip",                                                                                      \
+		"") "\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                              \
+		    "\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                            \
+		    "\"active-flows\":12,\"drained\":true,\"new-flows\":20,\"packets\":200,\"bytes\":2000," \
+		    "\"syn-retransmits\":2}"
+#define BACKEND_2                                                                                               \
+	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                                 \
+	"\"status\":\"down\","                                                                                  \
+	"\"reason\":\"HTTP status 503\"," VIA(                                                                  \
+		"address",                                                                                      \
+		"none") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"                                   \
+			"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                            \
+			"\"active-flows\":0,\"drained\":false,\"new-flows\":40,\"packets\":400,\"bytes\":4000," \
+			"\"syn-retransmits\":4}"
+#define BACKEND_3                                                                                           \
+	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\","          \
+	"\"reason\":\"\"," VIA(                                                                             \
+		"none",                                                                                     \
+		"") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                                   \
+		    "\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                            \
+		    "\"active-flows\":0,\"drained\":false,\"new-flows\":60,\"packets\":600,\"bytes\":6000," \
+		    "\"syn-retransmits\":6}"
+#define DEFAULTS                                                                                           \
+	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","               \
+	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                            \
+	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-path\":\"/\","                                     \
+	"\"check-host\":\"\",\"check-status\":\"200-399\",\"check-port\":0,"                               \
+	"\"check-interval\":\"1s\",\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," \
+	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"           \
+	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                                   \
 	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
@@ -60,10 +67,10 @@
 	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
 	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
-	"\"drops\":{\"no_backend\":49,\"no_neighbour\":56,\"no_flow\":63,\"nat_ports\":70,"        \
-	"\"ttl\":77,\"too_big\":84,\"headroom\":91,\"malformed\":98,\"tcp_flags\":105,"            \
-	"\"land\":112,\"internal\":119},"                                                          \
-	"\"replies\":{\"echo\":21,\"too_big_told\":28,\"ttl_told\":35}}"
+	"\"drops\":{\"no_backend\":56,\"no_neighbour\":63,\"no_flow\":70,\"nat_ports\":77,"        \
+	"\"ttl\":84,\"too_big\":91,\"headroom\":98,\"malformed\":105,\"tcp_flags\":112,"           \
+	"\"land\":119,\"internal\":126},"                                                          \
+	"\"replies\":{\"echo\":28,\"too_big_told\":35,\"ttl_told\":42}}"
 
 static const struct dataplane_interface interfaces[] = {
 	{.name = "eth1", .mode = "native", .attached_by = "link"},
