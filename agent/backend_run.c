@@ -122,6 +122,10 @@ static enum backend_status run_status(const struct manager *manager, const struc
 		return BACKEND_MAINT;
 	if (run->spec.state == ADMIN_DRAIN)
 		return BACKEND_DRAIN;
+	if (run->local_reason[0]) { /* whatever its checks say */
+		*ret_reason = run->local_reason;
+		return BACKEND_NO_NEIGHBOUR;
+	}
 	*ret_reason = run->check_reason;
 	if (run->health.state == HEALTH_DOWN)
 		return BACKEND_DOWN;

@@ -43,6 +43,8 @@ static const struct key backend_keys[] = {
 	TEXT("quic-id"),
 	TEXT("status"),
 	TEXT("reason"),
+	TEXT("check-via"),
+	TEXT("check-via-reason"),
 	TEXT("since"),
 	NUMBER("share"),
 	NUMBER("active-flows"),

@@ -15,7 +15,7 @@
 	 FLAG_BIT(FLAG_CHECK_INTERVAL) | FLAG_BIT(FLAG_CHECK_TIMEOUT) | FLAG_BIT(FLAG_RISE) |      \
 	 FLAG_BIT(FLAG_FALL) | FLAG_BIT(FLAG_SLOW_START) | FLAG_BIT(FLAG_PASSIVE) |                \
 	 FLAG_BIT(FLAG_EJECT_MAX) | FLAG_BIT(FLAG_PANIC_THRESHOLD) |                               \
-	 FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                                                      \
+	 FLAG_BIT(FLAG_CHECK_VIA) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                           \
 	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING) |                       \
 	 FLAG_BIT(FLAG_TIMEOUT_UDP) | FLAG_BIT(FLAG_QUIC_ID_LENGTH))
 #define FLAGS_BACKEND                                                                              \

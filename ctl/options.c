@@ -55,6 +55,8 @@ const struct flag flags[FLAG_COUNT] = {
 		       "successes in a row that bring a backend up"},
 	[FLAG_FALL] = {"fall", "fall", FLAG_KIND_NUMBER, "N",
 		       "failures in a row that take a backend down"},
+	[FLAG_CHECK_VIA] = {"check-via", "check-via", FLAG_KIND_TEXT, "auto|vip|address",
+			    "check by the clients' way to the VIP, or the backend's own address"},
 	[FLAG_SLOW_START] = {"slow-start", "slow-start", FLAG_KIND_TEXT, "DURATION",
 			     "time in which a backend that comes back gets its whole weight"},
 	[FLAG_PASSIVE] = {"passive", "passive", FLAG_KIND_TEXT, "off|suspect|eject",

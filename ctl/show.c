@@ -23,6 +23,7 @@ enum column {
 	PACKETS,
 	BYTES,
 	SINCE,
+	CHECK,
 	REASON,
 	COLUMNS
 };
@@ -33,7 +34,8 @@ static const struct screen_column columns[COLUMNS] = {
 	[QUIC_ID] = {"QUIC-ID", false}, [SHARE] = {"SHARE", true},
 	[FLOWS] = {"FLOWS", true},      [NEW] = {"NEW", true},
 	[PACKETS] = {"PACKETS", true},  [BYTES] = {"BYTES", true},
-	[SINCE] = {"SINCE", true},      [REASON] = {"REASON", false},
+	[SINCE] = {"SINCE", true},      [CHECK] = {"CHECK-VIA", false},
+	[REASON] = {"REASON", false},
 };
 
 /* The columns of one table: those that say something of at least one backend. */
@@ -45,7 +47,7 @@ struct layout {
 
 static void layout_init(struct layout *layout, const cJSON *backends)
 {
-	bool hidden[COLUMNS] = {[PRIORITY] = true, [QUIC_ID] = true};
+	bool hidden[COLUMNS] = {[PRIORITY] = true, [QUIC_ID] = true, [CHECK] = true};
 	const cJSON *backend;
 
 	cJSON_ArrayForEach (backend, backends) {
@@ -53,6 +55,8 @@ static void layout_init(struct layout *layout, const cJSON *backends)
 			hidden[PRIORITY] = false;
 		if (answer_text(backend, "quic-id")[0] != '\0')
 			hidden[QUIC_ID] = false;
+		if (strcmp(answer_text(backend, "check-via"), "vip") == 0)
+			hidden[CHECK] = false;
 	}
 	layout->count = 0;
 	for (enum column column = 0; column < COLUMNS; column++) {
@@ -81,6 +85,14 @@ static const char *status_colour(const char *status)
 	return NULL;
 }
 
+/* Why it is not up; if it is, why it is not checked as was asked for. */
+static const char *reason_of(const cJSON *backend)
+{
+	const char *reason = answer_text(backend, "reason");
+
+	return reason[0] ? reason : answer_text(backend, "check-via-reason");
+}
+
 static int add_backend_line(struct screen_table *table, const struct layout *layout,
 			    const cJSON *backend, int64_t now, struct error *err)
 {
@@ -97,7 +109,8 @@ static int add_backend_line(struct screen_table *table, const struct layout *lay
 		[PACKETS] = human_count(answer_number(backend, "packets"), text[PACKETS]),
 		[BYTES] = human_bytes(answer_number(backend, "bytes"), text[BYTES]),
 		[SINCE] = human_since(answer_text(backend, "since"), now, text[SINCE]),
-		[REASON] = answer_text(backend, "reason"),
+		[CHECK] = answer_text(backend, "check-via"),
+		[REASON] = reason_of(backend),
 	};
 
 	const char *shown[COLUMNS];

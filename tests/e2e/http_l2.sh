@@ -46,12 +46,14 @@ try() {
 	: >"$LAB_DIR/capture.log"
 }
 
-if lab_service web "tcp://$LAB_VIP4:80" "1 2 3" --mode l2; then
+# Checks by the VIP's way would be among the captured packets.
+flags=(--mode l2 --check-via address)
+if lab_service web "tcp://$LAB_VIP4:80" "1 2 3" "${flags[@]}"; then
 	try IPv4 web "$LAB_VIP4" "$LAB_URL4"
 else
 	bail "IPv4: the service comes up"
 fi
-if lab_service web6 "tcp://[$LAB_VIP6]:80" "1 2 3" --mode l2; then
+if lab_service web6 "tcp://[$LAB_VIP6]:80" "1 2 3" "${flags[@]}"; then
 	try IPv6 web6 "$LAB_VIP6" "$LAB_URL6"
 else
 	bail "IPv6: the service comes up"

@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Checks by the clients' way: through the tunnel, to the VIP on that backend, whatever rp_filter is
+# and whether or not the balancer holds the VIP itself; and a balancer that is a backend too.
+. "$(dirname "$0")/../lab/lab.sh"
+. "$(dirname "$0")/../lab/check.sh"
+
+LAB_BACKENDS=2
+lab_up || exit 1
+lab_backend_start 1 hello || exit 1
+lab_backend_start 2 hello || exit 1
+lab_agent_start || exit 1
+fast=(--check-interval 100ms --check-timeout 200ms --rise 1 --fall 2)
+
+# add NAME VIP MODE OUTER [FLAG...]: with both backends, at addresses of family OUTER
+add() {
+	local name=$1 vip=$2 mode=$3 outer=$4 flags=()
+	shift 4
+	case $mode in gue?) flags=(--gue-variant "${mode#gue}") ;; esac
+	lbctl add service "$name" --vip "$vip" --mode "${mode%[01]}" "${flags[@]}" "${fast[@]}" "$@" >/dev/null &&
+		lbctl add backend "$name" "$(address "$outer" 1)" "$(address "$outer" 2)" >/dev/null &&
+		lab_wait_up "$name"
+}
+
+# address FAMILY N
+address() {
+	if [ "$1" = 4 ]; then echo "198.18.1.1$2"; else echo "[2001:db8::1:1$2]"; fi
+}
+
+reason() {
+	lab_backend web "$1" .reason
+}
+
+reason_matches() {
+	lab_status_is web "$1" down && reason "$1" | grep -Eq -- "$2"
+}
+
+# vip_address VERB NS DEV FAMILY: adds or deletes the VIP there
+vip_address() {
+	if [ "$4" = 4 ]; then
+		ip -n "$LAB-$2" address "$1" "$LAB_VIP4/32" dev "$3"
+	else
+		ip -n "$LAB-$2" address "$1" "$LAB_VIP6/128" dev "$3" nodad
+	fi
+}
+
+# filters: how many tc filters eth0 has
+filters() {
+	{
+		lab_exec lb tc filter show dev eth0 ingress
+		lab_exec lb tc filter show dev eth0 egress
+	} | grep -c handle
+}
+
+filters_are() {
+	[ "$(filters)" = "$1" ]
+}
+
+# How the filters are told apart from others: id and handle
+filter_ids() {
+	lab_exec lb tc filter show dev eth0 egress | grep -o 'handle 0x[0-9a-f]*\| id [0-9]*'
+}
+
+# try MODE INNER OUTER
+try() {
+	local mode=$1 inner=$2 outer=$3 name="$1, IPv$2 in IPv$3" vip=tcp://$LAB_VIP4:80 second
+	[ "$inner" = 4 ] || vip=tcp://[$LAB_VIP6]:80
+	[ "$mode" != l2 ] || name="l2, IPv$inner"
+	second=$(address "$outer" 2):80
+
+	add web "$vip" "$mode" "$outer" || bail "$name: both backends come up"
+	check_equal "$name: both are checked by the VIP" "vip vip" \
+		"$(lbctl --json show web | jq -r '[.backends[]."check-via"] | join(" ")')"
+	vip_address del b2 lo "$inner"
+	check "$name: a backend without the VIP is down, and says so" wait_until 10 reason_matches \
+		"$second" "^via VIP ${vip//[\[\]]/.}: .*lbnode up|^via VIP .*(Connection refused|No route to host|Host is unreachable)"
+	check "$name: the other is not" lab_status_is web "$(address "$outer" 1):80" up
+	lbctl set service web --check-via address >/dev/null
+	check "$name: checked by its address it is up all the same" lab_wait_status web "$second" up
+	lbctl set service web --check-via auto >/dev/null
+	check "$name: and down again by the VIP" lab_wait_status web "$second" down
+	vip_address add b2 lo "$inner"
+	check "$name: with the VIP it is back" lab_wait_status web "$second" up
+	check_equal "$name: no check counts as a client's packet" 0 \
+		"$(lbctl --json show web | jq '.packets + ([.backends[].packets] | add)')"
+	lbctl rm service web >/dev/null
+}
+
+for mode in l2 ipip gue0 gue1; do
+	lab_nodes_up --mode "${mode%[01]}" >/dev/null || bail "$mode: lbnode prepares the backends"
+	for inner in 4 6; do
+		try "$mode" "$inner" "$inner"
+		[ "$mode" = l2 ] || try "$mode" "$inner" $((10 - inner))
+	done
+	[ "$mode" = gue1 ] || lab_nodes_down >/dev/null
+done
+check "with the last service the filters go" wait_until 5 filters_are 0
+check_equal "and the qdisc" "" "$(lab_exec lb tc qdisc show dev eth0 clsact)"
+
+# --- reverse-path filters, and a VIP that is the balancer's own or not (mode gue stands prepared) ---
+
+set_rp_filter() {
+	lab_exec lb sh -c "echo $1 >/proc/sys/net/ipv4/conf/all/rp_filter
+		echo $1 >/proc/sys/net/ipv4/conf/eth0/rp_filter"
+}
+
+for own in yes no; do
+	[ "$own" = yes ] || vip_address del lb eth0 4
+	for filter in 0 1 2; do
+		set_rp_filter "$filter"
+		check "rp_filter $filter, the balancer holds the VIP: $own" \
+			add web "tcp://$LAB_VIP4:80" gue0 4
+		lbctl rm service web >/dev/null
+		check "rp_filter $filter, the same by IPv6 outside" add web "tcp://$LAB_VIP4:80" gue0 6
+		lbctl rm service web >/dev/null
+	done
+done
+vip_address add lb eth0 4
+set_rp_filter 0
+
+# --- what exactly is checked ---
+
+lab_nodes_down >/dev/null
+lab_nodes_up >/dev/null || bail "lbnode prepares the backends for l2"
+lab_backend_kill 2
+lab_spawn b2 b2 "$LAB_BUILD/hello" --name b2 --listen "$LAB_VIP4:80" --listen 8080
+wait_until 10 lab_listening b2 80
+check "a server bound to the VIP alone is up" add web "tcp://$LAB_VIP4:80" l2 4 --check http
+lbctl set service web --check-via address >/dev/null
+check "by its address it is down, the usual way" \
+	wait_until 10 reason_matches 198.18.1.12:80 '^connect: Connection refused$'
+lbctl set service web --check-via auto >/dev/null
+check "and up again" lab_wait_status web 198.18.1.12:80 up
+lab_exec client curl -s -X PUT "http://198.18.1.12:8080/health?status=503" >/dev/null
+lbctl set service web --check-path /health >/dev/null
+check "what it says is heeded, by the VIP" wait_until 10 reason_matches 198.18.1.12:80 \
+	"^via VIP tcp://$LAB_VIP4:80: HTTP status 503"
+lbctl set service web --check-path / >/dev/null
+check "and when it is well again" lab_wait_status web 198.18.1.12:80 up
+lab_backend_kill 2
+check "a server that is gone is told from a VIP that is gone" wait_until 10 reason_matches \
+	198.18.1.12:80 "^via VIP tcp://$LAB_VIP4:80: connect: Connection refused; does the server listen"
+lab_backend_start 2 hello || bail "server b2 does not start"
+check "check-port names another port of the VIP" lbctl set service web --check-port 81
+check "which nobody serves" wait_until 10 reason_matches 198.18.1.11:80 \
+	"^via VIP tcp://$LAB_VIP4:81: connect: Connection refused"
+lbctl set service web --check-port 0 >/dev/null
+lab_wait_up web || bail "both are up again"
+
+# --- beside clients and others' filters ---
+
+lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 3000 >"$LAB_DIR/out"
+check_equal "3000 requests of clients meanwhile, none failed" 0 "$(lab_errors "$LAB_DIR/out")"
+check_matches "nat refuses check-via vip" 'in mode nat no packet' \
+	"$(lbctl add service no --vip "tcp://$LAB_VIP4:81" --check-via vip 2>&1)"
+
+check "another's filter" lab_exec lb tc filter add dev eth0 egress pref 49 \
+	bpf da bytecode '1,6 0 0 4294967295,'
+check "is beside ours" filters_are 3
+lab_exec lb tc qdisc del dev eth0 clsact
+check "filters that were taken off come back" wait_until 15 filters_are 2
+check "and the backends are up" wait_until 15 lab_all_up web
+before=$(filter_ids)
+lab_agent_kill
+check "filters outlive the agent" filters_are 2
+lab_agent_start || exit 1
+check "after its restart both are up" wait_until 15 lab_all_up web
+check "and are checked" wait_until 5 test "$(lbctl --json show web | jq -r '.backends[0]."check-via"')" = vip
+check_equal "the new programs are in the place of the old" "$(grep handle <<<"$before")" \
+	"$(filter_ids | grep handle)"
+check_equal "not beside them" 2 "$(filters)"
+check "they are not the old ones" [ "$before" != "$(filter_ids)" ]
+
+# --- the balancer as a backend ---
+
+lab_spawn lb lb "$LAB_BUILD/hello" --name lb --listen 80
+wait_until 10 lab_listening lb 80
+# Indices rest after a restart until no flow can name them.
+wait_until 10 lbctl add backend web 198.18.0.1
+check "the balancer itself is a backend" lab_wait_status web 198.18.0.1:80 up
+check_equal "checked by the VIP" vip "$(lab_backend web 198.18.0.1:80 '."check-via"')"
+lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 3000 >"$LAB_DIR/out"
+check_equal "3000 requests to all three, none failed" 0 "$(lab_errors "$LAB_DIR/out")"
+check_between "it serves its share" 800 1200 "$(lab_served "$LAB_DIR/out" lb)"
+check_between "which is counted as its own" 800 1200 "$(lab_backend web 198.18.0.1:80 '."new-flows"')"
+lbctl drain backend web 198.18.0.1 >/dev/null
+lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 500 >"$LAB_DIR/out"
+check_equal "drained it serves nobody" 0 "$(lab_served "$LAB_DIR/out" lb)"
+lbctl set backend web 198.18.0.1 --state up >/dev/null
+lab_end lb KILL
+check "its server is gone: down, by the VIP" wait_until 10 reason_matches 198.18.0.1:80 \
+	"^via VIP tcp://$LAB_VIP4:80: connect: Connection refused"
+vip_address del lb eth0 4
+lbctl set service web --check none >/dev/null
+check "a balancer that does not hold the VIP cannot serve it" lab_wait_status web 198.18.0.1:80 no-neighbour
+check_matches "and says what to type" "ip address add $LAB_VIP4/32 dev lo" "$(reason 198.18.0.1:80)"
+vip_address add lb eth0 4
+check "with the VIP it can" lab_wait_status web 198.18.0.1:80 up
+lbctl rm service web >/dev/null
+lbctl add service web --vip "tcp://$LAB_VIP4:80" "${fast[@]}" >/dev/null
+lbctl add backend web 198.18.0.1 >/dev/null
+check "in mode nat it is refused" lab_wait_status web 198.18.0.1:80 no-neighbour
+check_matches "with the way out" 'use mode l2, ipip or gue' "$(reason 198.18.0.1:80)"
+lbctl rm service web >/dev/null
+
+# --- the end ---
+
+add web "tcp://$LAB_VIP4:80" l2 4 || bail "both come up once more"
+lab_agent_stop || exit 1
+check_equal "the agent is stopped, filters are there" 2 "$(filters)"
+check "--unload" lab_exec lb "$LAB_BUILD/lbagent" --unload --bpffs "$LAB_PINS"
+check_equal "leaves no filter" 0 "$(filters)"
+check_equal "and no qdisc" "" "$(lab_exec lb tc qdisc show dev eth0 clsact)"
+check "and no pin" [ ! -e "$LAB_PINS" ]
+checks_done
