@@ -27,6 +27,7 @@
 #include "abi.h"
 #include "maps.h"
 #include "outer.h"
+#include "probe_error.h"
 #include "probe_packet.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -181,19 +182,48 @@ int lb_probe_egress(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* The probe that a packet is the reply to, copied: an entry may be given up and reused any time. */
+LB_INLINE bool recall(const struct lb_tuple *reply, struct lb_probe_flow *ret_flow)
+{
+	struct lb_probe_flow *flow = bpf_map_lookup_elem(&probe_flows, reply);
+
+	if (!flow || bpf_ktime_get_ns() - flow->sent_ns > LB_PROBE_FLOW_NS)
+		return false;
+	*ret_flow = *flow;
+	return true;
+}
+
+/* An ICMP error, perhaps about a probe. */
+LB_INLINE int receive_error(struct __sk_buff *skb, struct probe_packet *error)
+{
+	struct probe_packet quote = {};
+	struct lb_probe_flow flow;
+	bool from_vip;
+
+	if (!quote_read(skb, error, &quote) || !recall(&quote.tuple, &flow) ||
+	    addr_is_ipv4(&flow.backend) != error->is_ipv4)
+		return TC_ACT_UNSPEC;
+	from_vip = addr_equal(&error->tuple.src, &quote.tuple.src);
+	if (quote_write(skb, &quote, &flow.backend) ||
+	    (from_vip && probe_readdress(skb, error, &flow.backend, &flow.own)))
+		return TC_ACT_SHOT;
+	return TC_ACT_UNSPEC;
+}
+
 SEC("tc")
 int lb_probe_ingress(struct __sk_buff *skb)
 {
 	struct probe_packet pkt = {};
-	struct lb_probe_flow *flow, probe;
+	struct lb_probe_flow flow;
 
-	if (!probe_read(skb, &pkt))
+	if (!probe_read(skb, &pkt)) {
+		if (is_icmp_error(pkt.icmp_type, pkt.is_ipv4))
+			return receive_error(skb, &pkt);
 		return TC_ACT_UNSPEC;
-	flow = bpf_map_lookup_elem(&probe_flows, &pkt.tuple);
-	if (!flow || bpf_ktime_get_ns() - flow->sent_ns > LB_PROBE_FLOW_NS)
+	}
+	if (!recall(&pkt.tuple, &flow))
 		return TC_ACT_UNSPEC;
-	probe = *flow; /* the entry may be given up and reused meanwhile */
-	if (probe_readdress(skb, &pkt, &probe.backend, &probe.own))
+	if (probe_readdress(skb, &pkt, &flow.backend, &flow.own))
 		return TC_ACT_SHOT;
 	return TC_ACT_UNSPEC;
 }

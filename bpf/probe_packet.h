@@ -30,6 +30,7 @@ struct probe_packet {
 				* the destination's; the other is 0 */
 	union ip_header ip;
 	bool is_ipv4;
+	__u8 icmp_type; /* if it is ICMP */
 };
 
 LB_INLINE bool addr_is_ipv4(const struct lb_addr *addr)
@@ -92,6 +93,7 @@ LB_INLINE bool probe_read_echo(struct __sk_buff *skb, struct probe_packet *pkt)
 
 	if (bpf_skb_load_bytes(skb, l4_offset(pkt->is_ipv4), &echo, sizeof(echo)))
 		return false;
+	pkt->icmp_type = echo.type;
 	id = *(__be16 *)&echo.info;
 	if (echo.type == (pkt->is_ipv4 ? ICMP_ECHO_REQUEST : ICMP6_ECHO_REQUEST))
 		pkt->tuple.src_port = id;

@@ -353,6 +353,59 @@ static void only_replies_are_answered_for(void **state)
 	expect_comes("eth() arp()", NULL);
 }
 
+/* A probe, and how an error quotes it: with the L4 checksum that it had, of its first bytes. */
+#define ASKED    "udp(src=35000 dst=80) data(\"?\")"
+#define QUOTED   "udp(src=35000 dst=80 check=0x1234) data(\"?\")"
+#define QUOTED_T "tcp(src=35001 dst=80 flags=S check=0x1234)"
+
+static const struct {
+	const char *in, *out; /* NULL: as it came */
+} quotes[] = {
+	{"ip4(src=" VIP4 " dst=" OWN4 ") icmp(type=3 code=3) ip4(src=" OWN4 " dst=" VIP4
+	 ") " QUOTED,
+	 "ip4(src=" B4 " dst=" OWN4 ") icmp(type=3 code=3) ip4(src=" OWN4 " dst=" B4 ") " QUOTED},
+	{"ip4(src=" B4 " dst=" OWN4 ") icmp(type=11) ip4(src=" OWN4 " dst=" VIP4 ") " QUOTED_T,
+	 "ip4(src=" B4 " dst=" OWN4 ") icmp(type=11) ip4(src=" OWN4 " dst=" B4 ") " QUOTED_T},
+	{"ip6(src=" VIP6 " dst=" OWN6 ") icmp6(type=1 code=4) ip6(src=" OWN6 " dst=" VIP6
+	 ") " QUOTED,
+	 "ip6(src=" B6 " dst=" OWN6 ") icmp6(type=1 code=4) ip6(src=" OWN6 " dst=" B6 ") " QUOTED},
+	{"ip6(src=2001:db8::9 dst=" OWN6 ") icmp6(type=3) ip6(src=" OWN6 " dst=" VIP6 ") " QUOTED_T,
+	 "ip6(src=2001:db8::9 dst=" OWN6 ") icmp6(type=3) ip6(src=" OWN6 " dst=" B6 ") " QUOTED_T},
+	/* about others' packets, and what is no error */
+	{"ip4(src=" VIP4 " dst=" OWN4 ") icmp(type=3) ip4(src=" OWN4 " dst=198.18.0.11) " QUOTED,
+	 NULL},
+	{"ip4(src=" VIP4 " dst=" OWN4 ") icmp(type=3) ip4(src=" OWN4 " dst=" VIP4
+	 ") udp(src=35009 dst=80)",
+	 NULL},
+	{"ip4(src=" VIP4 " dst=" OWN4 ") icmp(type=5) ip4(src=" OWN4 " dst=" VIP4 ") " QUOTED,
+	 NULL},
+	{"ip4(src=" VIP4 " dst=" OWN4 ") icmp(type=3) ip4(src=" OWN4 " dst=" VIP4 ") cut(50)",
+	 NULL},
+	{"ip6(src=" VIP6 " dst=" OWN6 ") icmp6(type=135) data(len=64)", NULL},
+};
+
+/* ICMP errors speak of what the socket has sent, whoever sends them. */
+static void errors(void **state)
+{
+	char in[256], out[256];
+
+	(void)state;
+	need_root();
+	expect_leaves(WAY_L2, "eth() ip4(src=" OWN4 " dst=" B4 ") " ASKED,
+		      "eth() ip4(src=" OWN4 " dst=" VIP4 " ttl=1) " ASKED);
+	expect_leaves(WAY_L2, "eth() ip4(src=" OWN4 " dst=" B4 ") tcp(src=35001 flags=S)",
+		      "eth() ip4(src=" OWN4 " dst=" VIP4 " ttl=1) tcp(src=35001 flags=S)");
+	expect_leaves(WAY_L26, "eth() ip6(src=" OWN6 " dst=" B6 ") " ASKED,
+		      "eth() ip6(src=" OWN6 " dst=" VIP6 " hop=1) " ASKED);
+	expect_leaves(WAY_L26, "eth() ip6(src=" OWN6 " dst=" B6 ") tcp(src=35001 flags=S)",
+		      "eth() ip6(src=" OWN6 " dst=" VIP6 " hop=1) tcp(src=35001 flags=S)");
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++) {
+		snprintf(in, sizeof(in), "eth() %s", quotes[i].in);
+		snprintf(out, sizeof(out), "eth() %s", quotes[i].out ?: "");
+		expect_comes(in, quotes[i].out ? out : NULL);
+	}
+}
+
 static void none_is_asked_for(void **state)
 {
 	struct lb_probe_path none = {.port = htons(80)}, path = path_of(&ways[WAY_L2]);
@@ -386,6 +439,7 @@ int main(void)
 		cmocka_unit_test(others_pass),
 		cmocka_unit_test(the_mark_is_used_up),
 		cmocka_unit_test(only_replies_are_answered_for),
+		cmocka_unit_test(errors),
 		cmocka_unit_test(none_is_asked_for),
 		cmocka_unit_test(checksums),
 	};
