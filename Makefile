@@ -187,6 +187,7 @@ $(O)/san/%.o: %.c
 # What each unit test is linked with, besides common/.
 TEST_config     := agent/config.c agent/desired.c
 TEST_desired    := agent/desired.c
+TEST_check_way  := agent/check_way.c agent/desired.c
 TEST_health     := agent/health.c
 TEST_slow_start := agent/slow_start.c
 TEST_passive    := agent/passive.c
@@ -207,12 +208,14 @@ TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
 TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
-                   agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c agent/passive.c agent/slow_start.c agent/plan.c \
+                   agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
+                   agent/passive.c agent/slow_start.c agent/plan.c \
                    agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
                    agent/dataplane.c tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
 TEST_service_run := $(TEST_manager)
+TEST_backend_way := $(TEST_manager)
 TEST_by_address := agent/by_address.c agent/maglev.c
 TEST_document   := agent/document.c agent/match.c agent/config.c agent/desired.c \
                    tests/unit/random_desired.c

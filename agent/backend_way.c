@@ -126,13 +126,20 @@ uint32_t way_mark(const struct backend_run *run)
 /* --- results --- */
 
 /* What to look at first, for the failures that a VIP's way adds. */
-static const char *advice(const struct backend_run *run, const char *reason)
+static void add_advice(const struct manager *manager, const struct backend_run *run,
+		       char reason[CHECK_REASON_MAX])
 {
+	size_t length = strlen(reason);
+	char text[ADDRESS_TEXT_MAX];
+
 	if (run->way.kind == WAY_VIP && strstr(reason, "timeout"))
-		return "; does the backend hold the VIP, and take the tunnel off? (lbnode up)";
-	if (strstr(reason, "refused"))
-		return "; does the server listen on the VIP?";
-	return "";
+		snprintf(reason + length, CHECK_REASON_MAX - length,
+			 "; is the backend prepared? lbnode up --mode %s --vip %s",
+			 mode_words[service_of(manager, run)->mode],
+			 format_address(&run->way.vip.endpoint.address, text));
+	else if (strstr(reason, "refused"))
+		snprintf(reason + length, CHECK_REASON_MAX - length,
+			 "; does the server listen on the VIP?");
 }
 
 /* Packets of this backend's probes that have left by the VIP's way since it was asked last. */
@@ -154,16 +161,17 @@ bool way_judge(struct manager *manager, struct backend_run *run, const struct pr
 
 	format_vip(&run->way.vip, vip);
 	manager->ways.broken |= strayed;
-	if (strayed)
+	if (strayed) {
 		snprintf(reason, CHECK_REASON_MAX,
 			 "via VIP %s: the check left by another way than clients' packets; is the "
 			 "tc filter of lbagent on its interface?",
 			 vip);
-	else if (run->way.kind == WAY_ADDRESS || result->success)
+	} else if (run->way.kind == WAY_ADDRESS || result->success) {
 		snprintf(reason, CHECK_REASON_MAX, "%s", result->reason);
-	else
-		snprintf(reason, CHECK_REASON_MAX, "via VIP %s: %s%s", vip, result->reason,
-			 advice(run, result->reason));
+	} else {
+		snprintf(reason, CHECK_REASON_MAX, "via VIP %s: %s", vip, result->reason);
+		add_advice(manager, run, reason);
+	}
 	return result->success && !strayed;
 }
 

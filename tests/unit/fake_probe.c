@@ -58,6 +58,14 @@ unsigned int fake_probe_hurries(const char *endpoint)
 	return prober ? prober->hurries : 0;
 }
 
+uint32_t fake_probe_mark(const char *endpoint)
+{
+	const struct prober *prober = find(endpoint);
+
+	assert_non_null(prober);
+	return prober->target.mark;
+}
+
 void fake_probe_report(const char *endpoint, const char *reason)
 {
 	const struct prober *prober = find(endpoint);

@@ -12,6 +12,9 @@ const struct check_spec *fake_probe_spec(const char *endpoint);
 /* How often prober_now() was called for it. */
 unsigned int fake_probe_hurries(const char *endpoint);
 
+/* Of its sockets. */
+uint32_t fake_probe_mark(const char *endpoint);
+
 /* One probe has ended, and the loop's turn with it. reason: NULL on success. */
 void fake_probe_report(const char *endpoint, const char *reason);
 
