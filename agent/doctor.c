@@ -361,7 +361,7 @@ static void examine_way(struct exam *exam, const char *object, const struct back
 	const struct rtnl_link *link;
 	size_t i;
 
-	if (!is_resolved(exam, backend))
+	if (!is_resolved(exam, backend) || hop->flags & LB_BACKEND_LOCAL)
 		return;
 	link = links_find(manager_links(exam->manager), hop->ifindex);
 	for (i = 0; i < exam->host->interface_count; i++) {
@@ -379,6 +379,14 @@ static void examine_way(struct exam *exam, const char *object, const struct back
 		       "dropped",
 		       name);
 	advise(finding, "start lbagent with --interface %s, too", name);
+}
+
+/* It is up or down by what a client does not do. */
+static void examine_check(struct exam *exam, const char *object, const char *reason)
+{
+	if (reason[0])
+		find(exam, DOCTOR_WARNING, "check", object,
+		     "its checks go to its own address, not to the VIP as clients do: %s", reason);
 }
 
 static bool examine_backend(struct exam *exam, const struct service_spec *service,
@@ -402,6 +410,7 @@ static bool examine_backend(struct exam *exam, const struct service_spec *servic
 		advise_check(finding, service);
 	}
 	examine_way(exam, object, backend);
+	examine_check(exam, object, view.check_via_reason);
 	return view.status == BACKEND_UP;
 }
 

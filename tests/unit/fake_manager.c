@@ -152,7 +152,11 @@ bool manager_panics(const struct manager *manager, const struct service_spec *se
 
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec)
 {
-	return manager->views[spec->id];
+	struct backend_view view = manager->views[spec->id];
+
+	if (!view.check_via)
+		view.check_via = view.check_via_reason = "";
+	return view;
 }
 
 const char *backend_status_name(enum backend_status status)

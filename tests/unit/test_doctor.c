@@ -273,6 +273,28 @@ static void backends_that_are_not_up(void **state)
 			 "ip route get 198.18.1.12");
 }
 
+static void checks_that_go_another_way(void **state)
+{
+	struct patient *patient = *state;
+
+	patient->manager->views[2] = (struct backend_view){.status = BACKEND_UP,
+							   .reason = "",
+							   .check_via = "address",
+							   .check_via_reason = "no clsact"};
+	assert_complaint(patient, DOCTOR_WARNING, "check", "web 198.18.1.12:80",
+			 "not to the VIP as clients do: no clsact", "");
+}
+
+static void a_backend_on_the_balancer(void **state)
+{
+	struct patient *patient = *state;
+
+	patient->manager->fake->dp.backends[3].hop =
+		(struct lb_hop){.flags = LB_BACKEND_UP | LB_BACKEND_RESOLVED | LB_BACKEND_LOCAL};
+	examine(patient);
+	assert_int_equal(complaints(patient), 0);
+}
+
 static void a_service_without_backends_that_are_up(void **state)
 {
 	struct patient *patient = *state;
@@ -362,6 +384,8 @@ int main(void)
 		ROOMY(vips_that_nobody_answers_for),
 		ROOMY(a_vip_of_no_network_here_is_only_noted),
 		ROOMY(backends_that_are_not_up),
+		ROOMY(checks_that_go_another_way),
+		ROOMY(a_backend_on_the_balancer),
 		ROOMY(a_service_without_backends_that_are_up),
 		ROOMY(a_way_by_an_interface_without_the_program),
 		ROOMY(tunnels_that_packets_do_not_fit),
