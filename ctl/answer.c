@@ -35,6 +35,7 @@ struct key {
 		NULL, NULL, NULL, NULL                                                             \
 	}
 
+/* clang-format off */
 static const struct key backend_keys[] = {
 	TEXT("address"),
 	NUMBER("weight"),
@@ -55,6 +56,7 @@ static const struct key backend_keys[] = {
 	NUMBER("syn-retransmits"),
 	END,
 };
+/* clang-format on */
 
 static const struct key service_keys[] = {
 	TEXT("name"),

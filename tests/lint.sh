@@ -50,7 +50,8 @@ none() {
 
 # Other checks need the skeletons; the objects are the same that the programs embed.
 bpf_objects() {
-	local source skeleton skeletons=("$out/gen/ingress.skel.h" "$out/gen/decap.skel.h")
+	local source skeleton skeletons=("$out/gen/ingress.skel.h" "$out/gen/decap.skel.h"
+		"$out/gen/probe.skel.h")
 	local objects=("${skeletons[@]}")
 	for source in $(files 'bpf/*.bpf.c' 'tests/bench/*.bpf.c'); do
 		objects+=("$out/${source%.c}.o")
