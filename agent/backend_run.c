@@ -373,7 +373,7 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 	if (!run->way_known)
 		return 0; /* run_hop() comes */
 	way_store(manager, run);
-	target = (struct probe_target){.endpoint = run->way.target, .mark = way_mark(run)};
+	target = (struct probe_target){.endpoint = run->way.target, .mark = way_mark(manager, run)};
 	run->prober = prober_new(manager->probes, &run->check, &target, on_probe, run);
 	return run->prober ? 0 : error_set(err, ENOMEM, "out of memory");
 }

@@ -118,9 +118,9 @@ const char *way_name(const struct manager *manager, const struct backend_run *ru
 	return check_way_name(&run->way);
 }
 
-uint32_t way_mark(const struct backend_run *run)
+uint32_t way_mark(const struct manager *manager, const struct backend_run *run)
 {
-	return run->way.kind == WAY_VIP ? LB_PROBE_MARK | run->spec.id : 0;
+	return run->way.kind == WAY_VIP ? manager->dp->probe_mark | run->spec.id : 0;
 }
 
 /* --- results --- */

@@ -37,7 +37,7 @@ void way_store(struct manager *manager, struct backend_run *run);
 void way_clear(struct manager *manager, uint16_t id);
 
 /* The mark of the probes' sockets. */
-uint32_t way_mark(const struct backend_run *run);
+uint32_t way_mark(const struct manager *manager, const struct backend_run *run);
 
 /*
  * What a probe has shown, and why not in reason ("" if all is well). One by the VIP says so there;

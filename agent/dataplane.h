@@ -60,6 +60,7 @@ struct dataplane {
 	struct dataplane_clock clock;
 	uint16_t nat_port_low; /* mode nat sends from these ports, inclusive */
 	uint16_t nat_port_high;
+	uint32_t probe_mark; /* of probes' sockets, to be or'ed with the backend's index */
 	struct dataplane_prefix tunnel_sources[2]; /* outer ones, of IPv4 and of IPv6 */
 	uint32_t mtu; /* of the attached interface with the longest; 0: none is attached */
 	bool adopted; /* the maps were there already, with the flows of a former agent */

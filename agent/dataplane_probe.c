@@ -53,6 +53,11 @@ static uint32_t handle_of(const struct dataplane_bpf *dp)
 	return (uint32_t)directory.st_ino ?: 1;
 }
 
+void bpf_probe_set_mark(struct dataplane_bpf *dp)
+{
+	dp->base.probe_mark = LB_PROBE_MARK | (handle_of(dp) & 0xff) << LB_PROBE_MARK_SHIFT;
+}
+
 /* --- one interface --- */
 
 static struct bpf_tc_hook hook_at(uint32_t ifindex, enum bpf_tc_attach_point point)
@@ -109,6 +114,8 @@ static int clsact_make(const struct dataplane_bpf *dp, uint32_t ifindex, int pro
 
 	if (ret == -EEXIST)
 		return 0;
+	if (ret == -ENODEV) /* gone; what comes after it has another number */
+		return ret;
 	if (ret)
 		return hook_error(ifindex, -ret, err);
 	snprintf(path, sizeof(path), "%s/" CLSACT_DIR, dp->bpffs);
@@ -120,7 +127,7 @@ static int clsact_make(const struct dataplane_bpf *dp, uint32_t ifindex, int pro
 	return 0;
 }
 
-/* Puts our programs on the interface in place of a former agent's. */
+/* Puts our programs on the interface, if there is one, in place of a former agent's. */
 static int hook_put(const struct dataplane_bpf *dp, uint32_t ifindex, struct error *err)
 {
 	const struct probe *skel = dp->probes->skel;
@@ -138,10 +145,10 @@ static int hook_put(const struct dataplane_bpf *dp, uint32_t ifindex, struct err
 		if (filter_program(dp, ifindex, sides[i].point) == program_id(fd))
 			continue;
 		ret = bpf_tc_attach(&hook, &opts);
-		if (ret)
+		if (ret && ret != -ENODEV)
 			ret = hook_error(ifindex, -ret, err);
 	}
-	return ret;
+	return ret == -ENODEV ? 0 : ret;
 }
 
 /* If we cannot tell, there are. */
@@ -257,6 +264,7 @@ static struct probe *load(const struct dataplane_bpf *dp, struct error *err)
 		skel ? bpf_share_maps(dp, skel->obj, err) : error_set(err, ENOMEM, "out of memory");
 
 	if (ret == 0) {
+		skel->rodata->lb_probe_mark = dp->base.probe_mark;
 		ret = probe__load(skel);
 		if (ret)
 			error_set(err, -ret, "the kernel refuses the program for checks: %s",

@@ -247,11 +247,11 @@ struct lb_nat_entry {
 
 /*
  * Health probes on the clients' way (bpf/probe.bpf.c). The socket of a probe speaks to the
- * backend's own address; its packets' mark is LB_PROBE_MARK with the backend's index in the other
- * bits. In between, this is what they become.
+ * backend's own address; its packets' mark is LB_PROBE_MARK, then 8 bits that tell agents on one
+ * machine apart, then the backend's index. In between, this is what they become.
  */
-#define LB_PROBE_MARK      0x5b1c0000U
-#define LB_PROBE_MARK_MASK 0xffff0000U
+#define LB_PROBE_MARK       0x5b000000U
+#define LB_PROBE_MARK_SHIFT 16 /* the agent's bits */
 struct lb_probe_path {
 	struct lb_addr vip; /* all zero: none of this backend's probes goes this way */
 	struct lb_addr

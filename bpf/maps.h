@@ -25,6 +25,7 @@ LB_CONSTANT __u8 lb_tick_shift;        /* jiffies to ticks */
 LB_CONSTANT __u8 lb_coarse_tick_shift; /* jiffies to coarse ticks */
 LB_CONSTANT bool lb_frags;             /* loaded so that packets may be longer than a page */
 LB_CONSTANT __u32 lb_icmp_per_second;  /* ICMP errors that one CPU may send */
+LB_CONSTANT __u32 lb_probe_mark;       /* of this agent's probes, without the backend's index */
 
 /* Agent writes, in memory. */
 struct lb_switches lb_switches SEC(".data.switches") = {.all_ones = ~0U};

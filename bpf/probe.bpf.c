@@ -50,9 +50,9 @@ struct way {
 /* False: the mark is not of a probe of ours. */
 LB_INLINE bool way_find(__u32 mark, struct way *way)
 {
-	__u32 index = mark & ~LB_PROBE_MARK_MASK;
+	__u32 index = mark ^ lb_probe_mark;
 
-	if ((mark & LB_PROBE_MARK_MASK) != LB_PROBE_MARK)
+	if (!lb_probe_mark || index >> LB_PROBE_MARK_SHIFT)
 		return false;
 	way->path = bpf_map_lookup_elem(&probe_paths, &index);
 	way->backend = bpf_map_lookup_elem(&backends, &index);

@@ -171,6 +171,33 @@ check_equal "the new programs are in the place of the old" "$(grep handle <<<"$b
 check_equal "not beside them" 2 "$(filters)"
 check "they are not the old ones" [ "$before" != "$(filter_ids)" ]
 
+# --- two agents, whose checks leave by the same interface ---
+
+ip link add eth1 netns "$LAB-lb" type veth peer name lb1 netns "$LAB-switch"
+ip -n "$LAB-lb" link set eth1 up
+lab_spawn lb second "$LAB_BUILD/lbagent" --interface eth1 --state-dir "$LAB_DIR/second" \
+	--socket "$LAB_DIR/second.sock" --bpffs "$LAB_DIR/bpf/second" --listen none
+second() {
+	"$LAB_BUILD/lbctl" --socket "$LAB_DIR/second.sock" "$@"
+}
+second_is_up() {
+	second --json show other | jq -e '(.backends | length > 0) and all(.backends[]; .status == "up")'
+}
+wait_until 10 second status
+second add service other --vip "tcp://$LAB_VIP4:80" --mode l2 "${fast[@]}" \
+	--backend 198.18.1.11 --backend 198.18.1.12 >/dev/null
+check "a second agent's backends are up" wait_until 10 second_is_up
+check_equal "its filters are beside ours" 4 "$(filters)"
+sleep 0.5 # some checks of both
+check "and ours are up" lab_all_up web
+check "and its" second_is_up
+lab_end second TERM
+check "it goes" lab_exec lb "$LAB_BUILD/lbagent" --unload --bpffs "$LAB_DIR/bpf/second"
+check_equal "and ours stay" 2 "$(filters)"
+check_matches "with the qdisc" clsact "$(lab_exec lb tc qdisc show dev eth0)"
+ip -n "$LAB-lb" link del eth1
+check "and are up" lab_all_up web
+
 # --- the balancer as a backend ---
 
 lab_spawn lb lb "$LAB_BUILD/hello" --name lb --listen 80

@@ -501,6 +501,7 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->backends = calloc((size_t)sizes->backends + 1, sizeof(*dp->backends));
 	dp->slots = calloc((size_t)dp->table_blocks * dp->table_lines, sizeof(*dp->slots));
 	dp->flows = calloc(sizes->flows / LB_FLOW_WAYS, sizeof(*dp->flows));
+	dp->probe_mark = LB_PROBE_MARK;
 	dp->loads = calloc((size_t)sizes->backends + 1, sizeof(*dp->loads));
 	dp->probe_paths = calloc((size_t)sizes->backends + 1, sizeof(*dp->probe_paths));
 	dp->switches = &fake->switches;

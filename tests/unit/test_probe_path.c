@@ -28,6 +28,7 @@
 
 #define BACKENDS 16
 #define UNSPEC   ((uint32_t)TC_ACT_UNSPEC)
+#define MARK     (LB_PROBE_MARK | 7 << LB_PROBE_MARK_SHIFT) /* of agent 7 */
 
 static struct probe *skeleton;
 
@@ -129,6 +130,7 @@ static int setup(void **state)
 	bpf_map__set_max_entries(skeleton->maps.backends, BACKENDS);
 	bpf_map__set_max_entries(skeleton->maps.probe_paths, BACKENDS);
 	bpf_map__set_max_entries(skeleton->maps.probe_flows, 4096);
+	skeleton->rodata->lb_probe_mark = MARK;
 	assert_int_equal(probe__load(skeleton), 0);
 	for (uint16_t i = 1; i < WAYS; i++)
 		configure(i);
@@ -213,7 +215,7 @@ static void expect_leaves(uint32_t index, const char *in, const char *out)
 {
 	uint32_t before = sent(index);
 
-	expect(skeleton->progs.lb_probe_egress, index ? LB_PROBE_MARK | index : 0, in, out);
+	expect(skeleton->progs.lb_probe_egress, index ? MARK | index : 0, in, out);
 	assert_int_equal(sent(index) - before, out != NULL);
 }
 
@@ -309,8 +311,9 @@ static void others_pass(void **state)
 	expect(skeleton->progs.lb_probe_egress, 0, PROBE, NULL);
 	expect(skeleton->progs.lb_probe_egress, WAY_L2, PROBE, NULL);
 	expect(skeleton->progs.lb_probe_egress, 0xffff0000U | WAY_L2, PROBE, NULL);
-	expect(skeleton->progs.lb_probe_egress, LB_PROBE_MARK | 0xffff, PROBE, NULL);
-	expect(skeleton->progs.lb_probe_egress, LB_PROBE_MARK, PROBE, NULL);
+	expect(skeleton->progs.lb_probe_egress, MARK | 0xffff, PROBE, NULL);
+	expect(skeleton->progs.lb_probe_egress, MARK, PROBE, NULL);
+	expect(skeleton->progs.lb_probe_egress, LB_PROBE_MARK | WAY_L2, PROBE, NULL);
 	assert_int_equal(sent(WAY_L2), before);
 	/* the mark of ours, another's packet */
 	expect_leaves(WAY_L2, "eth() ip4(src=" OWN4 " dst=198.18.1.12) tcp()", NULL);
@@ -328,7 +331,7 @@ static void others_pass(void **state)
 static void the_mark_is_used_up(void **state)
 {
 	static struct frame in, out;
-	uint32_t mark = LB_PROBE_MARK | WAY_L2;
+	uint32_t mark = MARK | WAY_L2;
 
 	(void)state;
 	need_root();
