@@ -178,6 +178,11 @@ void explain_doc_forward(struct explain_doc *doc)
 	if (!explain_service(doc->run, &service) || !result->backend_id ||
 	    !explain_backend(doc->run, result->backend_id, &backend))
 		return;
+	if (result->verdict == LB_LOCAL) {
+		doc_step(doc, "forward", "local",
+			 "the backend is this machine: the host gets the packet as it came");
+		return;
+	}
 	if (!result->egress && !explain_maps_routed(doc->run->maps, &answer))
 		return; /* it was not to be forwarded */
 	add_hop(doc, &backend);
@@ -304,7 +309,7 @@ void explain_doc_verdict(struct explain_doc *doc)
 	if (result->service_id)
 		doc_text(doc, doc->root, "service",
 			 doc_service_name(doc, result->service_id, text));
-	if (result->backend_id && verdict->class == CLASS_SEND)
+	if (result->backend_id && (verdict->class == CLASS_SEND || result->verdict == LB_LOCAL))
 		doc_text(doc, doc->root, "backend",
 			 doc_backend_name(doc, result->backend_id, text));
 	if (leaves_by(doc))

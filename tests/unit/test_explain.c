@@ -678,6 +678,20 @@ static void test_kernel_is_asked(void **state)
 			    "00:00:00:00:00:09");
 }
 
+static void test_local(void **state)
+{
+	struct world *world = *state;
+
+	world->facts[1].hop.flags |= LB_BACKEND_LOCAL;
+	service_of(world, WEB)->mode = LB_MODE_L2;
+	follow(world);
+	explain(world, WEB_FLOW, NULL, NULL);
+	step(world, "forward", "local");
+	assert_verdict(world, "local", "XDP_PASS");
+	assert_null(at(world->document, "sent"));
+	assert_string_equal(text(world->document, "backend"), "198.18.1.11:80");
+}
+
 static void test_bond(void **state)
 {
 	struct world *world = *state;
@@ -772,6 +786,7 @@ int main(void)
 		WITH_WORLD(test_nat_ports_in_use),
 		WITH_WORLD(test_tunnels),
 		WITH_WORLD(test_kernel_is_asked),
+		WITH_WORLD(test_local),
 		WITH_WORLD(test_bond),
 		WITH_WORLD(test_unreadable_maps),
 		WITH_WORLD(test_out_of_memory),
