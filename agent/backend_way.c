@@ -18,11 +18,12 @@ static const struct service_spec *service_of(const struct manager *manager,
 
 /* --- one backend's way --- */
 
+/* What holds for all is said once, see note_refusal(). */
 static void log_way(const struct manager *manager, const struct backend_run *run)
 {
 	char endpoint[ENDPOINT_TEXT_MAX];
 
-	if (!run->way.reason[0])
+	if (!run->way.reason[0] || manager->ways.refused[0])
 		return;
 	log_warn("checks go to the backend's own address, not the VIP", "service",
 		 service_of(manager, run)->name, "backend",
@@ -42,10 +43,10 @@ bool way_find(struct manager *manager, struct backend_run *run)
 		return false;
 	facts.addresses = nexthop_addresses(manager->nexthops, &facts.address_count);
 	check_way_find(service_of(manager, run), &run->spec, &run->hop, &facts, &run->way);
-	if (run->way_known && check_way_equal(&former, &run->way))
-		return false;
 	if (strcmp(former.reason, run->way.reason) != 0)
 		log_way(manager, run);
+	if (run->way_known && check_way_equal(&former, &run->way))
+		return false;
 	run->way_known = true;
 	return true;
 }

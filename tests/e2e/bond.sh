@@ -68,4 +68,11 @@ check "the other member takes over" wait_until 10 active_is \
 lab_exec client ip neigh flush all
 lab_wait_up web
 try "after a member failed"
+lbctl rm service web >/dev/null
+lab_nodes_up >/dev/null || bail "lbnode prepares the backends"
+check "backends of mode l2 are up, checked by the clients' way" \
+	lab_service web "tcp://$LAB_VIP4:80" "1 2" --mode l2
+check_equal "by the VIP" vip "$(lab_backend web 198.18.1.11:80 '."check-via"')"
+check "by filters on the bond" lab_exec lb sh -c \
+	'tc filter show dev bond0 egress | grep -q lb_probe_egress'
 checks_done

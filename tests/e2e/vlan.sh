@@ -64,4 +64,12 @@ done
 lab_agent_start || exit 1
 try "IPv4" "$LAB_VIP4" "$LAB_URL4" 198.18.1.11 198.18.1.12
 try "IPv6" "[$LAB_VIP6]" "$LAB_URL6" "[2001:db8::1:11]" "[2001:db8::1:12]"
+
+# Checks by the VIP leave by the VLAN device, and so do their replies come.
+lab_nodes_up --mode ipip >/dev/null || bail "lbnode prepares the backends"
+check "a tunnel's backends are up, checked through it" \
+	lab_service tunnel "tcp://$LAB_VIP4:80" "1 2" --mode ipip
+check_equal "by the VIP" vip "$(lab_backend tunnel 198.18.1.11:80 '."check-via"')"
+check "by filters on the VLAN device" lab_exec lb sh -c \
+	'tc filter show dev eth0.20 egress | grep -q lb_probe_egress'
 checks_done
