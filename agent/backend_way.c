@@ -260,6 +260,12 @@ void ways_follow(struct manager *manager)
 	tell(manager);
 }
 
+void ways_refresh(struct manager *manager)
+{
+	if (manager->ways.device_count)
+		tell(manager);
+}
+
 void ways_tick(struct manager *manager)
 {
 	struct ways *ways = &manager->ways;

@@ -49,8 +49,11 @@ bool way_judge(struct manager *manager, struct backend_run *run, const struct pr
 /* By which way it is checked, in a word. */
 const char *way_name(const struct manager *manager, const struct backend_run *run);
 
-/* Has the data plane's filters follow, after ways or interfaces may have changed. */
+/* Has the data plane's filters follow, after ways may have changed. */
 void ways_follow(struct manager *manager);
+
+/* Interfaces may have come or gone. */
+void ways_refresh(struct manager *manager);
 
 /* From time to time: tries again what could not be done. */
 void ways_tick(struct manager *manager);

@@ -133,7 +133,8 @@ struct dataplane_ops {
 	 * Lets probes take the clients' way (bpf/probe.bpf.c): the interfaces named by these
 	 * numbers are those that probes leave by; replies may come in by all that are attached,
 	 * too. Takes the filters off all others, those of a former agent as well; count 0: off all.
-	 * Done again it puts right what was lost. After an error some may work, others not.
+	 * Done again it puts right what was lost, and follows what was attached and detached
+	 * meanwhile. After an error some may work, others not.
 	 */
 	int (*probe_follow)(struct dataplane *dp, const uint32_t *devices, size_t count,
 			    struct error *err);

@@ -190,7 +190,7 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, struct e
 		return ret;
 	entry->mode = attached_mode(ifindex);
 	dp->interface_count++;
-	return bpf_probe_sync(dp, err);
+	return 0;
 }
 
 static void take_off(const struct dataplane_bpf *dp, const struct dataplane_interface *entry)
@@ -207,7 +207,6 @@ void bpf_detach(struct dataplane *base, const char *interface)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
 	struct dataplane_interface *entry = dp->interfaces, *end = entry + dp->interface_count;
-	struct error ignored;
 
 	while (entry < end && strcmp(entry->name, interface) != 0)
 		entry++;
@@ -217,7 +216,6 @@ void bpf_detach(struct dataplane *base, const char *interface)
 	bpf_egress_remove(base, entry->ifindex);
 	dp->interface_count--;
 	memmove(entry, entry + 1, (size_t)(end - entry - 1) * sizeof(*entry));
-	bpf_probe_sync(dp, &ignored);
 }
 
 void dataplane_bpf_detach_new(struct dataplane *base)

@@ -90,9 +90,6 @@ void bpf_probe_set_mark(struct dataplane_bpf *dp);
 int bpf_probe_follow(struct dataplane *dp, const uint32_t *devices, size_t count,
 		     struct error *err);
 
-/* Does that again, after an interface was attached or detached. */
-int bpf_probe_sync(struct dataplane_bpf *dp, struct error *err);
-
 /* Closes the agent's end; filters stay. */
 void bpf_probe_close(struct dataplane_bpf *dp);
 

@@ -226,17 +226,15 @@ static void sweep(const struct dataplane_bpf *dp, const uint32_t *keep, size_t c
 	if_freenameindex(interfaces);
 }
 
-int bpf_probe_sync(struct dataplane_bpf *dp, struct error *err)
+/* Filters where they are wanted, and nowhere else. */
+static int hooks_follow(struct dataplane_bpf *dp, struct error *err)
 {
 	struct bpf_probe_hooks *hooks = dp->probes;
 	uint32_t list[HOOKS_MAX];
+	size_t i, count = wanted(dp, list);
 	struct error inner;
-	size_t i, count;
 	int problem, ret = 0;
 
-	if (!hooks)
-		return 0;
-	count = wanted(dp, list);
 	for (i = 0; i < count; i++) {
 		problem = hook_put(dp, list[i], &inner);
 		if (problem && ret == 0) {
@@ -294,7 +292,7 @@ int bpf_probe_follow(struct dataplane *base, const uint32_t *devices, size_t cou
 		return -EIO;
 	memcpy(dp->probes->devices, devices, count * sizeof(*devices));
 	dp->probes->device_count = count;
-	return bpf_probe_sync(dp, err);
+	return hooks_follow(dp, err);
 }
 
 void bpf_probe_close(struct dataplane_bpf *dp)

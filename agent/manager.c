@@ -37,6 +37,7 @@ static void on_links(void *context)
 
 	if (manager->on_links)
 		manager->on_links(manager->on_links_context);
+	ways_refresh(manager);
 	if (manager->dp->mtu == mtu)
 		return;
 	for (id = 1; id <= manager->dp->sizes.backends; id++) {

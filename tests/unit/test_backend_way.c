@@ -288,9 +288,13 @@ static void strayed_checks_fail(void **state)
 static void follows_routes_and_services(void **state)
 {
 	struct desired *next;
+	unsigned int follows;
 
 	(void)state;
 	web_up();
+	follows = fx.fake->probe_follows;
+	fake_nexthop_tell_links();
+	assert_int_equal(fx.fake->probe_follows, follows + 1);
 	add_backend("198.18.1.12");
 	assert_int_equal(fx.fake->probe_device_count, 1);
 	tell_hop("198.18.1.12", ETH1);
