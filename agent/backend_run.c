@@ -213,8 +213,8 @@ static void run_facts(const struct manager *manager, const struct backend_run *r
 	bool serving = run->status == BACKEND_UP || run->status == BACKEND_EJECTED ||
 		       run->status == BACKEND_DRAIN || run->status == BACKEND_REMOVING;
 
-	facts->alive = run->kept || (serving && run->health.state == HEALTH_UP &&
-				     !run->taken_all && !run->local_reason[0]);
+	facts->alive = run->kept || (serving && run->health.state == HEALTH_UP && !run->taken_all &&
+				     !run->local_reason[0]);
 	facts->eligible = run->kept || run->status == BACKEND_UP;
 	facts->tenths = run_tenths(manager, run);
 	facts->local_addr = lb_addr_of(&run->own);
