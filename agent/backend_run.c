@@ -299,6 +299,7 @@ void run_update(struct manager *manager, struct backend_run *run)
 
 void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop)
 {
+	manager->ways.stale |= !run->hop_told || run->hop.device != hop->device;
 	run->hop = *hop;
 	run->hop_told = true;
 	run->hop_known = run->hop_known || hop->resolved;

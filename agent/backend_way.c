@@ -190,24 +190,40 @@ static void add_device(uint32_t devices[WAYS_DEVICES_MAX], size_t *count, uint32
 		devices[(*count)++] = device;
 }
 
-/* What checks by the VIP leave by. False: some route is not known yet. */
-static bool gather_devices(const struct manager *manager, uint32_t devices[WAYS_DEVICES_MAX],
-			   size_t *ret_count)
+/* Is it checked by the VIP, as soon as its route is known? */
+static bool wants_vip(const struct manager *manager, uint32_t id)
 {
-	const struct backend_run *run;
+	const struct backend_run *run = &manager->runs[id];
+
+	return run->used && check_way_wants_vip(service_of(manager, run));
+}
+
+static bool is_awaited(const struct manager *manager, uint32_t id)
+{
+	return wants_vip(manager, id) && !manager->runs[id].hop_told;
+}
+
+/* Some route is not known yet. Answers come one by one, so the search goes on where it ended. */
+static bool awaits_routes(struct manager *manager)
+{
+	uint32_t *id = &manager->ways.awaits;
+
+	while (*id <= manager->dp->sizes.backends && !is_awaited(manager, *id))
+		(*id)++;
+	return *id <= manager->dp->sizes.backends;
+}
+
+/* What checks by the VIP leave by. Returns how many. */
+static size_t gather_devices(const struct manager *manager, uint32_t devices[WAYS_DEVICES_MAX])
+{
+	size_t count = 0;
 	uint32_t id;
 
-	*ret_count = 0;
 	for (id = 1; id <= manager->dp->sizes.backends; id++) {
-		run = &manager->runs[id];
-		if (!run->used || !check_way_wants_vip(service_of(manager, run)))
-			continue;
-		if (!run->hop_told)
-			return false;
-		if (run->hop.device)
-			add_device(devices, ret_count, run->hop.device);
+		if (wants_vip(manager, id) && manager->runs[id].hop.device)
+			add_device(devices, &count, manager->runs[id].hop.device);
 	}
-	return true;
+	return count;
 }
 
 static void note_refusal(struct manager *manager, int ret, const struct error *err)
@@ -244,14 +260,23 @@ static void tell(struct manager *manager)
 	note_refusal(manager, ret, &err);
 }
 
+void ways_begin(struct manager *manager)
+{
+	manager->ways.stale = true;
+	manager->ways.awaits = 1;
+	ways_follow(manager);
+}
+
 void ways_follow(struct manager *manager)
 {
 	struct ways *ways = &manager->ways;
 	uint32_t devices[WAYS_DEVICES_MAX];
 	size_t count;
 
-	if (!gather_devices(manager, devices, &count))
+	if (!ways->stale || awaits_routes(manager))
 		return;
+	ways->stale = false;
+	count = gather_devices(manager, devices);
 	if (ways->told && count == ways->device_count &&
 	    memcmp(devices, ways->devices, count * sizeof(*devices)) == 0)
 		return;

@@ -15,6 +15,8 @@ struct ways {
 	uint32_t devices[WAYS_DEVICES_MAX]; /* that checks by the VIP leave by, as told to the data
 					       plane */
 	size_t device_count;
+	bool stale;        /* a route or a service has changed since */
+	uint32_t awaits;   /* no backend of a lower index waits for its route */
 	bool told;         /* it was told at all */
 	bool broken;       /* a check by the VIP has left by another way */
 	uint64_t again_ms; /* loop time before which it is not told again for being broken */
@@ -49,7 +51,10 @@ bool way_judge(struct manager *manager, struct backend_run *run, const struct pr
 /* By which way it is checked, in a word. */
 const char *way_name(const struct manager *manager, const struct backend_run *run);
 
-/* Has the data plane's filters follow, after ways may have changed. */
+/* Has the data plane's filters follow, after services and backends may have changed. */
+void ways_begin(struct manager *manager);
+
+/* The same after a hop may have. */
 void ways_follow(struct manager *manager);
 
 /* Interfaces may have come or gone. */

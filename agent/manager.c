@@ -89,7 +89,7 @@ static int reconcile(struct manager *manager, struct error *err)
 	}
 	for (i = 0; i < manager->desired->service_count; i++)
 		service_settle(manager, &manager->desired->services[i]);
-	ways_follow(manager);
+	ways_begin(manager);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
