@@ -9,7 +9,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 limit=1500 # seconds a kernel
-programs=(packet/ probe_path e2e/http_nat e2e/http_l2 e2e/dispatcher e2e/vlan e2e/bond e2e/kernel_tunnel)
+programs=(packet/ test_probe_path e2e/http_nat e2e/http_l2 e2e/dispatcher e2e/vlan e2e/bond e2e/kernel_tunnel)
 logs=${O:-build}/logs
 passed=0 failed=0 skipped=0
 

@@ -10,7 +10,7 @@ lab_up || exit 1
 lab_backend_start 1 hello || exit 1
 lab_backend_start 2 hello || exit 1
 lab_agent_start || exit 1
-fast=(--check-interval 100ms --check-timeout 200ms --rise 1 --fall 2)
+fast=(--check-interval 100ms --check-timeout 500ms --rise 1 --fall 2)
 
 # add NAME VIP MODE OUTER [FLAG...]: with both backends, at addresses of family OUTER
 add() {
@@ -183,7 +183,7 @@ second() {
 second_is_up() {
 	second --json show other | jq -e '(.backends | length > 0) and all(.backends[]; .status == "up")'
 }
-wait_until 10 second status
+wait_until 60 second status
 second add service other --vip "tcp://$LAB_VIP4:80" --mode l2 "${fast[@]}" \
 	--backend 198.18.1.11 --backend 198.18.1.12 >/dev/null
 check "a second agent's backends are up" wait_until 10 second_is_up
