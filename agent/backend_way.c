@@ -103,6 +103,8 @@ void way_store(struct manager *manager, struct backend_run *run)
 {
 	manager->dp->probe_paths[run->spec.id] = path_of(&run->way);
 	run->way_packets = 0;
+	if (run->way.kind == WAY_VIP)
+		sync_backend(manager->sync, service_of(manager, run), &run->spec, manager->facts);
 }
 
 void way_clear(struct manager *manager, uint16_t id)

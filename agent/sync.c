@@ -321,6 +321,12 @@ static void backend_store(struct sync *sync, const struct service_spec *service,
 	hop_store(&record->hop, &hop);
 }
 
+void sync_backend(struct sync *sync, const struct service_spec *service,
+		  const struct backend_spec *backend, const struct backend_facts *facts)
+{
+	backend_store(sync, service, backend, &facts[backend->id]);
+}
+
 static void backends_store(struct sync *sync, const struct service_spec *service,
 			   const struct backend_facts *facts, bool alive)
 {

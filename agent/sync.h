@@ -43,6 +43,10 @@ size_t sync_members(const struct service_spec *service, const struct backend_fac
 /* Names a set of members, whatever their order: sets of one digest make one table. 0: none. */
 uint64_t sync_members_digest(const struct maglev_backend *members, size_t count);
 
+/* One backend's record alone, for whom the rest cannot wait: probes need it. */
+void sync_backend(struct sync *sync, const struct service_spec *service,
+		  const struct backend_spec *backend, const struct backend_facts *facts);
+
 /* Slots of its service's table that a backend owns. */
 uint32_t sync_slots(const struct sync *sync, uint16_t backend_id);
 

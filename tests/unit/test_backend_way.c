@@ -214,7 +214,7 @@ static void web_up(void)
 
 static void begins_with_the_route(void **state)
 {
-	struct address vip = address_of(VIP);
+	struct address vip = address_of(VIP), own = address_of(OWN);
 
 	(void)state;
 	add_service(LB_MODE_L2, CHECK_TCP);
@@ -225,6 +225,7 @@ static void begins_with_the_route(void **state)
 	assert_int_equal(fake_probe_mark(B1 ":80"), LB_PROBE_MARK | 1);
 	assert_memory_equal(&path()->vip, &vip, sizeof(vip));
 	assert_int_equal(path()->port, htons(80));
+	assert_memory_equal(&fx.fake->dp.backends[1].local_addr, &own, sizeof(own));
 	assert_int_equal(fx.fake->probe_device_count, 1);
 	assert_int_equal(fx.fake->probe_devices[0], ETH0);
 	probe(NULL);
