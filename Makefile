@@ -142,6 +142,24 @@ $(call objects,$(wildcard agent/dataplane_*.c)): $(O)/gen/ingress.skel.h
 NATIVE_FLAGS := -Ibpf/native -fno-strict-aliasing
 $(call objects,$(wildcard bpf/native/*.c)): NATIVE := $(NATIVE_FLAGS)
 
+# The packet cases as lbagent carries them for its self-test; see agent/recording.h.
+RECORD_SRC  := $(wildcard tests/record/*.c bpf/native/*.c tests/native/*.c) $(addprefix tests/packet/,case.c \
+               engine.c engine_native.c frame.c frame_print.c layer.c lexer.c play.c protocol.c \
+               setup.c walk.c world.c) agent/recording.c agent/selftest.c common/parse.c common/error.c
+$(call objects,$(wildcard tests/record/*.c tests/native/*.c) tests/packet/engine_native.c): \
+	NATIVE := -Itests/packet -Itests/native $(NATIVE_FLAGS)
+
+$(O)/tests/record/record: $(call objects,$(RECORD_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lz
+
+$(O)/gen/corpus.h: $(O)/tests/record/record $(wildcard tests/packet/cases/*.pkt)
+	$(call say,RECORD,$@)
+	$(Q)$< $@ $(filter %.pkt,$^)
+
+$(O)/obj/agent/dataplane_selftest.o: $(O)/gen/corpus.h
+
 $(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC) $(wildcard bpf/native/*.c))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
@@ -197,6 +215,7 @@ TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_probe      := agent/probe.c agent/probe_tcp.c agent/probe_http.c agent/curl_loop.c
+TEST_selftest   := agent/selftest.c agent/recording.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
@@ -266,7 +285,8 @@ $(O)/tests/replay/lb_replay: $(call san_objects,$(wildcard tests/replay/*.c) \
 $(O)/obj/tests/bench/harness.o: $(O)/gen/restore.skel.h
 $(O)/obj/tests/bench/target.o: $(O)/gen/ingress.skel.h
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
-$(call objects,$(BENCH_SRC) $(wildcard tests/packet/*.c)): NATIVE := -Itests/packet
+$(call objects,$(BENCH_SRC) $(filter-out %/engine_native.c,$(wildcard tests/packet/*.c))): \
+	NATIVE := -Itests/packet
 
 $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 		$(addprefix tests/packet/,case.c engine.c frame.c layer.c lexer.c protocol.c \

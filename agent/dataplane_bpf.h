@@ -50,6 +50,20 @@ struct dataplane_interface {
 int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
 		       struct error *err);
 
+/* A self-test that was passed. */
+struct dataplane_selftest {
+	unsigned int cases;
+	unsigned int left_out; /* which this program, or any on the side, cannot do */
+	uint32_t ms;
+};
+
+/*
+ * Loads the program once more, on the side, with small maps of its own and attached nowhere, and
+ * has it do the recorded packet cases; mtu as in the config. Nothing else is touched. -EBADMSG: a
+ * case comes out otherwise, and err says which.
+ */
+int dataplane_bpf_selftest(uint32_t mtu, struct dataplane_selftest *ret_test, struct error *err);
+
 /* Why a former agent's maps are replaced; empty: there are none, or they are adopted. */
 const char *dataplane_bpf_replaced(const struct dataplane *dp);
 

@@ -5,12 +5,13 @@
 /*
  * What the files of the real data plane share, and nobody else:
  *
- *   dataplane_bpf.c     opening: constants, sizes, maps made or adopted, shared memory
- *   dataplane_maps.c    operations on maps
- *   dataplane_attach.c  the program on interfaces
- *   dataplane_explain.c what explaining asks for
- *   dataplane_pin.c     the directory of pins
- *   dataplane_probe.c   the probes' programs on interfaces
+ *   dataplane_bpf.c       opening: constants, sizes, maps made or adopted, shared memory
+ *   dataplane_maps.c      operations on maps
+ *   dataplane_attach.c    the program on interfaces
+ *   dataplane_explain.c   what explaining asks for
+ *   dataplane_pin.c       the directory of pins
+ *   dataplane_probe.c     the probes' programs on interfaces
+ *   dataplane_selftest.c  the program does the packet cases, on the side
  */
 #include <bpf/libbpf.h>
 

@@ -190,6 +190,32 @@ static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
 	return ret ? ret : dataplane_bpf_open(&config, &agent->dp, err);
 }
 
+/* Before any packet meets the new program. */
+static int self_test(const struct agent *agent, struct error *err)
+{
+	struct dataplane_selftest test;
+	struct error reason = {0};
+	char cases[16], left_out[16], ms[16];
+	int ret;
+
+	if (agent->options.skip_self_test) {
+		log_warn("self-test skipped", "consequence", "a broken data plane goes unnoticed");
+		return 0;
+	}
+	ret = dataplane_bpf_selftest(agent->dp->mtu, &test, &reason);
+	if (ret) {
+		error_set(err, -ret, "the data plane fails its self-test: %.250s", reason.message);
+		return error_hint(err, ret,
+				  "nothing was changed, what ran goes on; report this, and go back "
+				  "to the former lbagent; --skip-self-test starts all the same");
+	}
+	snprintf(cases, sizeof(cases), "%u", test.cases);
+	snprintf(left_out, sizeof(left_out), "%u", test.left_out);
+	snprintf(ms, sizeof(ms), "%u", test.ms);
+	log_info("self-test passed", "cases", cases, "left-out", left_out, "ms", ms);
+	return 0;
+}
+
 /* Bonds' members change while the agent runs. What cannot be done is said once. */
 static void on_links(void *context)
 {
@@ -260,6 +286,8 @@ static int start(struct agent *agent, struct error *err)
 		return ret;
 	seed = desired->seed;
 	ret = open_dataplane(agent, seed, err);
+	if (ret == 0)
+		ret = self_test(agent, err);
 	if (ret) {
 		desired_free(desired);
 		return ret;
