@@ -215,6 +215,7 @@ TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_probe      := agent/probe.c agent/probe_tcp.c agent/probe_http.c agent/curl_loop.c
+TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c

@@ -106,107 +106,6 @@ static void set_sizes(struct dataplane_bpf *dp)
 				 PROBES_A_BACKEND * sizes->backends + PROBES_SPARE);
 }
 
-/* The fd of a former agent's map of the same name and layout, or -1. */
-static int map_former(const struct dataplane_bpf *dp, const struct bpf_map *map)
-{
-	struct bpf_map_info info = {0};
-	uint32_t length = sizeof(info);
-	char path[256];
-	int fd;
-
-	bpf_map_path(dp, map, path, sizeof(path));
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -1;
-	/* the kernel adds BPF_F_RDONLY_PROG to a devmap's flags */
-	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0 && info.type == bpf_map__type(map) &&
-	    info.key_size == bpf_map__key_size(map) &&
-	    info.value_size == bpf_map__value_size(map) &&
-	    info.max_entries == bpf_map__max_entries(map) &&
-	    (info.map_flags & ~BPF_F_RDONLY_PROG) == bpf_map__map_flags(map))
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* False, and dp->replaced says why, if a former agent's meta is not as ours would be. */
-static bool meta_fits(struct dataplane_bpf *dp)
-{
-	int fd = map_former(dp, dp->skel->maps.meta);
-	struct lb_meta former = {0};
-	uint32_t zero = 0;
-	bool found = fd >= 0 && bpf_map_lookup_elem(fd, &zero, &former) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	if (!found || former.abi_version != LB_ABI_VERSION)
-		snprintf(dp->replaced, sizeof(dp->replaced),
-			 "maps are of ABI version %u, this lbagent's of %d", former.abi_version,
-			 LB_ABI_VERSION);
-	else if (former.table_size != dp->base.sizes.table_size)
-		snprintf(dp->replaced, sizeof(dp->replaced), "table size was %u and is %u",
-			 former.table_size, dp->base.sizes.table_size);
-	else if (former.seed != dp->seed)
-		snprintf(dp->replaced, sizeof(dp->replaced),
-			 "the flow hash has another seed: the state is not the one of before");
-	else
-		return true;
-	return false;
-}
-
-static bool all_maps_fit(struct dataplane_bpf *dp)
-{
-	struct bpf_map *map;
-	char path[256];
-	int fd;
-
-	bpf_map_path(dp, dp->skel->maps.meta, path, sizeof(path));
-	if (access(path, F_OK) || !meta_fits(dp))
-		return false;
-	bpf_object__for_each_map(map, dp->skel->obj)
-	{
-		if (!bpf_map_is_pinned(map))
-			continue;
-		fd = map_former(dp, map);
-		if (fd < 0) {
-			snprintf(dp->replaced, sizeof(dp->replaced),
-				 "map %s has another size or layout", bpf_map__name(map));
-			return false;
-		}
-		close(fd);
-	}
-	return true;
-}
-
-static int adopt_map(const struct dataplane_bpf *dp, struct bpf_map *map, struct error *err)
-{
-	int fd = map_former(dp, map), ret = 0;
-
-	if (fd < 0 || bpf_map__reuse_fd(map, fd))
-		ret = error_set(err, errno, "map %s: cannot be adopted: %s", bpf_map__name(map),
-				strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return ret;
-}
-
-/* Adopts a former agent's maps if every one of them is as ours would be; else none. */
-static int adopt_maps(struct dataplane_bpf *dp, struct error *err)
-{
-	struct bpf_map *map;
-	int ret = 0;
-
-	if (!all_maps_fit(dp))
-		return 0;
-	bpf_object__for_each_map(map, dp->skel->obj)
-	{
-		if (ret == 0 && bpf_map_is_pinned(map))
-			ret = adopt_map(dp, map, err);
-	}
-	dp->base.adopted = ret == 0;
-	return ret;
-}
-
 static uint64_t map_bytes(const struct dataplane_sizes *sizes, uint32_t slot_lines)
 {
 	return (uint64_t)slot_lines * sizeof(struct lb_slot_line) + (uint64_t)sizes->flows * 8 +
@@ -338,11 +237,7 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 
 static int write_meta(struct dataplane_bpf *dp, struct error *err)
 {
-	struct lb_meta meta = {
-		.abi_version = LB_ABI_VERSION,
-		.table_size = dp->base.sizes.table_size,
-		.seed = dp->seed,
-	};
+	const struct lb_meta meta = bpf_meta(dp);
 	uint32_t zero = 0;
 
 	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.meta), &zero, &meta, BPF_ANY))
@@ -366,25 +261,26 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 		return error_set(err, ENOMEM, "out of memory");
 	set_sizes(dp);
 	bpf_set_constants(dp, dp->skel);
-	ret = adopt_maps(dp, err);
+	bpf_examine(dp);
+	ret = bpf_adopt(dp, err);
 	if (ret == 0)
 		ret = load(dp, config, err);
 	if (ret == 0)
 		ret = map_all_memory(dp, err);
-	if (ret == 0 && !dp->base.adopted)
+	if (ret == 0 && !dp->carry.whole)
 		ret = write_meta(dp, err);
-	return ret;
+	return ret ? ret : bpf_copy_backends(dp, err);
 }
 
-int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
-		       struct error *err)
+/* What the config says, and what follows from it alone. NULL: out of memory. */
+static struct dataplane_bpf *dataplane_new(const struct dataplane_bpf_config *config)
 {
 	struct dataplane_bpf *dp = calloc(1, sizeof(*dp));
-	int ret;
 
 	if (!dp)
-		return error_set(err, ENOMEM, "out of memory");
+		return NULL;
 	dp->lock_fd = -1;
+	dp->former_nat_fd = -1;
 	dp->seed = config->seed;
 	dp->base.nat_port_low = config->nat_port_low;
 	dp->base.nat_port_high = config->nat_port_high;
@@ -399,12 +295,44 @@ int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct datapla
 	/* A table that was just replaced may still be read by packets under way. With some
 	 * spare blocks, used in turn, it is not written again for many builds of a table. */
 	dp->base.table_blocks = config->sizes.services + 1 + SPARE_TABLES;
+	return dp;
+}
+
+int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
+		       struct error *err)
+{
+	struct dataplane_bpf *dp = dataplane_new(config);
+	int ret;
+
+	if (!dp)
+		return error_set(err, ENOMEM, "out of memory");
 	ret = open_all(dp, config, err);
 	if (ret) {
 		dataplane_bpf_close(&dp->base);
 		return ret;
 	}
 	*ret_dp = &dp->base;
+	return 0;
+}
+
+int dataplane_bpf_examine(const struct dataplane_bpf_config *config, struct carry *ret_carry,
+			  struct error *err)
+{
+	struct dataplane_bpf *dp = dataplane_new(config);
+
+	if (!dp)
+		return error_set(err, ENOMEM, "out of memory");
+	bpf_keep_warnings();
+	snprintf(dp->bpffs, sizeof(dp->bpffs), "%s", config->bpffs);
+	dp->skel = ingress__open();
+	if (!dp->skel) {
+		dataplane_bpf_close(&dp->base);
+		return error_set(err, ENOMEM, "out of memory");
+	}
+	set_sizes(dp);
+	bpf_examine(dp);
+	*ret_carry = dp->carry;
+	dataplane_bpf_close(&dp->base);
 	return 0;
 }
 
@@ -429,14 +357,11 @@ void dataplane_bpf_close(struct dataplane *dp)
 	bpf_probe_close(bpf);
 	ingress__destroy(bpf->skel);
 	free(bpf->percpu.raw);
+	if (bpf->former_nat_fd >= 0)
+		close(bpf->former_nat_fd);
 	if (bpf->lock_fd >= 0) {
 		bpf_directory_clean(bpf->bpffs);
 		close(bpf->lock_fd);
 	}
 	free(bpf);
-}
-
-const char *dataplane_bpf_replaced(const struct dataplane *base)
-{
-	return ((const struct dataplane_bpf *)base)->replaced;
 }

@@ -13,6 +13,7 @@
  *
  * IF has colons for dots: eth0.5 is eth0:5.
  */
+#include "carry.h"
 #include "dataplane.h"
 
 enum attach_mode { ATTACH_AUTO, ATTACH_NATIVE, ATTACH_GENERIC };
@@ -44,8 +45,8 @@ struct dataplane_interface {
 /*
  * Checks what must be there (rights, bpffs, no other agent on the directory), loads the program
  * and makes or adopts the maps. Nothing is attached yet, the running program goes on undisturbed.
- * Maps of another ABI version, size or seed are replaced, see dataplane.adopted and
- * dataplane_bpf_replaced().
+ * If a former agent's maps are not just as ours would be, new ones are made, and what connections
+ * live by is carried over as far as it can be: dataplane_bpf_carried() says what is not.
  */
 int dataplane_bpf_open(const struct dataplane_bpf_config *config, struct dataplane **ret_dp,
 		       struct error *err);
@@ -64,8 +65,18 @@ struct dataplane_selftest {
  */
 int dataplane_bpf_selftest(uint32_t mtu, struct dataplane_selftest *ret_test, struct error *err);
 
-/* Why a former agent's maps are replaced; empty: there are none, or they are adopted. */
-const char *dataplane_bpf_replaced(const struct dataplane *dp);
+/* What is carried over from a former agent. */
+const struct carry *dataplane_bpf_carried(const struct dataplane *dp);
+
+/* The same without doing anything, beside a running agent. */
+int dataplane_bpf_examine(const struct dataplane_bpf_config *config, struct carry *ret_carry,
+			  struct error *err);
+
+/*
+ * Copies what is to be copied while packets flow. Once before the programs are attached, and once
+ * after that, for what came in between.
+ */
+int dataplane_bpf_carry(struct dataplane *dp, struct error *err);
 
 /*
  * Puts the loaded program into the packets' way on an interface: a former agent's program is

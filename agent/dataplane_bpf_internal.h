@@ -6,6 +6,7 @@
  * What the files of the real data plane share, and nobody else:
  *
  *   dataplane_bpf.c       opening: constants, sizes, maps made or adopted, shared memory
+ *   dataplane_adopt.c     a former agent's maps
  *   dataplane_maps.c      operations on maps
  *   dataplane_attach.c    the program on interfaces
  *   dataplane_explain.c   what explaining asks for
@@ -33,7 +34,8 @@ struct dataplane_bpf {
 	uint64_t seed;
 	uint32_t icmp_per_second;
 	enum attach_mode mode;
-	char replaced[160]; /* see dataplane_bpf_replaced() */
+	struct carry carry; /* see dataplane_bpf_carried() */
+	int former_nat_fd;  /* of a former agent's nat_flows, if that is copied; else -1 */
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
@@ -64,6 +66,20 @@ void bpf_keep_warnings(void);
 
 /* Gives a second object, open and not loaded, the maps of the data plane by their names. */
 int bpf_share_maps(const struct dataplane_bpf *dp, struct bpf_object *object, struct error *err);
+
+/* --- dataplane_adopt.c --- */
+
+/* What this agent writes into the map meta. */
+struct lb_meta bpf_meta(const struct dataplane_bpf *dp);
+
+/* Decides what is carried over, into dp->carry and dp->base.adopted; the maps' sizes are set. */
+void bpf_examine(struct dataplane_bpf *dp);
+
+/* Before the load: takes over the maps that can be. */
+int bpf_adopt(struct dataplane_bpf *dp, struct error *err);
+
+/* After it, into memory. */
+int bpf_copy_backends(struct dataplane_bpf *dp, struct error *err);
 
 /* --- dataplane_maps.c --- */
 
@@ -109,7 +125,7 @@ void bpf_directory_clean(const char *bpffs);
 bool bpf_map_is_pinned(const struct bpf_map *map);
 bool bpf_map_is_switches(const struct bpf_map *map);
 
-/* Where the map is pinned. */
+/* Where the map is pinned, by a former agent or by this one. */
 void bpf_map_path(const struct dataplane_bpf *dp, const struct bpf_map *map, char *buffer,
 		  size_t size);
 

@@ -16,6 +16,8 @@
 #include "dataplane_bpf_internal.h"
 #include "xdp_dispatcher.h"
 
+#define NEW_MAPS "maps_new" /* what a starting agent pins, until it takes the place of "maps" */
+
 int bpf_directory_open(struct dataplane_bpf *dp, const char *path, struct error *err)
 {
 	struct statfs fs;
@@ -52,6 +54,8 @@ void bpf_directory_clean(const char *bpffs)
 	rmdir(path);
 	snprintf(path, sizeof(path), "%s/maps", bpffs);
 	rmdir(path);
+	snprintf(path, sizeof(path), "%s/" NEW_MAPS, bpffs);
+	rmdir(path);
 	rmdir(bpffs);
 }
 
@@ -61,11 +65,15 @@ bool bpf_map_is_switches(const struct bpf_map *map)
 }
 
 /* A bpffs wants no dots in names. */
+static const char *pin_name(const struct bpf_map *map)
+{
+	return bpf_map_is_switches(map) ? "switches" : bpf_map__name(map);
+}
+
 void bpf_map_path(const struct dataplane_bpf *dp, const struct bpf_map *map, char *buffer,
 		  size_t size)
 {
-	snprintf(buffer, size, "%s/maps/%s", dp->bpffs,
-		 bpf_map_is_switches(map) ? "switches" : bpf_map__name(map));
+	snprintf(buffer, size, "%s/maps/%s", dp->bpffs, pin_name(map));
 }
 
 bool bpf_map_is_pinned(const struct bpf_map *map)
@@ -125,31 +133,59 @@ static int remove_pins(const char *bpffs, const char *name, struct error *err)
 	return ret;
 }
 
-int dataplane_bpf_pin(struct dataplane *base, struct error *err)
+static int pin_all(const struct dataplane_bpf *dp, const char *directory, struct error *err)
 {
-	struct dataplane_bpf *dp = bpf_of(base);
 	struct bpf_map *map;
 	char path[256];
-	int ret;
 
-	if (base->adopted)
-		return 0;
-	/* A former ABI may have had maps that ours has not. */
-	ret = remove_pins(dp->bpffs, "maps", err);
-	if (ret)
-		return ret;
-	snprintf(path, sizeof(path), "%s/maps", dp->bpffs);
+	snprintf(path, sizeof(path), "%s/%s", dp->bpffs, directory);
 	mkdir(path, 0700);
 	bpf_object__for_each_map(map, dp->skel->obj)
 	{
 		if (!bpf_map_is_pinned(map))
 			continue;
-		bpf_map_path(dp, map, path, sizeof(path));
+		snprintf(path, sizeof(path), "%s/%s/%s", dp->bpffs, directory, pin_name(map));
 		if (bpf_obj_pin(bpf_map__fd(map), path))
 			return error_set(err, errno, "map %s: cannot be pinned: %s", path,
 					 strerror(errno));
 	}
 	return 0;
+}
+
+/*
+ * One step, so that an agent which is killed here leaves one set or the other. Linux before 5.16
+ * exchanges no directories of a bpffs; there the former set goes first.
+ */
+static int exchange_pins(const struct dataplane_bpf *dp, struct error *err)
+{
+	char maps[256], new_maps[256];
+	int ret;
+
+	snprintf(maps, sizeof(maps), "%s/maps", dp->bpffs);
+	snprintf(new_maps, sizeof(new_maps), "%s/" NEW_MAPS, dp->bpffs);
+	if (renameat2(AT_FDCWD, new_maps, AT_FDCWD, maps, RENAME_EXCHANGE) == 0) {
+		ret = remove_pins(dp->bpffs, NEW_MAPS, err);
+		rmdir(new_maps);
+		return ret;
+	}
+	ret = remove_pins(dp->bpffs, "maps", err);
+	if (ret == 0 && rename(new_maps, maps))
+		ret = error_set(err, errno, "directory %s: cannot take its place: %s", new_maps,
+				strerror(errno));
+	return ret;
+}
+
+int dataplane_bpf_pin(struct dataplane *base, struct error *err)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	int ret;
+
+	if (dp->carry.whole)
+		return 0;
+	ret = remove_pins(dp->bpffs, NEW_MAPS, err); /* of an agent that was killed here */
+	if (ret == 0)
+		ret = pin_all(dp, NEW_MAPS, err);
+	return ret ? ret : exchange_pins(dp, err);
 }
 
 int dataplane_bpf_unload(const char *bpffs, struct error *err)
@@ -171,6 +207,8 @@ int dataplane_bpf_unload(const char *bpffs, struct error *err)
 		ret = remove_pins(bpffs, "dispatched", err);
 	if (ret == 0)
 		ret = remove_pins(bpffs, "maps", err);
+	if (ret == 0)
+		ret = remove_pins(bpffs, NEW_MAPS, err);
 	if (dp.lock_fd >= 0) {
 		bpf_directory_clean(bpffs);
 		close(dp.lock_fd);

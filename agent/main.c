@@ -216,6 +216,27 @@ static int self_test(const struct agent *agent, struct error *err)
 	return 0;
 }
 
+/* Before it happens: what of a former agent's is not taken over as it is. */
+static void say_carried(const struct carry *carry)
+{
+	char message[64];
+	enum carry_part part;
+
+	if (!carry->former || carry->whole)
+		return;
+	log_info("a former agent's maps are replaced", "reason", carry->reason, "counters",
+		 "begin anew");
+	for (part = 0; part < CARRY_PARTS; part++) {
+		snprintf(message, sizeof(message), "%s are %s", carry_part_name(part),
+			 carry->parts[part].way == CARRY_FORGOTTEN ? "forgotten" : "carried over");
+		if (carry->parts[part].way == CARRY_FORGOTTEN)
+			log_warn(message, "reason", carry->parts[part].reason, "consequence",
+				 carry_consequence(part));
+		else
+			log_info(message);
+	}
+}
+
 /* Bonds' members change while the agent runs. What cannot be done is said once. */
 static void on_links(void *context)
 {
@@ -239,7 +260,11 @@ static int attach(struct agent *agent, struct error *err)
 	agent->ports = ports_new(agent->dp, options->interfaces, options->interface_count);
 	if (!agent->ports)
 		return error_set(err, ENOMEM, "out of memory");
-	ret = ports_follow(agent->ports, manager_links(agent->manager), err);
+	ret = dataplane_bpf_carry(agent->dp, err);
+	if (ret == 0)
+		ret = ports_follow(agent->ports, manager_links(agent->manager), err);
+	if (ret == 0)
+		ret = dataplane_bpf_carry(agent->dp, err);
 	if (ret == 0)
 		ret = dataplane_bpf_pin(agent->dp, err);
 	if (ret)
@@ -292,6 +317,7 @@ static int start(struct agent *agent, struct error *err)
 		desired_free(desired);
 		return ret;
 	}
+	say_carried(dataplane_bpf_carried(agent->dp));
 	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir, desired,
 			  &agent->manager, err);
 	if (ret == 0 && fresh)
@@ -336,14 +362,10 @@ static void stop(struct agent *agent)
 
 static void say_ready(const struct agent *agent)
 {
-	const char *replaced = dataplane_bpf_replaced(agent->dp);
 	const struct dataplane_interface *interfaces;
 	char listen[ENDPOINT_TEXT_MAX] = "none";
 	size_t i, count;
 
-	if (replaced[0])
-		log_warn("a former agent's maps are replaced", "reason", replaced, "consequence",
-			 "its flows are forgotten; they are found again by hash and table");
 	interfaces = dataplane_bpf_interfaces(agent->dp, &count);
 	for (i = 0; i < count; i++)
 		log_info("attached", "interface", interfaces[i].name, "mode", interfaces[i].mode,

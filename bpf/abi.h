@@ -4,11 +4,20 @@
 
 /*
  * What user space and the BPF programs share, and nowhere else. Any change of a layout or of a
- * field's meaning raises LB_ABI_VERSION: an agent adopts pinned maps only of its own version.
+ * field's meaning raises LB_ABI_VERSION: an agent adopts all pinned maps only of its own version.
  */
 #include <linux/types.h>
 
 #define LB_ABI_VERSION 3
+
+/*
+ * What connections live by has versions of its own: where one stands still, the map is carried over
+ * into another ABI. Each stands for layout and meaning, of
+ */
+#define LB_FLOW_LAYOUT     1 /* struct lb_flow_bucket, its clock, and the hash behind it */
+#define LB_NAT_LAYOUT      1 /* struct lb_tuple and lb_nat_entry, and the ports of a hash */
+#define LB_FRAGMENT_LAYOUT 1 /* struct lb_fragment_key and lb_fragment */
+#define LB_BACKEND_LAYOUT  1 /* struct lb_backend, as far as it tells who is alive and where */
 
 /* Keys of the flow hash (bpf/hash.h). */
 #define LB_HASH_KEYS 10
@@ -31,11 +40,18 @@ struct lb_tuple {
 	__u8 pad[3];
 };
 
-/* The one entry of the map meta. Written once by the agent that makes the maps. */
+/*
+ * The one entry of the map meta. Written once by the agent that makes the maps. Every ABI begins it
+ * alike; that of version 2 ended with the seed, and its layouts were 1.
+ */
 struct lb_meta {
 	__u32 abi_version;
 	__u32 table_size; /* slots of one Maglev table, a prime */
 	__u64 seed;       /* what the flow hash's keys were derived from */
+	__u16 flow_layout;
+	__u16 nat_layout;
+	__u16 fragment_layout;
+	__u16 backend_layout;
 };
 
 /* Switches that the agent throws while packets flow: what nobody uses costs nothing. One aligned
@@ -313,7 +329,8 @@ struct lb_flow_stats {
 };
 
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
-_Static_assert(sizeof(struct lb_meta) == 16, "ABI");
+_Static_assert(sizeof(struct lb_meta) == 24, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_meta, flow_layout) == 16, "ABI");
 _Static_assert(sizeof(struct lb_switches) == 16, "ABI");
 _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
