@@ -224,10 +224,23 @@ static void text_response(struct http_response *response, unsigned int status,
 		.status = status, .content_type = content_type, .body = text, .length = length};
 }
 
+/* NULL: all is well. */
+static const char *health_problem(const struct api *api)
+{
+	const char *problem = manager_out_of_sync(api->manager);
+	const struct port_problem *ports;
+	size_t count;
+
+	if (problem || !api->ports)
+		return problem;
+	ports = ports_problems(api->ports, &count);
+	return count ? ports[0].reason : NULL;
+}
+
 static bool handle_text(struct api *api, const struct http_request *request,
 			struct http_response *response)
 {
-	const char *problem = manager_out_of_sync(api->manager);
+	const char *problem = health_problem(api);
 	char *text;
 	size_t length;
 

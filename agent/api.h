@@ -6,11 +6,13 @@
 #include "dataplane_bpf.h"
 #include "http.h"
 #include "manager.h"
+#include "ports.h"
 
 struct api {
 	struct manager *manager;
-	struct dataplane *dp; /* the real one: its interfaces come and go */
-	uint64_t started_ns;  /* uv_hrtime() at start */
+	struct dataplane *dp;      /* the real one: its interfaces come and go */
+	const struct ports *ports; /* NULL: not attached yet */
+	uint64_t started_ns;       /* uv_hrtime() at start */
 };
 
 /* An http_handler; context is a struct api. */

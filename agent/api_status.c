@@ -7,9 +7,10 @@
 int api_status_get(struct call *call)
 {
 	double uptime = (double)(uv_hrtime() - call->api->started_ns) / 1e9;
-	const struct dataplane_interface *interfaces;
-	size_t count;
+	struct interface_views views = {0};
 
-	interfaces = dataplane_bpf_interfaces(call->api->dp, &count);
-	return api_answer(call, 200, view_status(call->api->manager, interfaces, count, uptime));
+	views.attached = dataplane_bpf_interfaces(call->api->dp, &views.attached_count);
+	if (call->api->ports)
+		views.problems = ports_problems(call->api->ports, &views.problem_count);
+	return api_answer(call, 200, view_status(call->api->manager, &views, uptime));
 }

@@ -119,6 +119,9 @@ struct dataplane_ops {
 	/* Puts the program into the packets' way on an interface, or takes it out. */
 	int (*attach)(struct dataplane *dp, const char *interface, struct error *err);
 	void (*detach)(struct dataplane *dp, const char *interface);
+	/* Is it still there? Others can take it out, and interfaces go. False: reason says what
+	 * is. */
+	bool (*holds)(struct dataplane *dp, const char *interface, char *reason, size_t size);
 	/* Packets whose way names `ifindex`, an interface or a bond, leave by interface `by`. */
 	int (*egress_put)(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err);
 	void (*egress_remove)(struct dataplane *dp, uint32_t ifindex);

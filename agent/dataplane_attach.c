@@ -18,14 +18,15 @@ static void link_path(const char *bpffs, const char *interface, char *buffer, si
 	dataplane_bpf_pin_path(bpffs, "links", interface, buffer, size);
 }
 
-/* The interface that a pinned XDP link is on; 0: none any more. */
-static uint32_t link_ifindex(int fd)
+/* The interface that an XDP link is on, 0: none any more; and its program. */
+static uint32_t link_ifindex(int fd, uint32_t *ret_program)
 {
 	struct bpf_link_info info = {0};
 	uint32_t length = sizeof(info);
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &length) || info.type != BPF_LINK_TYPE_XDP)
 		return 0;
+	*ret_program = info.prog_id;
 	return info.xdp.ifindex;
 }
 
@@ -34,10 +35,11 @@ static int link_update(struct dataplane_bpf *dp, const char *path, uint32_t ifin
 		       struct error *err)
 {
 	int fd = bpf_obj_get(path), ret = 0;
+	uint32_t program;
 
 	if (fd < 0)
 		return 0;
-	if (link_ifindex(fd) != ifindex)
+	if (link_ifindex(fd, &program) != ifindex)
 		unlink(path); /* of an interface that is gone; another has its name now */
 	else if (bpf_link_update(fd, bpf_program__fd(dp->skel->progs.lb_ingress), NULL))
 		ret = error_set(err, errno, "link %s: program cannot be replaced: %s", path,
@@ -57,22 +59,63 @@ static int link_create(struct dataplane_bpf *dp, uint32_t ifindex, uint32_t flag
 	return fd < 0 ? -errno : fd;
 }
 
+/* The program that packets of an interface meet; 0: none. */
+static uint32_t program_on(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		return 0;
+	return query.prog_id ?: query.drv_prog_id ?: query.skb_prog_id;
+}
+
+/* The name of a loaded program; "" if it cannot be told. */
+static void program_name(uint32_t program, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t length = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(program);
+
+	name[0] = '\0';
+	if (fd < 0)
+		return;
+	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0)
+		snprintf(name, BPF_OBJ_NAME_LEN, "%s", info.name);
+	close(fd);
+}
+
+static int busy_error(const char *interface, uint32_t program, struct error *err)
+{
+	char name[BPF_OBJ_NAME_LEN];
+	int ret;
+
+	program_name(program, name);
+	ret = error_set(err, EBUSY, "interface %s: XDP program %u (%s) is attached already",
+			interface, program, name);
+	if (strcmp(name, "lb_ingress") == 0)
+		return error_hint(
+			err, ret,
+			"another lbagent has the interface, or left it so: stop that one, "
+			"then lbagent --unload --bpffs DIR with its directory");
+	return error_hint(err, ret,
+			  "see `bpftool prog show id %u`; if it may go: ip link set %s xdp off",
+			  program, interface);
+}
+
 static int attach_error(const struct dataplane_bpf *dp, const char *interface, uint32_t ifindex,
 			int code, struct error *err)
 {
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	uint32_t program = program_on(ifindex);
 	int ret;
 
-	if (bpf_xdp_query((int)ifindex, 0, &query) == 0 && query.prog_id) {
-		ret = error_set(err, EBUSY, "interface %s: XDP program %u is attached already",
-				interface, query.prog_id);
-		return error_hint(err, ret,
-				  "see `bpftool prog show id %u`; if it may go: ip link set %s "
-				  "xdp off",
-				  query.prog_id, interface);
-	}
+	if (program)
+		return busy_error(interface, program, err);
 	ret = error_set(err, code, "interface %s: XDP program cannot be attached: %s", interface,
 			strerror(code));
+	if (dp->base.mtu > MTU_ONE_PAGE && !dp->skel->rodata->lb_frags)
+		return error_hint(err, ret,
+				  "restart lbagent: it then loads the program for MTUs over %d",
+				  MTU_ONE_PAGE);
 	if (dp->base.mtu > MTU_ONE_PAGE)
 		return error_hint(
 			err, ret,
@@ -193,6 +236,60 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, struct e
 	return 0;
 }
 
+/* --- and whether it is still there --- */
+
+static bool link_holds(const struct dataplane_bpf *dp, const struct dataplane_interface *entry,
+		       uint32_t program)
+{
+	uint32_t ours = 0;
+	char path[256];
+	bool holds;
+	int fd;
+
+	link_path(dp->bpffs, entry->name, path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return false;
+	holds = link_ifindex(fd, &ours) == entry->ifindex && ours == program;
+	close(fd);
+	return holds;
+}
+
+static struct dataplane_interface *find_interface(struct dataplane_bpf *dp, const char *interface)
+{
+	size_t i;
+
+	for (i = 0; i < dp->interface_count; i++) {
+		if (strcmp(dp->interfaces[i].name, interface) == 0)
+			return &dp->interfaces[i];
+	}
+	return NULL;
+}
+
+bool bpf_holds(struct dataplane *base, const char *interface, char *reason, size_t size)
+{
+	struct dataplane_bpf *dp = bpf_of(base);
+	const struct dataplane_interface *entry = find_interface(dp, interface);
+	uint32_t program = entry ? program_on(entry->ifindex) : 0;
+	char name[IF_NAMESIZE], program_text[BPF_OBJ_NAME_LEN];
+
+	if (entry && program &&
+	    (link_holds(dp, entry, program) ||
+	     dispatcher_has(dp->bpffs, interface, entry->ifindex)))
+		return true;
+	if (!entry || !if_indextoname(entry->ifindex, name))
+		snprintf(reason, size, "the interface is gone");
+	else if (program) {
+		program_name(program, program_text);
+		snprintf(reason, size, "XDP program %u (%s) is in its place", program,
+			 program_text);
+	} else
+		snprintf(reason, size, "somebody took the XDP program off");
+	return false;
+}
+
+/* --- off --- */
+
 static void take_off(const struct dataplane_bpf *dp, const struct dataplane_interface *entry)
 {
 	struct error ignored;
@@ -206,11 +303,10 @@ static void take_off(const struct dataplane_bpf *dp, const struct dataplane_inte
 void bpf_detach(struct dataplane *base, const char *interface)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
-	struct dataplane_interface *entry = dp->interfaces, *end = entry + dp->interface_count;
+	struct dataplane_interface *entry = find_interface(dp, interface);
+	const struct dataplane_interface *end = dp->interfaces + dp->interface_count;
 
-	while (entry < end && strcmp(entry->name, interface) != 0)
-		entry++;
-	if (entry == end)
+	if (!entry)
 		return;
 	take_off(dp, entry);
 	bpf_egress_remove(base, entry->ifindex);

@@ -91,6 +91,7 @@ void bpf_egress_remove(struct dataplane *dp, uint32_t ifindex);
 /* --- dataplane_attach.c --- */
 
 void bpf_detach(struct dataplane *dp, const char *interface);
+bool bpf_holds(struct dataplane *dp, const char *interface, char *reason, size_t size);
 
 /* --- dataplane_explain.c --- */
 

@@ -343,6 +343,7 @@ const struct dataplane_ops bpf_ops = {
 	.quic_each = quic_each,
 	.attach = dataplane_bpf_attach,
 	.detach = bpf_detach,
+	.holds = bpf_holds,
 	.egress_put = bpf_egress_put,
 	.egress_remove = bpf_egress_remove,
 	.bond_member_put = bond_member_put,

@@ -23,6 +23,7 @@
 #include "log.h"
 #include "manager.h"
 #include "options.h"
+#include "port_watch.h"
 #include "ports.h"
 #include "rtnl.h"
 #include "store.h"
@@ -35,7 +36,7 @@ struct agent {
 	struct dataplane *dp;
 	struct manager *manager;
 	struct ports *ports;
-	struct error ports_error; /* message empty: they are as they should be */
+	struct port_watch *port_watch;
 	struct api api;
 	struct http_server *local, *remote;
 };
@@ -237,21 +238,6 @@ static void say_carried(const struct carry *carry)
 	}
 }
 
-/* Bonds' members change while the agent runs. What cannot be done is said once. */
-static void on_links(void *context)
-{
-	struct agent *agent = context;
-	struct error err;
-
-	if (ports_follow(agent->ports, manager_links(agent->manager), &err) == 0)
-		agent->ports_error.message[0] = '\0';
-	else if (strcmp(agent->ports_error.message, err.message) != 0) {
-		agent->ports_error = err;
-		log_warn("interfaces are not all as they should be", "error", err.message, "hint",
-			 err.hint);
-	}
-}
-
 static int attach(struct agent *agent, struct error *err)
 {
 	const struct options *options = &agent->options;
@@ -267,11 +253,13 @@ static int attach(struct agent *agent, struct error *err)
 		ret = dataplane_bpf_carry(agent->dp, err);
 	if (ret == 0)
 		ret = dataplane_bpf_pin(agent->dp, err);
-	if (ret)
+	if (ret) {
 		dataplane_bpf_detach_new(agent->dp);
-	else
-		manager_on_links(agent->manager, on_links, agent);
-	return ret;
+		return ret;
+	}
+	agent->api.ports = agent->ports;
+	agent->port_watch = port_watch_new(&agent->loop, agent->manager, agent->ports);
+	return agent->port_watch ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
 static int open_doors(struct agent *agent, struct error *err)
@@ -346,6 +334,7 @@ static void stop(struct agent *agent)
 {
 	http_server_free(agent->local);
 	http_server_free(agent->remote);
+	port_watch_free(agent->port_watch);
 	if (agent->manager)
 		manager_stop(agent->manager);
 	uv_close((uv_handle_t *)&agent->sigterm, NULL);

@@ -2,6 +2,7 @@
 #include "ports.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,12 @@ struct ports {
 	struct port_set wanted; /* while ports_follow() works */
 	struct bond bonds[PORTS_MAX];
 	size_t bond_count;
+	struct port_problem problems[PORTS_MAX];
+	size_t problem_count;
+	/* NULL: nobody wants to know */
+	void (*changed)(void *context, const char *interface, enum port_change change,
+			const char *reason);
+	void *changed_context;
 };
 
 struct ports *ports_new(struct dataplane *dp, const char (*names)[IF_NAMESIZE], size_t count)
@@ -50,6 +57,39 @@ struct ports *ports_new(struct dataplane *dp, const char (*names)[IF_NAMESIZE], 
 void ports_free(struct ports *ports)
 {
 	free(ports);
+}
+
+void ports_on_change(struct ports *ports,
+		     void (*changed)(void *context, const char *interface, enum port_change change,
+				     const char *reason),
+		     void *context)
+{
+	ports->changed = changed;
+	ports->changed_context = context;
+}
+
+const struct port_problem *ports_problems(const struct ports *ports, size_t *ret_count)
+{
+	*ret_count = ports->problem_count;
+	return ports->problems;
+}
+
+static void tell(const struct ports *ports, const char *interface, enum port_change change,
+		 const char *reason)
+{
+	if (ports->changed)
+		ports->changed(ports->changed_context, interface, change, reason);
+}
+
+static void add_problem(struct ports *ports, const char *name, const struct error *reason)
+{
+	struct port_problem *problem = &ports->problems[ports->problem_count];
+
+	if (ports->problem_count == PORTS_MAX)
+		return;
+	memcpy(problem->name, name, sizeof(problem->name));
+	snprintf(problem->reason, sizeof(problem->reason), "%.255s", reason->message);
+	ports->problem_count++;
 }
 
 /* Keeps the first of several errors. */
@@ -165,9 +205,27 @@ static int want_all(struct ports *ports, const struct links *links, struct error
 		error_set(&inner, ENODEV, "interface %s: there is no such interface",
 			  ports->names[i]);
 		error_hint(&inner, -ENODEV, "`ip -br link` lists them");
+		add_problem(ports, ports->names[i], &inner);
 		note(-ENODEV, &inner, &ret, err);
 	}
 	return ret;
+}
+
+/* Forgets what does not hold any more, so that it is attached anew where it still can be. */
+static void drop_lost(struct ports *ports)
+{
+	struct port *port;
+	char reason[96];
+	size_t i;
+
+	for (i = ports->attached.count; i > 0; i--) {
+		port = &ports->attached.items[i - 1];
+		if (ports->dp->ops->holds(ports->dp, port->name, reason, sizeof(reason)))
+			continue;
+		tell(ports, port->name, PORT_LOST, reason);
+		ports->dp->ops->detach(ports->dp, port->name);
+		port_remove(&ports->attached, port);
+	}
 }
 
 /* Is the name another interface's now? */
@@ -192,6 +250,7 @@ static void detach_unwanted(struct ports *ports, const struct links *links)
 		if (!port->bond && !is_replaced(port, links))
 			continue;
 		ports->dp->ops->detach(ports->dp, port->name);
+		tell(ports, port->name, PORT_DETACHED, "");
 		port_remove(&ports->attached, port);
 	}
 }
@@ -212,6 +271,10 @@ static int attach_wanted(struct ports *ports, struct error *err)
 		}
 		problem = ports->dp->ops->attach(ports->dp, port->name, &inner);
 		note(problem, &inner, &ret, err);
+		if (problem)
+			add_problem(ports, port->name, &inner);
+		else
+			tell(ports, port->name, PORT_ATTACHED, "");
 		if (problem == 0 && ports->attached.count < PORTS_MAX)
 			ports->attached.items[ports->attached.count++] = *port;
 	}
@@ -301,8 +364,11 @@ static int bonds_store(struct ports *ports, const struct links *links, struct er
 int ports_follow(struct ports *ports, const struct links *links, struct error *err)
 {
 	struct error inner;
-	int ret = want_all(ports, links, err);
+	int ret;
 
+	ports->problem_count = 0;
+	drop_lost(ports);
+	ret = want_all(ports, links, err);
 	detach_unwanted(ports, links);
 	note(attach_wanted(ports, &inner), &inner, &ret, err);
 	note(members_store(ports, &inner), &inner, &ret, err);

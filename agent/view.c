@@ -156,18 +156,30 @@ cJSON *view_services(const struct manager *manager)
 	return wrap("services", array);
 }
 
-static bool add_interfaces(cJSON *json, const struct dataplane_interface *interfaces, size_t count)
+/* Where it is not attached it has a reason, and the rest is empty. */
+static bool add_interface(cJSON *array, const char *name, const char *mode, const char *attached_by,
+			  const char *reason)
 {
-	cJSON *array = cJSON_AddArrayToObject(json, "interfaces"), *item;
+	cJSON *item = cJSON_CreateObject();
+
+	return add_item(array, item) && add_text(item, "name", name) &&
+	       cJSON_AddBoolToObject(item, "attached", reason[0] == '\0') &&
+	       add_text(item, "mode", mode) && add_text(item, "attached-by", attached_by) &&
+	       add_text(item, "reason", reason);
+}
+
+static bool add_interfaces(cJSON *json, const struct interface_views *views)
+{
+	cJSON *array = cJSON_AddArrayToObject(json, "interfaces");
 	bool whole = array;
 	size_t i;
 
-	for (i = 0; whole && i < count; i++) {
-		item = cJSON_CreateObject();
-		whole = add_item(array, item) && add_text(item, "name", interfaces[i].name) &&
-			add_text(item, "mode", interfaces[i].mode) &&
-			add_text(item, "attached-by", interfaces[i].attached_by);
-	}
+	for (i = 0; whole && i < views->attached_count; i++)
+		whole = add_interface(array, views->attached[i].name, views->attached[i].mode,
+				      views->attached[i].attached_by, "");
+	for (i = 0; whole && i < views->problem_count; i++)
+		whole = add_interface(array, views->problems[i].name, "", "",
+				      views->problems[i].reason);
 	return whole;
 }
 
@@ -252,8 +264,8 @@ static bool add_verdicts(cJSON *json, const char *key, const char *(*name_of)(en
 	return whole;
 }
 
-cJSON *view_status(const struct manager *manager, const struct dataplane_interface *interfaces,
-		   size_t count, double uptime)
+cJSON *view_status(const struct manager *manager, const struct interface_views *interfaces,
+		   double uptime)
 {
 	const char *problem = manager_out_of_sync(manager);
 	cJSON *json = cJSON_CreateObject();
@@ -266,7 +278,7 @@ cJSON *view_status(const struct manager *manager, const struct dataplane_interfa
 				   (double)manager_desired(manager)->generation) &&
 			cJSON_AddBoolToObject(json, "in-sync", problem == NULL) &&
 			(!problem || add_text(json, "sync-error", problem)) &&
-			add_interfaces(json, interfaces, count) &&
+			add_interfaces(json, interfaces) &&
 			add_limits(json, &manager_dataplane(manager)->sizes) &&
 			add_used(json, manager) &&
 			add_verdicts(json, "drops", view_drop_reason, manager_dataplane(manager)) &&

@@ -8,15 +8,23 @@
 
 #include "dataplane_bpf.h"
 #include "manager.h"
+#include "ports.h"
 
 cJSON *view_service(const struct manager *manager, const struct service_spec *service);
 cJSON *view_services(const struct manager *manager);
 cJSON *view_backend(const struct manager *manager, const struct backend_spec *backend);
 cJSON *view_backends(const struct manager *manager, const struct service_spec *service);
 
-/* interfaces has count entries; uptime in seconds. */
-cJSON *view_status(const struct manager *manager, const struct dataplane_interface *interfaces,
-		   size_t count, double uptime);
+struct interface_views {
+	const struct dataplane_interface *attached;
+	size_t attached_count;
+	const struct port_problem *problems; /* those that should be attached and are not */
+	size_t problem_count;
+};
+
+/* uptime in seconds. */
+cJSON *view_status(const struct manager *manager, const struct interface_views *interfaces,
+		   double uptime);
 
 /* X(label) of verdicts.h: the name of a drop reason, NULL if the verdict drops nothing. */
 const char *view_drop_reason(enum lb_verdict verdict);

@@ -100,6 +100,41 @@ static bool is_ours(const struct xdp_program *program, const struct ours *ours)
 	return xdp_program__id(program) == ours->program || has_map(program, ours->map);
 }
 
+bool dispatcher_has(const char *bpffs, const char *interface, uint32_t ifindex)
+{
+	const struct ours ours = ours_pinned(bpffs, interface);
+	struct xdp_program *program = NULL;
+	struct xdp_multiprog *all;
+	bool has = false;
+
+	if (ours.program == 0)
+		return false;
+	all = xdp_multiprog__get_from_ifindex((int)ifindex);
+	if (libxdp_get_error(all))
+		return false;
+	while (!has && !xdp_multiprog__is_legacy(all) &&
+	       (program = xdp_multiprog__next_prog(program, all)))
+		has = xdp_program__id(program) == ours.program;
+	xdp_multiprog__close(all);
+	return has;
+}
+
+/* One of the name of ours that is not. */
+static bool has_strangers(uint32_t ifindex, const struct ours *ours)
+{
+	struct xdp_multiprog *all = xdp_multiprog__get_from_ifindex((int)ifindex);
+	struct xdp_program *program = NULL;
+	bool has = false;
+
+	if (libxdp_get_error(all))
+		return false;
+	while (!has && (program = xdp_multiprog__next_prog(program, all)))
+		has = strcmp(xdp_program__name(program), "lb_ingress") == 0 &&
+		      !is_ours(program, ours);
+	xdp_multiprog__close(all);
+	return has;
+}
+
 /* Takes one program of ours, but not `keep`, out of the interface's dispatcher. Returns 1 if
  * there was one, 0 if not. */
 static int take_out_one(uint32_t ifindex, const struct ours *ours, uint32_t keep)
@@ -225,6 +260,14 @@ int dispatcher_join(const char *bpffs, const char *interface, uint32_t ifindex,
 
 	if (problem)
 		return join_error(interface, "program", (int)-problem, err);
+	if (has_strangers(ifindex, &former)) {
+		xdp_program__close(program);
+		error_set(err, EBUSY, "interface %s: another lbagent is in its XDP dispatcher",
+			  interface);
+		return error_hint(err, -EBUSY,
+				  "stop that one, then lbagent --unload --bpffs DIR with its "
+				  "directory");
+	}
 	pin_path(bpffs, interface, path, sizeof(path));
 	ret = attach(program, interface, ifindex, join, err);
 	if (ret)

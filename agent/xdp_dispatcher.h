@@ -19,11 +19,14 @@
 /* Is the interface's XDP program a dispatcher? */
 bool dispatcher_present(uint32_t ifindex);
 
+/* Is our pinned program in the interface's dispatcher? */
+bool dispatcher_has(const char *bpffs, const char *interface, uint32_t ifindex);
+
 /*
  * Adds lb_ingress of object to the interface's dispatcher, then takes a former agent's out; the
  * packets meet at least one of the two at any moment. object is open, not loaded, and its maps
  * are those of the running data plane; it stays the caller's. ATTACH_AUTO takes the dispatcher's
- * own mode. *ret_new: there was no former one.
+ * own mode. *ret_new: there was no former one. -EBUSY: another lbagent's is in it already.
  */
 int dispatcher_join(const char *bpffs, const char *interface, uint32_t ifindex,
 		    struct bpf_object *object, enum attach_mode mode, bool *ret_new,

@@ -90,7 +90,8 @@ static const struct key backends_keys[] = {ARRAY("backends", backend_keys), END}
 
 static const struct key services_keys[] = {ARRAY("services", service_keys), END};
 
-static const struct key interface_keys[] = {TEXT("name"), TEXT("mode"), TEXT("attached-by"), END};
+static const struct key interface_keys[] = {TEXT("name"),        TRUTH("attached"), TEXT("mode"),
+					    TEXT("attached-by"), TEXT("reason"),    END};
 
 static const struct key status_keys[] = {
 	TEXT("version"),

@@ -18,8 +18,12 @@ static void print_head(const cJSON *answer)
 	       human_span(answer_number(answer, "uptime-seconds"), span),
 	       answer_number(answer, "generation"), in_sync ? "in sync" : "NOT IN SYNC");
 	cJSON_ArrayForEach (interface, answer_item(answer, "interfaces")) {
-		printf("interface %s: %s, attached by %s\n", answer_text(interface, "name"),
-		       answer_text(interface, "mode"), answer_text(interface, "attached-by"));
+		if (answer_true(interface, "attached"))
+			printf("interface %s: %s, attached by %s\n", answer_text(interface, "name"),
+			       answer_text(interface, "mode"),
+			       answer_text(interface, "attached-by"));
+		else
+			printf("NOT ATTACHED: %s\n", answer_text(interface, "reason"));
 	}
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +286,16 @@ static void detach(struct dataplane *dp, const char *interface)
 		memcpy(fake->attached[i], fake->attached[--fake->attached_count], 16);
 }
 
+static bool holds(struct dataplane *dp, const char *interface, char *reason, size_t size)
+{
+	const struct fake_dataplane *fake = (const struct fake_dataplane *)dp;
+
+	if (!fake->attach_lost || strcmp(fake->attach_lost, interface) != 0)
+		return true;
+	snprintf(reason, size, "taken off");
+	return false;
+}
+
 static int egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err)
 {
 	struct fake_dataplane *fake = fake_of(dp);
@@ -470,6 +481,7 @@ static const struct dataplane_ops fake_ops = {
 	.quic_each = quic_each,
 	.attach = attach,
 	.detach = detach,
+	.holds = holds,
 	.egress_put = egress_put,
 	.egress_remove = egress_remove,
 	.bond_member_put = bond_member_put,

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -204,6 +205,84 @@ static void test_attach_fails(void **state)
 	assert_attached("eth0 eth1 eth2");
 }
 
+static char changes[256];
+
+static void on_change(void *context, const char *interface, enum port_change change,
+		      const char *reason)
+{
+	static const char *const words[] = {
+		[PORT_ATTACHED] = "attached", [PORT_DETACHED] = "detached", [PORT_LOST] = "lost"};
+	size_t length = strlen(changes);
+
+	(void)context;
+	snprintf(changes + length, sizeof(changes) - length, "%s %s %s;", interface, words[change],
+		 reason);
+}
+
+static void assert_changes(const char *wanted)
+{
+	assert_string_equal(changes, wanted);
+	changes[0] = '\0';
+}
+
+/* Somebody takes the program off: it is put on again, unless another is there. */
+static void test_program_is_taken_off(void **state)
+{
+	const struct port_problem *problems;
+	struct error err;
+	size_t count;
+
+	(void)state;
+	changes[0] = '\0';
+	follow_ok();
+	ports_on_change(fx.ports, on_change, NULL);
+	fx.fake->attach_lost = "eth0";
+	follow_ok();
+	assert_changes("eth0 lost taken off;eth0 attached ;");
+	fx.fake->attach_refused = "eth0";
+	assert_int_equal(ports_follow(fx.ports, &fx.links, &err), -EBUSY);
+	assert_changes("eth0 lost taken off;");
+	assert_attached("eth1 eth2");
+	problems = ports_problems(fx.ports, &count);
+	assert_int_equal(count, 1);
+	assert_string_equal(problems[0].name, "eth0");
+	assert_string_equal(problems[0].reason, "interface eth0: busy");
+	assert_int_equal(ports_follow(fx.ports, &fx.links, &err), -EBUSY);
+	assert_changes("");
+	fx.fake->attach_refused = fx.fake->attach_lost = NULL;
+	follow_ok();
+	assert_changes("eth0 attached ;");
+	ports_problems(fx.ports, &count);
+	assert_int_equal(count, 0);
+}
+
+/* It goes with its interface; while that is away it is a problem, and attached when it is back. */
+static void test_interface_goes_and_returns(void **state)
+{
+	const struct port_problem *problems;
+	struct error err;
+	size_t count;
+
+	(void)state;
+	changes[0] = '\0';
+	follow_ok();
+	ports_on_change(fx.ports, on_change, NULL);
+	links_remove(&fx.links, 1);
+	fx.fake->attach_lost = "eth0";
+	assert_int_equal(ports_follow(fx.ports, &fx.links, &err), -ENODEV);
+	assert_changes("eth0 lost taken off;");
+	problems = ports_problems(fx.ports, &count);
+	assert_int_equal(count, 1);
+	assert_string_equal(problems[0].reason, "interface eth0: there is no such interface");
+	fx.fake->attach_lost = NULL;
+	put(1, "eth0", 0); /* even with the index that it had */
+	follow_ok();
+	assert_changes("eth0 attached ;");
+	put(2, "eth1", 0);
+	follow_ok();
+	assert_changes("eth1 detached ;");
+}
+
 static void test_longest_mtu(void **state)
 {
 	struct rtnl_link link = *links_find(&fx.links, 3);
@@ -228,6 +307,7 @@ int main(void)
 		TEST(test_member_goes_down),     TEST(test_enslave_and_release),
 		TEST(test_adopted_members),      TEST(test_missing_interface),
 		TEST(test_attach_fails),         TEST(test_longest_mtu),
+		TEST(test_program_is_taken_off), TEST(test_interface_goes_and_returns),
 	};
 
 	return cmocka_run_group_tests_name("ports", tests, NULL, NULL);

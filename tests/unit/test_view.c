@@ -62,8 +62,12 @@
 	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
 #define STATUS_END                                                                                 \
 	"\"interfaces\":["                                                                         \
-	"{\"name\":\"eth1\",\"mode\":\"native\",\"attached-by\":\"link\"},"                        \
-	"{\"name\":\"eth2\",\"mode\":\"generic\",\"attached-by\":\"dispatcher\"}],"                \
+	"{\"name\":\"eth1\",\"attached\":true,\"mode\":\"native\",\"attached-by\":\"link\","       \
+	"\"reason\":\"\"},"                                                                        \
+	"{\"name\":\"eth2\",\"attached\":true,\"mode\":\"generic\","                               \
+	"\"attached-by\":\"dispatcher\",\"reason\":\"\"},"                                         \
+	"{\"name\":\"eth3\",\"attached\":false,\"mode\":\"\",\"attached-by\":\"\","                \
+	"\"reason\":\"interface eth3: gone\"}],"                                                   \
 	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
 	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
@@ -72,10 +76,15 @@
 	"\"land\":119,\"internal\":126},"                                                          \
 	"\"replies\":{\"echo\":28,\"too_big_told\":35,\"ttl_told\":42}}"
 
-static const struct dataplane_interface interfaces[] = {
+static const struct dataplane_interface attached[] = {
 	{.name = "eth1", .mode = "native", .attached_by = "link"},
 	{.name = "eth2", .mode = "generic", .attached_by = "dispatcher"},
 };
+
+static const struct port_problem problem = {.name = "eth3", .reason = "interface eth3: gone"};
+
+static const struct interface_views interfaces = {
+	.attached = attached, .attached_count = 2, .problems = &problem, .problem_count = 1};
 
 /* --- memory that runs out --- */
 
@@ -146,10 +155,10 @@ static void test_status(void **state)
 {
 	struct manager *manager = *state;
 
-	assert_json(view_status(manager, interfaces, 2, 12.345),
+	assert_json(view_status(manager, &interfaces, 12.345),
 		    STATUS_BEGIN "\"in-sync\":true," STATUS_END);
 	manager->out_of_sync = "map vips: no \"room\"";
-	assert_json(view_status(manager, interfaces, 2, 12.345), STATUS_BEGIN
+	assert_json(view_status(manager, &interfaces, 12.345), STATUS_BEGIN
 		    "\"in-sync\":false,\"sync-error\":\"map vips: no \\\"room\\\"\"," STATUS_END);
 }
 
@@ -205,7 +214,7 @@ static cJSON *make_backends(const struct manager *manager)
 
 static cJSON *make_status(const struct manager *manager)
 {
-	return view_status(manager, interfaces, 2, 12.345);
+	return view_status(manager, &interfaces, 12.345);
 }
 
 static void test_memory(void **state)
