@@ -217,6 +217,7 @@ TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake
 TEST_probe      := agent/probe.c agent/probe_tcp.c agent/probe_http.c agent/curl_loop.c
 TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
+TEST_steady     := agent/steady.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
@@ -232,6 +233,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/passive.c agent/slow_start.c agent/plan.c \
                    agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
+                   agent/steady.c \
                    agent/dataplane.c tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
 TEST_service_run := $(TEST_manager)

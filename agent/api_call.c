@@ -35,7 +35,7 @@ int api_query_switch(struct call *call, const char *key, bool *ret_on)
 	return error_field(&call->err, ret, key);
 }
 
-int api_query_deadline(struct call *call, uint64_t *ret_unix_ms)
+int api_query_deadline(struct call *call, uint64_t *ret_ms)
 {
 	const char *text = http_query(call->request, "deadline");
 	uint64_t span_ms = DRAIN_DEADLINE_MS;
@@ -43,7 +43,7 @@ int api_query_deadline(struct call *call, uint64_t *ret_unix_ms)
 
 	if (ret)
 		return error_field(&call->err, ret, "deadline");
-	*ret_unix_ms = api_unix_ms() + span_ms;
+	*ret_ms = api_now_ms(call) + span_ms;
 	return 0;
 }
 
@@ -56,12 +56,9 @@ int api_query_limit(struct call *call, double *ret_limit, bool *ret_given)
 	return ret ? error_field(&call->err, ret, "max-disruption") : 0;
 }
 
-uint64_t api_unix_ms(void)
+uint64_t api_now_ms(const struct call *call)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return steady_now(&manager_desired(call->api->manager)->steady);
 }
 
 /* --- changes --- */

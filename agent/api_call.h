@@ -55,10 +55,11 @@ int api_query_switch(struct call *call, const char *key, bool *ret_on);
 /* ?max-disruption=PERCENT, 0 to 1; *ret_given tells if it is there. */
 int api_query_limit(struct call *call, double *ret_limit, bool *ret_given);
 
-/* ?deadline=DURATION of a drain that ends in removal, as Unix time; by default in 30s. */
-int api_query_deadline(struct call *call, uint64_t *ret_unix_ms);
+/* ?deadline=DURATION of a drain that ends in removal, as api_now_ms() counts; by default in 30s. */
+int api_query_deadline(struct call *call, uint64_t *ret_ms);
 
-uint64_t api_unix_ms(void);
+/* The clock of deadlines; see steady.h. */
+uint64_t api_now_ms(const struct call *call);
 
 /* --- handlers --- */
 

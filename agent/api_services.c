@@ -182,7 +182,8 @@ int api_backend_patch(struct call *call)
 
 	if (ret == 0 && change.backend) {
 		endpoint = change.backend->endpoint;
-		ret = config_patch_backend(call->body, api_unix_ms(), change.backend, &call->err);
+		ret = config_patch_backend(call->body, api_now_ms(call), change.backend,
+					   &call->err);
 	}
 	if (ret == 0)
 		ret = service_spec_check(change.service, &call->err);

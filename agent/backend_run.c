@@ -469,7 +469,7 @@ bool run_drains(const struct backend_run *run)
 /* Deadlines are kept in Unix time, for restarts; they run in loop time, which never jumps. */
 static void run_drain(struct manager *manager, struct backend_run *run, bool began)
 {
-	uint64_t now = unix_ms();
+	uint64_t now = steady_now(&manager->desired->steady);
 
 	if (began)
 		run->drain_rounds = flow_scan_rounds(manager->scan);

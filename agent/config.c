@@ -875,17 +875,38 @@ static int read_seed(const char *text, uint64_t *ret_seed, struct error *err)
 	return 0;
 }
 
+/* Whether it is of this boot is for others to say. */
+static int read_steady(const cJSON *json, struct steady *steady, struct error *err)
+{
+	const char *boot = NULL;
+	int r = 0;
+
+	if (!has_key(json, "boot"))
+		return 0;
+	r = json_string(json, "state", "boot", &boot, err);
+	if (r == 0 && strlen(boot) >= sizeof(steady->boot))
+		r = refuse_value("state", "boot", "too long", err);
+	if (r == 0)
+		r = json_number(json, "state", "boot-offset-ms", 0, UINT64_MAX, &steady->offset_ms,
+				err);
+	if (r == 0)
+		memcpy(steady->boot, boot, strlen(boot) + 1);
+	return r;
+}
+
 static int read_state_head(const cJSON *json, struct desired *desired, const cJSON **ret_services,
 			   struct error *err)
 {
-	static const char *const keys[] = {"version", "generation", "seed", "services", NULL};
+	static const char *const keys[] = {"version", "generation",     "seed", "services",
+					   "boot",    "boot-offset-ms", NULL};
+	const size_t required = 4;
 	const char *seed = NULL;
 	int r = check_version(json, err);
 
 	if (r == 0)
 		r = json_check_keys(json, "state", keys, err);
 	/* Each is always written: without one the file is not what it was. */
-	for (size_t i = 0; keys[i] && r == 0; i++) {
+	for (size_t i = 0; i < required && r == 0; i++) {
 		if (!has_key(json, keys[i]))
 			r = refuse_value("state", keys[i], "missing", err);
 	}
@@ -896,6 +917,8 @@ static int read_state_head(const cJSON *json, struct desired *desired, const cJS
 		r = json_string(json, "state", "seed", &seed, err);
 	if (r == 0)
 		r = read_seed(seed, &desired->seed, err);
+	if (r == 0)
+		r = read_steady(json, &desired->steady, err);
 	return r < 0 ? r : json_array(json, "state", "services", ret_services, err);
 }
 
@@ -949,6 +972,10 @@ cJSON *config_write_state(const struct desired *desired)
 	if (!json || !cJSON_AddNumberToObject(json, "version", STATE_VERSION) ||
 	    !cJSON_AddNumberToObject(json, "generation", (double)desired->generation) ||
 	    !cJSON_AddStringToObject(json, "seed", seed))
+		goto fail;
+	if (desired->steady.boot[0] &&
+	    (!cJSON_AddStringToObject(json, "boot", desired->steady.boot) ||
+	     !cJSON_AddNumberToObject(json, "boot-offset-ms", (double)desired->steady.offset_ms)))
 		goto fail;
 	services = cJSON_AddArrayToObject(json, "services");
 	if (!services)

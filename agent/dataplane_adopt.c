@@ -232,3 +232,23 @@ const struct carry *dataplane_bpf_carried(const struct dataplane *base)
 {
 	return &((const struct dataplane_bpf *)base)->carry;
 }
+
+bool dataplane_bpf_former_serves(const struct dataplane *base)
+{
+	const struct dataplane_bpf *dp = (const struct dataplane_bpf *)base;
+	int fd = open_former(dp, dp->skel->maps.vips);
+	struct lb_vip vip = {0};
+	struct lb_vip_key key;
+	int more;
+
+	if (fd < 0)
+		return false;
+	more = bpf_map_get_next_key(fd, NULL, &key);
+	while (more == 0 && vip.kind != LB_VIP_SERVICE) {
+		if (bpf_map_lookup_elem(fd, &key, &vip))
+			vip.kind = 0;
+		more = bpf_map_get_next_key(fd, &key, &key);
+	}
+	close(fd);
+	return vip.kind == LB_VIP_SERVICE;
+}

@@ -238,21 +238,38 @@ int dataplane_bpf_attach(struct dataplane *base, const char *interface, struct e
 
 /* --- and whether it is still there --- */
 
-static bool link_holds(const struct dataplane_bpf *dp, const struct dataplane_interface *entry,
-		       uint32_t program)
+static bool link_holds(const char *bpffs, const char *interface, uint32_t ifindex, uint32_t program)
 {
 	uint32_t ours = 0;
 	char path[256];
 	bool holds;
 	int fd;
 
-	link_path(dp->bpffs, entry->name, path, sizeof(path));
+	link_path(bpffs, interface, path, sizeof(path));
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return false;
-	holds = link_ifindex(fd, &ours) == entry->ifindex && ours == program;
+	holds = link_ifindex(fd, &ours) == ifindex && ours == program;
 	close(fd);
 	return holds;
+}
+
+enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interface, char *reason,
+					   size_t size)
+{
+	uint32_t ifindex = if_nametoindex(interface);
+	uint32_t program = ifindex ? program_on(ifindex) : 0;
+	char name[BPF_OBJ_NAME_LEN];
+
+	if (!program)
+		return HOLDER_NONE;
+	if (link_holds(bpffs, interface, ifindex, program))
+		return HOLDER_US;
+	if (dispatcher_present(ifindex))
+		return HOLDER_DISPATCHER;
+	program_name(program, name);
+	snprintf(reason, size, "XDP program %u (%s) is attached", program, name);
+	return HOLDER_OTHER;
 }
 
 static struct dataplane_interface *find_interface(struct dataplane_bpf *dp, const char *interface)
@@ -274,7 +291,7 @@ bool bpf_holds(struct dataplane *base, const char *interface, char *reason, size
 	char name[IF_NAMESIZE], program_text[BPF_OBJ_NAME_LEN];
 
 	if (entry && program &&
-	    (link_holds(dp, entry, program) ||
+	    (link_holds(dp->bpffs, interface, entry->ifindex, program) ||
 	     dispatcher_has(dp->bpffs, interface, entry->ifindex)))
 		return true;
 	if (!entry || !if_indextoname(entry->ifindex, name))

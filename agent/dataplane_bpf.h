@@ -72,6 +72,9 @@ const struct carry *dataplane_bpf_carried(const struct dataplane *dp);
 int dataplane_bpf_examine(const struct dataplane_bpf_config *config, struct carry *ret_carry,
 			  struct error *err);
 
+/* Does a former agent's data plane have VIPs of services? */
+bool dataplane_bpf_former_serves(const struct dataplane *dp);
+
 /*
  * Copies what is to be copied while packets flow. Once before the programs are attached, and once
  * after that, for what came in between.
@@ -85,6 +88,18 @@ int dataplane_bpf_carry(struct dataplane *dp, struct error *err);
  * impossible (-EBUSY). Packets may then leave by it, too. The same as dataplane_ops.attach.
  */
 int dataplane_bpf_attach(struct dataplane *dp, const char *interface, struct error *err);
+
+/* Whose the packets of an interface are. */
+enum dataplane_holder {
+	HOLDER_NONE,
+	HOLDER_US,         /* a former agent's program, to be replaced in one step */
+	HOLDER_DISPATCHER, /* to be joined, or joined already */
+	HOLDER_OTHER,      /* a program that we do not touch */
+};
+
+/* Looks without touching. With HOLDER_OTHER reason says which program it is. */
+enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interface, char *reason,
+					   size_t size);
 
 /* The path of an interface's pin in a directory of bpffs, see above; bpffs is below size - 64. */
 void dataplane_bpf_pin_path(const char *bpffs, const char *directory, const char *interface,

@@ -119,6 +119,7 @@ struct desired *desired_clone(const struct desired *desired)
 		return NULL;
 	clone->generation = desired->generation;
 	clone->seed = desired->seed;
+	clone->steady = desired->steady;
 	if (desired->service_count == 0)
 		return clone;
 	clone->services = calloc(desired->service_count, sizeof(*clone->services));

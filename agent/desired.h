@@ -17,6 +17,7 @@
 #include "abi.h"
 #include "error.h"
 #include "parse.h"
+#include "steady.h"
 
 #define SERVICE_NAME_MAX   63
 #define BACKEND_WEIGHT_MAX 1000
@@ -56,7 +57,7 @@ struct backend_spec {
 	uint8_t quic_id[LB_QUIC_ID_MAX];
 	enum admin_state state;
 	bool removing;        /* drains, then leaves the desired state */
-	uint64_t deadline_ms; /* end of a drain, Unix time; 0: none */
+	uint64_t deadline_ms; /* end of a drain, as steady_now() counts; 0: none */
 };
 
 struct vip_spec {
@@ -110,6 +111,7 @@ struct service_spec {
 struct desired {
 	uint64_t generation;           /* raised by each commit */
 	uint64_t seed;                 /* of the flow hash; fleet-wide if the operator says so */
+	struct steady steady;          /* the clock of deadlines */
 	struct service_spec *services; /* owned; in order of insertion */
 	size_t service_count;
 };

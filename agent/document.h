@@ -28,7 +28,7 @@ cJSON *document_write(const struct desired *desired);
 /* What becomes of backends that the document does not have any more. */
 struct document_removal {
 	bool now;             /* they go at once; else they drain first */
-	uint64_t deadline_ms; /* of these drains, Unix time */
+	uint64_t deadline_ms; /* of these drains, as steady_now() counts */
 };
 
 /*

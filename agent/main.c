@@ -19,20 +19,21 @@
 #include "document.h"
 #include "http.h"
 #include "ids.h"
-#include "json.h"
 #include "log.h"
 #include "manager.h"
 #include "options.h"
 #include "port_watch.h"
 #include "ports.h"
-#include "rtnl.h"
+#include "preflight.h"
+#include "setup.h"
+#include "steady.h"
 #include "store.h"
-#include "sync.h"
 
 struct agent {
 	struct options options;
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint;
+	int state_fd; /* the state directory, locked; -1: not yet */
 	struct dataplane *dp;
 	struct manager *manager;
 	struct ports *ports;
@@ -42,18 +43,6 @@ struct agent {
 };
 
 /* --- state --- */
-
-static int accept_state(void *context, const char *text, size_t length, struct error *err)
-{
-	struct desired **desired = context;
-	cJSON *json = NULL;
-	int ret = json_parse(text, length, &json, err);
-
-	if (ret == 0)
-		ret = config_read_state(json, desired, err);
-	cJSON_Delete(json);
-	return ret;
-}
 
 /* The services of the configuration file begin the state; afterwards the state rules. */
 static int new_state(const struct options *options, struct desired **ret_desired, struct error *err)
@@ -89,7 +78,8 @@ static int load_state(const struct options *options, struct desired **ret_desire
 	struct error warning = {0};
 	int ret;
 
-	ret = store_load(options->state_dir, accept_state, ret_desired, &found, &warning, err);
+	ret = store_load(options->state_dir, setup_accept_state, ret_desired, &found, &warning,
+			 err);
 	if (ret)
 		return ret;
 	*ret_fresh = found == STORE_EMPTY;
@@ -139,71 +129,19 @@ static int check_interfaces(const struct options *options, struct error *err)
 	return 0;
 }
 
-static void on_link(void *context, const struct rtnl_event *event)
-{
-	if (event->kind == RTNL_LINK)
-		links_put(context, &event->link); /* one lost is one not attached; that is said */
-}
-
-/* The longest MTU that packets may come in with: the program is loaded for it. */
-static int read_mtu(const struct options *options, uint32_t *ret_mtu, struct error *err)
-{
-	struct links links = {0};
-	struct rtnl *rtnl = NULL;
-	int ret = rtnl_open(&rtnl);
-
-	if (ret == 0)
-		ret = rtnl_dump_links(rtnl, on_link, &links);
-	if (ret)
-		ret = error_set(err, -ret, "interfaces: rtnetlink: %s", strerror(-ret));
-	else
-		*ret_mtu = ports_mtu(options->interfaces, options->interface_count, &links);
-	rtnl_close(rtnl);
-	links_clear(&links);
-	return ret;
-}
-
-static struct dataplane_prefix dataplane_prefix_of(const struct prefix *prefix)
-{
-	return (struct dataplane_prefix){
-		.addr = lb_addr_of(&prefix->address),
-		.host_bits = (uint8_t)(address_bits(&prefix->address) - prefix->length),
-	};
-}
-
-static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
-{
-	const struct options *options = &agent->options;
-	struct dataplane_bpf_config config = {
-		.bpffs = options->bpffs,
-		.sizes = options->sizes,
-		.seed = seed,
-		.nat_port_low = options->nat_port_low,
-		.nat_port_high = options->nat_port_high,
-		.tunnel_sources = {dataplane_prefix_of(&options->tunnel_sources[0]),
-				   dataplane_prefix_of(&options->tunnel_sources[1])},
-		.icmp_per_second = options->icmp_per_second,
-		.mode = options->xdp_mode,
-		.verifier_log = options->verifier_log[0] ? options->verifier_log : NULL,
-	};
-	int ret = read_mtu(options, &config.mtu, err);
-
-	return ret ? ret : dataplane_bpf_open(&config, &agent->dp, err);
-}
-
 /* Before any packet meets the new program. */
-static int self_test(const struct agent *agent, struct error *err)
+static int self_test(const struct options *options, uint32_t mtu, struct error *err)
 {
 	struct dataplane_selftest test;
 	struct error reason = {0};
 	char cases[16], left_out[16], ms[16];
 	int ret;
 
-	if (agent->options.skip_self_test) {
+	if (options->skip_self_test) {
 		log_warn("self-test skipped", "consequence", "a broken data plane goes unnoticed");
 		return 0;
 	}
-	ret = dataplane_bpf_selftest(agent->dp->mtu, &test, &reason);
+	ret = dataplane_bpf_selftest(mtu, &test, &reason);
 	if (ret) {
 		error_set(err, -ret, "the data plane fails its self-test: %.250s", reason.message);
 		return error_hint(err, ret,
@@ -215,6 +153,16 @@ static int self_test(const struct agent *agent, struct error *err)
 	snprintf(ms, sizeof(ms), "%u", test.ms);
 	log_info("self-test passed", "cases", cases, "left-out", left_out, "ms", ms);
 	return 0;
+}
+
+static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
+{
+	struct dataplane_bpf_config config;
+	int ret = setup_dataplane(&agent->options, seed, &config, err);
+
+	if (ret == 0)
+		ret = dataplane_bpf_open(&config, &agent->dp, err);
+	return ret ? ret : self_test(&agent->options, config.mtu, err);
 }
 
 /* Before it happens: what of a former agent's is not taken over as it is. */
@@ -283,6 +231,27 @@ static int open_doors(struct agent *agent, struct error *err)
 	return ret;
 }
 
+/*
+ * An empty state beside a data plane that serves: the disk with the state is not mounted, or
+ * somebody removed it. To begin anew would end what is served.
+ */
+static int check_fresh(const struct agent *agent, struct error *err)
+{
+	int ret;
+
+	if (!dataplane_bpf_former_serves(agent->dp))
+		return 0;
+	ret = error_set(err, ENODATA,
+			"state directory %s: there is no state, but the data plane serves what a "
+			"former lbagent was asked for",
+			agent->options.state_dir);
+	return error_hint(
+		err, ret,
+		"mount or restore it, or give --state-dir; to begin anew: lbagent --unload "
+		"--bpffs %.80s",
+		agent->options.bpffs);
+}
+
 static int start(struct agent *agent, struct error *err)
 {
 	struct desired *desired = NULL;
@@ -294,13 +263,16 @@ static int start(struct agent *agent, struct error *err)
 	if (ret == 0)
 		ret = check_interfaces(&agent->options, err);
 	if (ret == 0)
+		ret = store_lock(agent->options.state_dir, &agent->state_fd, err);
+	if (ret == 0)
 		ret = load_state(&agent->options, &desired, &fresh, err);
 	if (ret)
 		return ret;
+	steady_begin(&desired->steady);
 	seed = desired->seed;
 	ret = open_dataplane(agent, seed, err);
-	if (ret == 0)
-		ret = self_test(agent, err);
+	if (ret == 0 && fresh)
+		ret = check_fresh(agent, err);
 	if (ret) {
 		desired_free(desired);
 		return ret;
@@ -346,11 +318,15 @@ static void stop(struct agent *agent)
 	ports_free(agent->ports);
 	dataplane_bpf_close(agent->dp);
 	uv_loop_close(&agent->loop);
+	if (agent->state_fd >= 0)
+		close(agent->state_fd);
 	options_clear(&agent->options);
 }
 
 static void say_ready(const struct agent *agent)
 {
+	const struct carry *carry = dataplane_bpf_carried(agent->dp);
+	const char *flows = carry->whole ? "adopted" : "none yet";
 	const struct dataplane_interface *interfaces;
 	char listen[ENDPOINT_TEXT_MAX] = "none";
 	size_t i, count;
@@ -365,8 +341,10 @@ static void say_ready(const struct agent *agent)
 			 "narrow ip_local_port_range, or give --nat-ports LOW-HIGH");
 	if (agent->options.listen.port)
 		format_endpoint(&agent->options.listen, listen);
+	if (carry->former && !carry->whole)
+		flows = carry->parts[CARRY_FLOWS].way == CARRY_SHARED ? "carried over" : "none yet";
 	log_info("ready", "version", SLUICE_VERSION, "socket", agent->options.socket, "listen",
-		 listen, "flows", agent->dp->adopted ? "adopted" : "none yet");
+		 listen, "flows", flows);
 	sd_notify(0, "READY=1");
 }
 
@@ -446,7 +424,7 @@ static int check(struct options *options)
 
 int main(int argc, char **argv)
 {
-	static struct agent agent;
+	static struct agent agent = {.state_fd = -1};
 	struct error err = {0};
 	int ret;
 
@@ -468,5 +446,10 @@ int main(int argc, char **argv)
 	}
 	if (agent.options.check)
 		return check(&agent.options);
+	if (agent.options.preflight) {
+		ret = preflight(&agent.options);
+		options_clear(&agent.options);
+		return ret;
+	}
 	return agent.options.unload ? unload(&agent.options) : run(&agent);
 }

@@ -314,6 +314,7 @@ void options_usage(void)
 	printf("  --%-14s %-17s %s\n", "config", "FILE", "JSON with the same words, and services");
 	printf("  --%-14s %-17s %s\n", "check", "FILE",
 	       "say if FILE would do as --config, and end");
+	printf("  --%-32s %s\n", "preflight", "say what a start would do, and do nothing");
 	printf("  --%-32s %s\n", "skip-self-test", "start although the data plane may be broken");
 	printf("  --%-32s %s\n", "unload", "take the XDP program off and remove the pins");
 	printf("  --%-32s %s\n", "version", "print the version");
@@ -434,6 +435,8 @@ static bool set_switch(struct options *options, const char *name)
 {
 	if (strcmp(name, "unload") == 0)
 		options->unload = true;
+	else if (strcmp(name, "preflight") == 0)
+		options->preflight = true;
 	else if (strcmp(name, "skip-self-test") == 0)
 		options->skip_self_test = true;
 	else if (strcmp(name, "help") == 0)

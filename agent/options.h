@@ -27,7 +27,7 @@ struct options {
 	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */
 	char verifier_log[200]; /* empty: none */
 	bool skip_self_test;
-	bool unload, help, version;
+	bool preflight, unload, help, version;
 	bool check;         /* the configuration file, and do nothing else */
 	const char *config; /* its path, into argv; NULL: none */
 	cJSON *services;    /* of the configuration file; NULL: none. Owned. */

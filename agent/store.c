@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 struct store {
 	const char *path;
 	int fd;
+	bool only_look; /* nothing is made or moved */
 };
 
 /* Says what happened to a file and, where there is one, the way out. code is positive. */
@@ -72,16 +74,12 @@ static int sync_parent(int fd)
 	return r;
 }
 
-/* Makes the directory if there is none. Returns its descriptor. */
-static int open_directory(const char *path, struct error *err)
+/* Returns the directory's descriptor; made: it was not there a moment ago. */
+static int open_made(const char *path, bool made, struct error *err)
 {
-	bool made = mkdir(path, 0750) == 0;
-	int fd = -1;
-	int r;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : made ? sync_parent(fd) : 0;
 
-	if (made || errno == EEXIST)
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = fd < 0 ? -errno : made ? sync_parent(fd) : 0;
 	if (r < 0) {
 		error_set(err, -r, "state directory %s: %s", path, strerror(-r));
 		error_hint(err, r, "make it for lbagent's user, or give another --state-dir");
@@ -91,6 +89,35 @@ static int open_directory(const char *path, struct error *err)
 	if (r < 0 && fd >= 0)
 		close(fd);
 	return r < 0 ? r : fd;
+}
+
+/* Makes the directory if there is none. Returns its descriptor. */
+static int open_directory(const char *path, struct error *err)
+{
+	int r;
+
+	if (mkdir(path, 0750) == 0)
+		return open_made(path, true, err);
+	if (errno == EEXIST)
+		return open_made(path, false, err);
+	r = error_set(err, errno, "state directory %s: %s", path, strerror(errno));
+	return error_hint(err, r, "make it for lbagent's user, or give another --state-dir");
+}
+
+int store_lock(const char *dir, int *ret_fd, struct error *err)
+{
+	int fd = open_directory(dir, err);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*ret_fd = fd;
+		return 0;
+	}
+	r = error_set(err, EBUSY, "state directory %s: in use by another lbagent", dir);
+	close(fd);
+	return error_hint(err, r, "stop it first, or give --state-dir another directory");
 }
 
 /* --- loading --- */
@@ -213,7 +240,8 @@ static int load_backup(const struct store *store, store_accept accept, void *con
 				  r < 0 ? BACKUP_NAME " is damaged too" : "there is no backup");
 	}
 	/* Out of the way, or the next save would make it the backup. */
-	if (!missing && renameat(store->fd, STATE_NAME, store->fd, BAD_NAME) < 0)
+	if (!missing && !store->only_look &&
+	    renameat(store->fd, STATE_NAME, store->fd, BAD_NAME) < 0)
 		return refuse(store, STATE_NAME, errno, err);
 	if (missing)
 		error_set(ret_warning, EINVAL, "state file %s/%s: missing; loaded %s", store->path,
@@ -226,24 +254,48 @@ static int load_backup(const struct store *store, store_accept accept, void *con
 	return 0;
 }
 
+static int load(const struct store *store, store_accept accept, void *context,
+		enum store_found *ret_found, struct error *ret_warning, struct error *err)
+{
+	struct error damage = {0};
+	int r = load_file(store, STATE_NAME, accept, context, &damage);
+
+	if (r > 0)
+		*ret_found = STORE_CURRENT;
+	else if (r == 0 || is_damage(r))
+		return load_backup(store, accept, context, &damage, ret_found, ret_warning, err);
+	else
+		*err = damage;
+	return r < 0 ? r : 0;
+}
+
 int store_load(const char *dir, store_accept accept, void *context, enum store_found *ret_found,
 	       struct error *ret_warning, struct error *err)
 {
 	struct store store = {.path = dir, .fd = open_directory(dir, err)};
-	struct error damage = {0};
 	int r;
 
 	if (store.fd < 0)
 		return store.fd;
-	r = load_file(&store, STATE_NAME, accept, context, &damage);
-	if (r > 0) {
-		*ret_found = STORE_CURRENT;
-		r = 0;
-	} else if (r == 0 || is_damage(r)) {
-		r = load_backup(&store, accept, context, &damage, ret_found, ret_warning, err);
-	} else {
-		*err = damage;
+	r = load(&store, accept, context, ret_found, ret_warning, err);
+	close(store.fd);
+	return r;
+}
+
+int store_peek(const char *dir, store_accept accept, void *context, enum store_found *ret_found,
+	       struct error *ret_warning, struct error *err)
+{
+	struct store store = {.path = dir, .only_look = true};
+	int r;
+
+	if (access(dir, F_OK) < 0 && errno == ENOENT) {
+		*ret_found = STORE_EMPTY;
+		return 0;
 	}
+	store.fd = open_made(dir, false, err);
+	if (store.fd < 0)
+		return store.fd;
+	r = load(&store, accept, context, ret_found, ret_warning, err);
 	close(store.fd);
 	return r;
 }

@@ -32,6 +32,12 @@ enum store_found {
 typedef int (*store_accept)(void *context, const char *text, size_t length, struct error *err);
 
 /*
+ * Makes the directory (0750) if there is none, and keeps it from other agents until *ret_fd is
+ * closed. -EBUSY: another one has it; -EPERM as below.
+ */
+int store_lock(const char *dir, int *ret_fd, struct error *err);
+
+/*
  * Offers accept the current state and, if that is damaged (-EINVAL or a disk error), the backup.
  * Makes the directory (0750) if there is none. With STORE_BACKUP *ret_warning says what was
  * wrong and what is lost; a damaged file is then kept as state.json.bad.
@@ -39,6 +45,10 @@ typedef int (*store_accept)(void *context, const char *text, size_t length, stru
  * others may write to it. -EINVAL: damaged, and no backup helps; both are left in place.
  */
 int store_load(const char *dir, store_accept accept, void *context, enum store_found *ret_found,
+	       struct error *ret_warning, struct error *err);
+
+/* The same for who only asks: nothing is made or moved. No directory is STORE_EMPTY. */
+int store_peek(const char *dir, store_accept accept, void *context, enum store_found *ret_found,
 	       struct error *ret_warning, struct error *err);
 
 /*

@@ -522,6 +522,28 @@ static void test_state_round_trip(void **state)
 	desired_free(desired);
 }
 
+static void test_state_of_a_boot(void **state)
+{
+	static const char text[] = "{\"version\":1,\"generation\":0,\"seed\":\"0000000000000000\","
+				   "\"boot\":\"one\",\"boot-offset-ms\":1795222923456,"
+				   "\"services\":[]}";
+	static const char odd[] = "{\"version\":1,\"generation\":0,\"seed\":\"0000000000000000\","
+				  "\"boot\":\"0123456789012345678901234567890123456\","
+				  "\"boot-offset-ms\":1,\"services\":[]}";
+	struct desired *desired = NULL;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(read_state(text, &desired, &err), 0);
+	assert_string_equal(desired->steady.boot, "one");
+	assert_true(desired->steady.offset_ms == 1795222923456ULL);
+	assert_json(config_write_state(desired), text);
+	desired_free(desired);
+	desired = NULL;
+	assert_int_equal(read_state(odd, &desired, &err), -EINVAL);
+	assert_null(desired);
+}
+
 static void test_empty_state(void **state)
 {
 	static const char text[] =
@@ -729,6 +751,7 @@ int main(void)
 		cmocka_unit_test(test_patch_backend),
 		cmocka_unit_test(test_patch_backend_refused),
 		cmocka_unit_test(test_state_round_trip),
+		cmocka_unit_test(test_state_of_a_boot),
 		cmocka_unit_test(test_empty_state),
 		cmocka_unit_test(test_state_refused),
 		cmocka_unit_test(test_state_refuses_duplicate_ids),

@@ -635,10 +635,7 @@ static void test_changed_check_is_probed(void **state)
 
 static uint64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return steady_now(&manager_desired(fx.manager)->steady);
 }
 
 static void test_drain_ends_at_its_deadline(void **state)

@@ -416,6 +416,8 @@ static void test_usage(void **state)
 		     "--interfaces: unknown flag", "see lbagent --help");
 	assert_int_equal(read_options("--interface", "eth0", "--skip-self-test", NULL), 0);
 	assert_true(options.skip_self_test);
+	assert_int_equal(read_options("--interface", "eth0", "--preflight", NULL), 0);
+	assert_true(options.preflight);
 	assert_error(read_options("--unload=yes", NULL, NULL, NULL), EINVAL,
 		     "--unload: unknown flag", "see lbagent --help");
 	assert_error(read_options("--", NULL, NULL, NULL), EINVAL, "--: unknown flag",

@@ -397,6 +397,50 @@ static void test_only_damaged_backup(void **state)
 	assert_contains(loaded.err.message, "state.json.bak: line 1");
 }
 
+static void test_lock(void **state)
+{
+	struct fixture *fixture = *state;
+	struct error err;
+	int fd = -1, other = -1;
+
+	assert_int_equal(store_lock(fixture->dir, &fd, &err), 0);
+	assert_int_equal(store_lock(fixture->dir, &other, &err), -EBUSY);
+	assert_contains(err.message, "in use by another lbagent");
+	assert_int_equal(other, -1);
+	save(fixture, first); /* who holds it can save */
+	close(fd);
+	assert_int_equal(store_lock(fixture->dir, &other, &err), 0);
+	close(other);
+}
+
+static struct loaded peek(struct fixture *fixture)
+{
+	struct loaded loaded = {.found = (enum store_found)99};
+
+	loaded.r = store_peek(fixture->dir, accept_text, fixture, &loaded.found, &loaded.warning,
+			      &loaded.err);
+	return loaded;
+}
+
+static void test_peek_changes_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+	struct loaded loaded;
+
+	assert_int_equal(rmdir(fixture->dir), 0);
+	assert_int_equal(peek(fixture).found, STORE_EMPTY);
+	assert_int_equal(access(fixture->dir, F_OK), -1);
+	save(fixture, first);
+	save(fixture, second);
+	assert_int_equal(peek(fixture).found, STORE_CURRENT);
+	put(fixture, "state.json", "[", 1);
+	loaded = peek(fixture);
+	assert_int_equal(loaded.found, STORE_BACKUP);
+	assert_int_equal(fixture->generation, 1);
+	assert_content(fixture, "state.json", "[");
+	assert_false(exists(fixture, "state.json.bad"));
+}
+
 /* No memory, or a newer version: not the file's fault, so it stays where it is. */
 static void test_not_damage(void **state)
 {
@@ -640,6 +684,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_garbage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_only_damaged_backup, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peek_changes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_writable_by_others, setup, teardown),
