@@ -176,3 +176,19 @@ uint64_t flow_scan_rounds(const struct flow_scan *scan)
 {
 	return scan->rounds;
 }
+
+void flow_scan_named(const struct dataplane *dp, bool *named)
+{
+	uint32_t bucket;
+	uint16_t id;
+	int way;
+
+	for (bucket = 0; bucket < dp->sizes.flows / LB_FLOW_WAYS; bucket++) {
+		for (way = 0; way < LB_FLOW_WAYS; way++) {
+			id = word_backend(__atomic_load_n((uint64_t *)&dp->flows[bucket].word[way],
+							  __ATOMIC_RELAXED));
+			if (id && id <= dp->sizes.backends)
+				named[id] = true;
+		}
+	}
+}

@@ -39,4 +39,8 @@ const struct flow_counts *flow_scan_counts(const struct flow_scan *scan);
 /* Whole rounds ended. What happened before a call is fully seen once two more have ended. */
 uint64_t flow_scan_rounds(const struct flow_scan *scan);
 
+/* Sets named[i] for each backend index i that an entry has; named has sizes.backends + 1. Reads the
+ * whole table at once. */
+void flow_scan_named(const struct dataplane *dp, bool *named);
+
 #endif

@@ -389,11 +389,26 @@ static void on_due_closed(uv_handle_t *handle)
 	uv_close((uv_handle_t *)&manager->housekeeping, on_failed_closed);
 }
 
+/* Flows of a former agent may name backends that are no longer desired: no other may have their
+ * indices before those entries are cleared. */
+static int rest_former(struct manager *manager, struct error *err)
+{
+	uint32_t id, backends = manager->dp->sizes.backends;
+	bool *named = calloc((size_t)backends + 1, sizeof(*named));
+
+	if (!named)
+		return error_set(err, ENOMEM, "out of memory");
+	flow_scan_named(manager->dp, named);
+	for (id = 1; id <= backends; id++)
+		manager->runs[id].rests_until = named[id] ? 2 : 0;
+	free(named);
+	return 0;
+}
+
 int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		struct desired *desired, struct manager **ret_manager, struct error *err)
 {
 	struct manager *manager = calloc(1, sizeof(*manager));
-	uint32_t id;
 	int ret;
 
 	if (!manager) {
@@ -408,9 +423,8 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	manager->housekeeping.data = manager;
 	sync_due_init(manager);
 	ret = manager_allocate(manager, err);
-	/* Flows of a former agent may name backends that are no longer desired. */
-	for (id = 1; ret == 0 && id <= dp->sizes.backends; id++)
-		manager->runs[id].rests_until = dp->adopted ? 2 : 0;
+	if (ret == 0 && dp->adopted)
+		ret = rest_former(manager, err);
 	/* Of a configuration file; a saved state has its indices, and is not refused. */
 	if (ret == 0)
 		index_services(manager);

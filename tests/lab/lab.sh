@@ -227,12 +227,13 @@ lab_agent_up() {
 	lab_gone lbagent || [ "$(lab_ready_lines)" -gt "$1" ]
 }
 
-# lab_agent_start [FLAG...]: returns when the agent serves. LAB_INTERFACE says where, if not at eth0.
+# lab_agent_start [FLAG...]: returns when the agent serves. LAB_INTERFACE says where, if not at eth0,
+# and LAB_AGENT which binary, if not the one that was built.
 lab_agent_start() {
-	local before
-	[ -x "$LAB_BUILD/lbagent" ] || lab_fail "$LAB_BUILD/lbagent is missing; run make build" || return
+	local before agent=${LAB_AGENT:-$LAB_BUILD/lbagent}
+	[ -x "$agent" ] || lab_fail "$agent is missing; run make build" || return
 	before=$(lab_ready_lines)
-	LIBXDP_BPFFS=$LAB_DIR/bpf lab_spawn lb lbagent "$LAB_BUILD/lbagent" \
+	LIBXDP_BPFFS=$LAB_DIR/bpf lab_spawn lb lbagent "$agent" \
 		--interface "${LAB_INTERFACE:-eth0}" \
 		--state-dir "$LAB_DIR/state" --socket "$LAB_SOCKET" --bpffs "$LAB_PINS" \
 		--listen 127.0.0.1:9480 "$@"

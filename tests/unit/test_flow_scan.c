@@ -266,6 +266,19 @@ static void test_given_up(void **state)
 	assert_true(word_at(fixture, 0, 1) != 0);
 }
 
+static void test_named(void **state)
+{
+	struct fixture *fixture = *state;
+	bool named[5] = {false};
+
+	put(fixture, 0, 0, make_word(fixture, 3, LB_FLOW_ESTABLISHED, 0));
+	put(fixture, BUCKETS - 1, LB_FLOW_WAYS - 1, make_word(fixture, 4, LB_FLOW_CLOSING, 99));
+	put(fixture, 0, 1, make_word(fixture, 5, LB_FLOW_ESTABLISHED, 0)); /* beyond the map */
+	flow_scan_named(&fixture->fake->dp, named);
+	assert_false(named[0] || named[1] || named[2]);
+	assert_true(named[3] && named[4]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +291,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_loads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_named, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("flow_scan", tests, NULL, NULL);

@@ -661,6 +661,26 @@ static void put_flow(const char *endpoint)
 				       (uint64_t)LB_FLOW_ESTABLISHED << LB_FLOW_STATE_SHIFT;
 }
 
+/* After a restart only indices that flows name rest: there is room for a new backend at once. */
+static void test_a_backend_right_after_a_restart(void **state)
+{
+	uint16_t id;
+
+	(void)state;
+	web_up(CHECK_NONE);
+	add_backend("web", "198.18.1.13:80");
+	put_flow("198.18.1.13:80");
+	id = backend(manager_desired(fx.manager), "web", "198.18.1.13:80")->id;
+	set_state("web", "198.18.1.13:80", ADMIN_MAINT, 0);
+	struct desired *next = change();
+	service_remove_backend(desired_service(next, "web"),
+			       backend(next, "web", "198.18.1.13:80"));
+	commit_ok(next);
+	restart();
+	add_backend("web", "198.18.1.14:80");
+	assert_int_not_equal(backend(manager_desired(fx.manager), "web", "198.18.1.14:80")->id, id);
+}
+
 static size_t web_backends(void)
 {
 	return desired_service(manager_desired(fx.manager), "web")->backend_count;
@@ -1007,6 +1027,7 @@ int main(void)
 		TEST(test_route_moves_behind_a_port),
 		TEST(test_maintenance),
 		TEST(test_changed_check_is_probed),
+		TEST(test_a_backend_right_after_a_restart),
 		TEST(test_drain_ends_at_its_deadline),
 		TEST(test_removal_waits_for_flows),
 		TEST(test_drained_is_certain),
