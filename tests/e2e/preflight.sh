@@ -52,9 +52,20 @@ rm -r "$public"
 check "a lone agent starts" lab_agent_start
 refuse "a second agent with the same state" 1 'running|in use|lock|busy|already' \
 	"${flags[@]}" --interface eth0
-refuse "a second agent on the same interface" 1 'eth0' "$agent" --interface eth0 \
-	--state-dir "$LAB_DIR/state2" --socket "$LAB_DIR/second.sock" --bpffs "$LAB_DIR/bpf/second" \
+refuse "a second agent with the same state directory alone" 1 \
+	"state directory $LAB_DIR/state: in use by another lbagent" "$agent" --interface lo \
+	--state-dir "$LAB_DIR/state" --socket "$LAB_DIR/second.sock" --bpffs "$LAB_DIR/bpf/second" \
 	--listen 127.0.0.1:9481
+refuse "a second agent with the same pins alone" 1 'bpffs directory .*: in use by another lbagent' \
+	"$agent" --interface lo --state-dir "$LAB_DIR/state2" --socket "$LAB_DIR/second.sock" \
+	--bpffs "$LAB_PINS" --listen 127.0.0.1:9481
+refuse "a second agent with the same socket alone" 1 "$LAB_SOCKET" \
+	"$agent" --interface lo --state-dir "$LAB_DIR/state2" --socket "$LAB_SOCKET" \
+	--bpffs "$LAB_DIR/bpf/second" --listen 127.0.0.1:9481
+refuse "a second agent on the same interface" 1 \
+	'eth0: XDP program [0-9]+ \(lb_ingress\) is attached already.*another lbagent' \
+	"$agent" --interface eth0 --state-dir "$LAB_DIR/state2" --socket "$LAB_DIR/second.sock" \
+	--bpffs "$LAB_DIR/bpf/second" --listen 127.0.0.1:9481
 check "the first is not disturbed" lbctl --json show
 check_equal "nothing of the second is left" "" "$(ls "$LAB_DIR/bpf/second" 2>/dev/null)"
 
