@@ -419,6 +419,8 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	manager->dp = dp;
 	manager->state_dir = state_dir;
 	manager->desired = desired;
+	/* The loop's clock stood still since it was made; deadlines begin now. */
+	uv_update_time(loop);
 	uv_timer_init(loop, &manager->housekeeping);
 	manager->housekeeping.data = manager;
 	sync_due_init(manager);
