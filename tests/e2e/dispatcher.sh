@@ -113,4 +113,12 @@ check "the other program is loaded in generic mode" share skb
 check "the agent joins" lab_agent_start
 check_equal "in the dispatcher's mode" "generic dispatcher" "$(attached_by)"
 check "IPv4 is served in generic mode" lab_curl --fail "$LAB_URL4/"
+
+alone() {
+	[[ $(attached_by) == *" link" ]]
+}
+
+loader unload --all eth0
+check "the dispatcher is taken away below the agent: it attaches alone" wait_until 5 alone
+check "IPv4 is served after that" wait_until 5 lab_curl --fail "$LAB_URL4/"
 checks_done
