@@ -196,8 +196,8 @@ static size_t page_round(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
-static int map_memory(const struct bpf_map *map, void **ret_memory, size_t *ret_bytes,
-		      struct error *err)
+int bpf_map_memory(const struct bpf_map *map, void **ret_memory, size_t *ret_bytes,
+		   struct error *err)
 {
 	size_t bytes = page_round((size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
@@ -214,23 +214,23 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 {
 	int ret;
 
-	ret = map_memory(dp->skel->maps.services, (void **)&dp->base.services, &dp->services_bytes,
-			 err);
+	ret = bpf_map_memory(dp->skel->maps.services, (void **)&dp->base.services,
+			     &dp->services_bytes, err);
 	if (ret == 0)
-		ret = map_memory(dp->skel->maps.backends, (void **)&dp->base.backends,
-				 &dp->backends_bytes, err);
+		ret = bpf_map_memory(dp->skel->maps.backends, (void **)&dp->base.backends,
+				     &dp->backends_bytes, err);
 	if (ret == 0)
-		ret = map_memory(dp->skel->maps.slots, (void **)&dp->base.slots, &dp->slots_bytes,
-				 err);
+		ret = bpf_map_memory(dp->skel->maps.slots, (void **)&dp->base.slots,
+				     &dp->slots_bytes, err);
 	if (ret == 0)
-		ret = map_memory(dp->skel->maps.flows, (void **)&dp->base.flows, &dp->flows_bytes,
-				 err);
+		ret = bpf_map_memory(dp->skel->maps.flows, (void **)&dp->base.flows,
+				     &dp->flows_bytes, err);
 	if (ret == 0)
-		ret = map_memory(dp->skel->maps.backend_loads, (void **)&dp->base.loads,
-				 &dp->loads_bytes, err);
+		ret = bpf_map_memory(dp->skel->maps.backend_loads, (void **)&dp->base.loads,
+				     &dp->loads_bytes, err);
 	if (ret == 0)
-		ret = map_memory(dp->skel->maps.probe_paths, (void **)&dp->base.probe_paths,
-				 &dp->probe_paths_bytes, err);
+		ret = bpf_map_memory(dp->skel->maps.probe_paths, (void **)&dp->base.probe_paths,
+				     &dp->probe_paths_bytes, err);
 	dp->base.switches = &dp->skel->data_switches->lb_switches; /* libbpf has mapped it */
 	return ret;
 }

@@ -60,6 +60,10 @@ static inline struct dataplane_bpf *bpf_of(struct dataplane *dp)
 /* Into a skeleton that is not loaded yet. */
 void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel);
 
+/* Maps an array of flag BPF_F_MMAPABLE; *ret_bytes is for munmap(2). */
+int bpf_map_memory(const struct bpf_map *map, void **ret_memory, size_t *ret_bytes,
+		   struct error *err);
+
 /* Has libbpf keep the first warning since libbpf_says[0] was cleared: it says what an error code
  * cannot. */
 void bpf_keep_warnings(void);

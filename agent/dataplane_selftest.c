@@ -9,12 +9,25 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <zlib.h>
 
 #include "corpus.h"
 #include "dataplane_bpf_internal.h"
 #include "selftest.h"
+
+#define ARRAYS_MAX 8
+
+struct array {
+	void *memory; /* NULL behind the last */
+	size_t bytes;
+};
+
+struct instance {
+	struct ingress *skel;
+	struct array arrays[ARRAYS_MAX]; /* that the agent shares with the program, in memory */
+};
 
 /* --- the instance --- */
 
@@ -70,63 +83,62 @@ static int map_error(const char *map, int code, struct error *err)
 	return error_set(err, code, "map %s: %s", map, strerror(code));
 }
 
-static int clear_array(const struct bpf_map *map, struct error *err)
-{
-	static const char zero[sizeof(struct lb_flow_bucket)];
-	uint32_t i;
-
-	if (bpf_map__value_size(map) > sizeof(zero))
-		return map_error(bpf_map__name(map), E2BIG, err);
-	for (i = 0; i < bpf_map__max_entries(map); i++) {
-		if (bpf_map_update_elem(bpf_map__fd(map), &i, zero, BPF_ANY))
-			return map_error(bpf_map__name(map), errno, err);
-	}
-	return 0;
-}
-
-static int clear_hash(const struct bpf_map *map)
+static void clear_hash(const struct bpf_map *map)
 {
 	int fd = bpf_map__fd(map);
 	char key[64];
 
 	while (bpf_map_get_next_key(fd, NULL, key) == 0 && bpf_map_delete_elem(fd, key) == 0)
 		;
-	return 0;
 }
 
-/* Counters may go on counting, and scratch is nobody's between two packets. */
-static int clear_map(const struct bpf_map *map, struct error *err)
+static bool is_memory(const struct bpf_map *map)
 {
-	switch (bpf_map__type(map)) {
-	case BPF_MAP_TYPE_PERCPU_ARRAY:
-		return 0;
-	case BPF_MAP_TYPE_ARRAY:
-		return clear_array(map, err);
-	default:
-		return clear_hash(map);
-	}
+	return bpf_map__type(map) == BPF_MAP_TYPE_ARRAY && bpf_map_is_pinned(map) &&
+	       !bpf_map_is_switches(map) && bpf_map__map_flags(map) & BPF_F_MMAPABLE;
 }
 
-static int reset(void *context, struct error *err)
+static int map_arrays(struct instance *instance, struct error *err)
 {
-	struct ingress *skel = context;
+	struct array *array = instance->arrays;
 	struct bpf_map *map;
 	int ret = 0;
 
-	bpf_object__for_each_map(map, skel->obj)
+	bpf_object__for_each_map(map, instance->skel->obj)
 	{
-		if (ret == 0 && bpf_map_is_pinned(map) && !bpf_map_is_switches(map))
-			ret = clear_map(map, err);
+		if (ret || !is_memory(map) || array == &instance->arrays[ARRAYS_MAX])
+			continue;
+		ret = bpf_map_memory(map, &array->memory, &array->bytes, err);
+		array++;
 	}
-	skel->data_switches->lb_switches = (struct lb_switches){.all_ones = ~0U};
 	return ret;
+}
+
+/* Counters may go on counting, and scratch is nobody's between two packets. */
+static int reset(void *context, struct error *err)
+{
+	struct instance *instance = context;
+	struct bpf_map *map;
+	size_t i;
+
+	(void)err;
+	for (i = 0; i < ARRAYS_MAX && instance->arrays[i].memory; i++)
+		memset(instance->arrays[i].memory, 0, instance->arrays[i].bytes);
+	bpf_object__for_each_map(map, instance->skel->obj)
+	{
+		if (bpf_map__type(map) != BPF_MAP_TYPE_ARRAY &&
+		    bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_ARRAY)
+			clear_hash(map);
+	}
+	instance->skel->data_switches->lb_switches = (struct lb_switches){.all_ones = ~0U};
+	return 0;
 }
 
 static int put(void *context, const char *name, const void *key, const void *value,
 	       struct error *err)
 {
-	struct ingress *skel = context;
-	const struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, name);
+	const struct instance *instance = context;
+	const struct bpf_map *map = bpf_object__find_map_by_name(instance->skel->obj, name);
 
 	if (!map)
 		return map_error(name, ENOENT, err);
@@ -142,7 +154,7 @@ static int put(void *context, const char *name, const void *key, const void *val
 static int run(void *context, const struct recording_piece *piece, void *out, size_t *ret_out_size,
 	       uint32_t *ret_code, struct error *err)
 {
-	struct ingress *skel = context;
+	const struct ingress *skel = ((const struct instance *)context)->skel;
 	const uint32_t device = RECORDING_IFINDEX;
 	struct xdp_md md = {.data_end = piece->first_length, .ingress_ifindex = RECORDING_IFINDEX};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = piece->first,
@@ -151,7 +163,7 @@ static int run(void *context, const struct recording_piece *piece, void *out, si
 	int ret = 0;
 
 	if (piece->number)
-		ret = put(skel, "egress", &piece->number, &device, err);
+		ret = put(context, "egress", &piece->number, &device, err);
 	if (ret == 0 && bpf_prog_test_run_opts(bpf_program__fd(skel->progs.lb_ingress), &opts))
 		ret = error_set(err, errno, "BPF_PROG_TEST_RUN: %s", strerror(errno));
 	if (piece->number)
@@ -180,18 +192,29 @@ static uint8_t *unpack(struct error *err)
 	return NULL;
 }
 
-static int load_and_play(struct ingress *skel, const uint8_t *recording, bool frags,
+static int load_and_play(struct instance *instance, const uint8_t *recording, bool frags,
 			 struct selftest_result *ret_result, struct error *err)
 {
 	const struct selftest_target target = {
-		.context = skel, .reset = reset, .put = put, .run = run};
-	int ret = prepare(skel, recording, frags, err);
+		.context = instance, .reset = reset, .put = put, .run = run};
+	int ret = prepare(instance->skel, recording, frags, err);
 
-	if (ret == 0)
-		ret = ingress__load(skel);
+	if (ret)
+		return ret;
+	ret = ingress__load(instance->skel);
 	if (ret)
 		return error_set(err, -ret, "it cannot be loaded: %s", strerror(-ret));
-	return selftest_play(recording, CORPUS_SIZE, frags, &target, ret_result, err);
+	ret = map_arrays(instance, err);
+	return ret ? ret : selftest_play(recording, CORPUS_SIZE, frags, &target, ret_result, err);
+}
+
+static void instance_clear(struct instance *instance)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAYS_MAX && instance->arrays[i].memory; i++)
+		munmap(instance->arrays[i].memory, instance->arrays[i].bytes);
+	ingress__destroy(instance->skel);
 }
 
 static uint64_t monotonic_ms(void)
@@ -207,17 +230,17 @@ int dataplane_bpf_selftest(uint32_t mtu, struct dataplane_selftest *ret_test, st
 	uint64_t began = monotonic_ms();
 	struct selftest_result result = {0};
 	uint8_t *recording = unpack(err);
-	struct ingress *skel = NULL;
+	struct instance instance = {0};
 	int ret = -EBADMSG;
 
 	bpf_keep_warnings();
 	if (recording)
-		skel = ingress__open();
-	if (recording && !skel)
+		instance.skel = ingress__open();
+	if (recording && !instance.skel)
 		ret = error_set(err, ENOMEM, "out of memory");
-	if (skel)
-		ret = load_and_play(skel, recording, mtu > MTU_ONE_PAGE, &result, err);
-	ingress__destroy(skel);
+	if (instance.skel)
+		ret = load_and_play(&instance, recording, mtu > MTU_ONE_PAGE, &result, err);
+	instance_clear(&instance);
 	free(recording);
 	if (ret)
 		return ret;

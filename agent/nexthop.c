@@ -3,8 +3,10 @@
 /*
  * Three things make a hop: the route to the address, the link it names, and the link-layer address
  * of the neighbour on it (a gateway, or the address itself). Links and neighbours in use are
- * mirrored here and kept true by events; routes are asked for, all anew whenever any of them may
- * have changed: the kernel's route lookup is not for us to imitate.
+ * mirrored here and kept true by events; routes are asked for, anew whenever they may have changed:
+ * the kernel's route lookup is not for us to imitate. A route that changes can matter only to the
+ * addresses in its prefix; these are found in an ordered array, so that a routing daemon's other
+ * thousands cost next to nothing.
  */
 #include "nexthop.h"
 
@@ -22,9 +24,10 @@
 /* How often one with a MAC is kept from going stale; the kernel holds it for true for 15 to 45 s.
  */
 #define REFRESH_MS  12000
-/* After a pass over all routes, rest for so many times as long as it took: however fast routes
- * change, following them takes no more than a tenth of the time. */
+/* After a pass over routes, rest for so many times as long as it took, so that following them takes
+ * a tenth of the time however fast they change; but not so long that a change is followed late. */
 #define REST_FACTOR 9
+#define REST_MAX_NS 50000000ULL
 
 #define NUD_FIXED  (NUD_PERMANENT | NUD_NOARP)
 #define NUD_USABLE (NUD_FIXED | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
@@ -59,7 +62,8 @@ struct watched {
 	char unroutable[sizeof(((struct nexthop *)NULL)->reason)];
 	/* What the three make together, as last told: */
 	struct nexthop hop;
-	bool owed; /* a callback, even if hop does not change */
+	bool owed;     /* a callback, even if hop does not change */
+	bool is_stale; /* its route may have changed */
 	bool is_new;
 	bool is_changed;
 	LIST_ENTRY(watched) all;
@@ -89,10 +93,13 @@ struct nexthop_table {
 	void *neighbour_tree;         /* by interface and address */
 	struct watched_queue fresh;   /* not looked up yet */
 	struct watched_queue changed; /* callback due */
-	bool routes_stale;            /* any route may have changed */
-	bool asks_due;                /* a neighbour may have to be asked for */
-	bool lost;                    /* links or neighbours are not mirrored in full */
-	bool retry;                   /* a route could not be asked for; that may pass */
+	struct watched **ordered;     /* by address; NULL: to be made anew */
+	size_t watched_count;
+	bool routes_stale; /* any route may have changed */
+	bool some_stale;   /* some are, each is marked */
+	bool asks_due;     /* a neighbour may have to be asked for */
+	bool lost;         /* links or neighbours are not mirrored in full */
+	bool retry;        /* a route could not be asked for; that may pass */
 	uint64_t rest_until_ns;
 };
 
@@ -495,17 +502,29 @@ static void read_addresses(struct nexthop_table *table)
 	table->address_count = count;
 }
 
-static void look_up_all(struct nexthop_table *table)
+static bool any_stale(const struct nexthop_table *table)
 {
-	uint64_t start = uv_hrtime();
+	return table->routes_stale || table->some_stale;
+}
+
+static void look_up_stale(struct nexthop_table *table)
+{
+	uint64_t start = uv_hrtime(), end, rest;
+	bool all = table->routes_stale;
 	struct watched *watched;
 
-	table->routes_stale = false;
-	read_addresses(table);
-	for (watched = LIST_FIRST(&table->watched); watched; watched = LIST_NEXT(watched, all))
+	table->routes_stale = table->some_stale = false;
+	if (all)
+		read_addresses(table);
+	for (watched = LIST_FIRST(&table->watched); watched; watched = LIST_NEXT(watched, all)) {
+		if (!all && !watched->is_stale)
+			continue;
+		watched->is_stale = false;
 		look_up(table, watched);
-	uint64_t end = uv_hrtime();
-	table->rest_until_ns = end + REST_FACTOR * (end - start);
+	}
+	end = uv_hrtime();
+	rest = REST_FACTOR * (end - start);
+	table->rest_until_ns = end + (rest < REST_MAX_NS ? rest : REST_MAX_NS);
 }
 
 static void look_up_new(struct nexthop_table *table)
@@ -529,7 +548,7 @@ static void plan_work(struct nexthop_table *table)
 	uint64_t now = uv_hrtime();
 	uint64_t rest_ms = 0;
 
-	if (TAILQ_EMPTY(&table->fresh) && !table->routes_stale)
+	if (TAILQ_EMPTY(&table->fresh) && !any_stale(table))
 		return;
 	if (TAILQ_EMPTY(&table->fresh) && now < table->rest_until_ns)
 		rest_ms = (table->rest_until_ns - now) / 1000000 + 1;
@@ -539,8 +558,8 @@ static void plan_work(struct nexthop_table *table)
 static void work(struct nexthop_table *table)
 {
 	look_up_new(table);
-	if (table->routes_stale && uv_hrtime() >= table->rest_until_ns)
-		look_up_all(table);
+	if (any_stale(table) && uv_hrtime() >= table->rest_until_ns)
+		look_up_stale(table);
 	if (table->asks_due)
 		ask_all_due(table);
 	deliver_links(table);
@@ -568,6 +587,58 @@ static void on_neighbour(struct nexthop_table *table, const struct rtnl_event *e
 	evaluate_users(table, neighbour);
 }
 
+static int compare_ordered(const void *a, const void *b)
+{
+	struct watched *const *left = a, *const *right = b;
+
+	return memcmp(&(*left)->address, &(*right)->address, sizeof((*left)->address));
+}
+
+static void put_in_order(struct nexthop_table *table)
+{
+	struct watched *watched;
+	size_t i = 0;
+
+	table->ordered = calloc(table->watched_count, sizeof(struct watched *));
+	if (!table->ordered)
+		return;
+	for (watched = LIST_FIRST(&table->watched); watched; watched = LIST_NEXT(watched, all))
+		table->ordered[i++] = watched;
+	qsort(table->ordered, i, sizeof(struct watched *), compare_ordered);
+}
+
+static bool is_in(const struct address *address, const struct prefix *prefix)
+{
+	const uint8_t *a = address->ip.s6_addr, *b = prefix->address.ip.s6_addr;
+	unsigned int bits = prefix->length + 128U - address_bits(&prefix->address);
+	unsigned int rest = bits % 8;
+
+	return bits <= 128 && memcmp(a, b, bits / 8) == 0 &&
+	       (rest == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - rest) == 0);
+}
+
+static void on_route(struct nexthop_table *table, const struct prefix *prefix)
+{
+	size_t low = 0, high = table->watched_count, middle;
+
+	if (!table->ordered && table->watched_count)
+		put_in_order(table);
+	if (!table->ordered) {
+		table->routes_stale |= table->watched_count != 0;
+		return;
+	}
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (memcmp(&table->ordered[middle]->address, &prefix->address,
+			   sizeof(prefix->address)) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < table->watched_count && is_in(&table->ordered[low]->address, prefix); low++)
+		table->ordered[low]->is_stale = table->some_stale = true;
+}
+
 static void on_event(void *context, const struct rtnl_event *event)
 {
 	struct nexthop_table *table = context;
@@ -582,6 +653,9 @@ static void on_event(void *context, const struct rtnl_event *event)
 	case RTNL_NEIGHBOUR:
 	case RTNL_NEIGHBOUR_GONE:
 		on_neighbour(table, event);
+		break;
+	case RTNL_ROUTE:
+		on_route(table, &event->prefix);
 		break;
 	case RTNL_ROUTING:
 		table->routes_stale = true;
@@ -718,6 +792,12 @@ static struct watched *find_watched(const struct nexthop_table *table,
 	return found ? *found : NULL;
 }
 
+static void forget_order(struct nexthop_table *table)
+{
+	free(table->ordered);
+	table->ordered = NULL;
+}
+
 static struct watched *watched_new(struct nexthop_table *table, const struct address *address)
 {
 	struct watched *watched = calloc(1, sizeof(*watched));
@@ -731,6 +811,8 @@ static struct watched *watched_new(struct nexthop_table *table, const struct add
 		return NULL;
 	}
 	LIST_INSERT_HEAD(&table->watched, watched, all);
+	table->watched_count++;
+	forget_order(table);
 	return watched;
 }
 
@@ -742,6 +824,8 @@ static void watched_free(struct nexthop_table *table, struct watched *watched)
 	if (watched->is_changed)
 		TAILQ_REMOVE(&table->changed, watched, changed);
 	LIST_REMOVE(watched, all);
+	table->watched_count--;
+	forget_order(table);
 	tdelete(watched, &table->watched_tree, compare_watched);
 	free(watched);
 }

@@ -361,6 +361,26 @@ static bool parse_address_message(const struct nlmsghdr *message, struct rtnl_ad
 	return is_local || has_address;
 }
 
+/* Whom a route is for. False: it is of neither family of ours. */
+static bool parse_destination(const struct nlmsghdr *message, struct prefix *ret_prefix)
+{
+	static const uint8_t zero[sizeof(struct in6_addr)];
+	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
+	size_t length = info->rtm_family == AF_INET ? sizeof(struct in_addr) : sizeof(zero);
+	const struct nlattr *attribute;
+	struct prefix prefix = {.length = info->rtm_dst_len};
+
+	if (!read_address(info->rtm_family, zero, length, &prefix.address))
+		return false;
+	mnl_attr_for_each(attribute, message, sizeof(*info))
+	{
+		if (mnl_attr_get_type(attribute) == RTA_DST)
+			attribute_address(info->rtm_family, attribute, &prefix.address);
+	}
+	*ret_prefix = prefix;
+	return true;
+}
+
 static bool parse_event(const struct nlmsghdr *message, struct rtnl_event *ret_event)
 {
 	switch (message->nlmsg_type) {
@@ -376,6 +396,10 @@ static bool parse_event(const struct nlmsghdr *message, struct rtnl_event *ret_e
 	case RTM_DELNEIGH:
 		ret_event->kind = RTNL_NEIGHBOUR_GONE;
 		return parse_neighbour(message, &ret_event->neighbour);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		ret_event->kind = RTNL_ROUTE;
+		return parse_destination(message, &ret_event->prefix);
 	default:
 		ret_event->kind = RTNL_ROUTING;
 		return true;

@@ -65,7 +65,8 @@ enum rtnl_event_kind {
 	RTNL_LINK_GONE,      /* link was removed */
 	RTNL_NEIGHBOUR,      /* neighbour is new or changed */
 	RTNL_NEIGHBOUR_GONE, /* neighbour was removed */
-	RTNL_ROUTING,        /* a route, rule, nexthop object or address changed */
+	RTNL_ROUTE,          /* the way to addresses in prefix may have changed */
+	RTNL_ROUTING,        /* a rule, nexthop object or address changed: any way may have */
 };
 
 struct rtnl_event {
@@ -73,6 +74,7 @@ struct rtnl_event {
 	union {
 		struct rtnl_link link;
 		struct rtnl_neighbour neighbour;
+		struct prefix prefix;
 	};
 };
 

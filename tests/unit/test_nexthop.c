@@ -456,6 +456,43 @@ static void test_follows_route(void **state)
 	wait_reason(fixture, "198.19.0.7", "no ARP reply from 198.19.0.7 on us0 yet", GUARD_MS);
 }
 
+/* A route matters to all addresses in its prefix, the first and the last as well. */
+static void test_follows_prefixes(void **state)
+{
+	static const char *const watched[] = {"198.19.4.0",   "198.19.4.255",  "198.19.5.0",
+					      "198.19.3.255", "2001:db8:4::1", "2001:db8:5::1"};
+	struct fixture *fixture = *state;
+	size_t i;
+
+	run("ip route replace default via 198.18.0.254");
+	run("ip -6 route replace default via 2001:db8::2");
+	for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		watch(fixture, watched[i]);
+	for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		wait_resolved(fixture, watched[i], NULL, GUARD_MS);
+	run("ip route replace 198.19.4.0/24 via 198.18.0.254 mtu 1400");
+	wait_mtu(fixture, "198.19.4.0", 1400);
+	wait_mtu(fixture, "198.19.4.255", 1400);
+	run("ip route replace 198.19.4.255/32 via 198.18.0.254 mtu 1300");
+	wait_mtu(fixture, "198.19.4.255", 1300);
+	run("ip -6 route replace 2001:db8:4::/47 via 2001:db8::2 mtu 1380");
+	wait_mtu(fixture, "2001:db8:4::1", 1380);
+	wait_mtu(fixture, "2001:db8:5::1", 1380);
+	run("ip route replace default via 198.18.0.254 mtu 1280");
+	wait_mtu(fixture, "198.19.5.0", 1280);
+	wait_mtu(fixture, "198.19.3.255", 1280);
+	run("ip -6 route replace default via 2001:db8::2 mtu 1290");
+	run("ip -6 route del 2001:db8:4::/47");
+	wait_mtu(fixture, "2001:db8:5::1", 1290);
+	assert_int_equal(told_of(fixture, "198.19.4.0")->hop.mtu, 1400);
+	unwatch(fixture, "198.19.4.0"); /* the order is made anew */
+	run("ip route replace default via 198.18.0.254");
+	wait_mtu(fixture, "198.19.3.255", 1500);
+	run("ip route flush root 198.19.4.0/24");
+	run("ip route del default && ip -6 route del default");
+	wait_reason(fixture, "198.19.5.0", "no route to 198.19.5.0", GUARD_MS);
+}
+
 static void test_follows_source(void **state)
 {
 	struct fixture *fixture = *state;
@@ -676,6 +713,7 @@ int main(void)
 		TEST(test_keeps_mac_of_a_forgotten_neighbour),
 		TEST(test_leaves_permanent_entries_alone),
 		TEST(test_follows_route),
+		TEST(test_follows_prefixes),
 		TEST(test_follows_source),
 		TEST(test_follows_link),
 		TEST(test_reasons),
