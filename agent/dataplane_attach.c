@@ -254,12 +254,11 @@ static bool link_holds(const char *bpffs, const char *interface, uint32_t ifinde
 	return holds;
 }
 
-enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interface, char *reason,
-					   size_t size)
+enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interface,
+					   struct error *err)
 {
 	uint32_t ifindex = if_nametoindex(interface);
 	uint32_t program = ifindex ? program_on(ifindex) : 0;
-	char name[BPF_OBJ_NAME_LEN];
 
 	if (!program)
 		return HOLDER_NONE;
@@ -267,8 +266,7 @@ enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interf
 		return HOLDER_US;
 	if (dispatcher_present(ifindex))
 		return HOLDER_DISPATCHER;
-	program_name(program, name);
-	snprintf(reason, size, "XDP program %u (%s) is attached", program, name);
+	busy_error(interface, program, err);
 	return HOLDER_OTHER;
 }
 

@@ -97,9 +97,9 @@ enum dataplane_holder {
 	HOLDER_OTHER,      /* a program that we do not touch */
 };
 
-/* Looks without touching. With HOLDER_OTHER reason says which program it is. */
-enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interface, char *reason,
-					   size_t size);
+/* Looks without touching. With HOLDER_OTHER err says which program it is, and the way out. */
+enum dataplane_holder dataplane_bpf_holder(const char *bpffs, const char *interface,
+					   struct error *err);
 
 /* The path of an interface's pin in a directory of bpffs, see above; bpffs is below size - 64. */
 void dataplane_bpf_pin_path(const char *bpffs, const char *directory, const char *interface,

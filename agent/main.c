@@ -114,12 +114,16 @@ static int check_rights(struct error *err)
 	return error_hint(err, ret, "run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON");
 }
 
+/* All of them, before any gets the new program. */
 static int check_interfaces(const struct options *options, struct error *err)
 {
 	size_t i;
 	int ret;
 
 	for (i = 0; i < options->interface_count; i++) {
+		if (dataplane_bpf_holder(options->bpffs, options->interfaces[i], err) ==
+		    HOLDER_OTHER)
+			return -EBUSY;
 		if (if_nametoindex(options->interfaces[i]))
 			continue;
 		ret = error_set(err, ENODEV, "interface %s: there is no such interface",

@@ -103,13 +103,13 @@ static void look_at_maps(const struct dataplane_bpf_config *config, enum preflig
 static void look_at_interface(const struct options *options, const char *name,
 			      enum preflight_status *worst)
 {
-	char reason[128] = "";
+	struct error err = {0};
 
 	if (!if_nametoindex(name)) {
 		say(worst, PREFLIGHT_REFUSED, name, "REFUSED: there is no such interface");
 		return;
 	}
-	switch (dataplane_bpf_holder(options->bpffs, name, reason, sizeof(reason))) {
+	switch (dataplane_bpf_holder(options->bpffs, name, &err)) {
 	case HOLDER_NONE:
 		say(worst, PREFLIGHT_GOOD, name, "free: the program is attached");
 		break;
@@ -120,7 +120,7 @@ static void look_at_interface(const struct options *options, const char *name,
 		say(worst, PREFLIGHT_GOOD, name, "shared: the program joins the XDP dispatcher");
 		break;
 	case HOLDER_OTHER:
-		say(worst, PREFLIGHT_REFUSED, name, "REFUSED: %s", reason);
+		refuse(worst, name, &err);
 		break;
 	}
 }

@@ -81,12 +81,12 @@ preflight() {
 upgrade() {
 	local name=$1 binary=$2 loads queries
 	shift 2
-	lab_wrk -t1 -c20 -d6s "$LAB_URL4/" >"$LAB_DIR/kept" &
+	lab_wrk -t1 -c20 -d5s "$LAB_URL4/" >"$LAB_DIR/kept" &
 	loads=$!
-	lab_wrk -t1 -c10 -d6s -H "$LAB_FRESH" "$LAB_URL4/" -- 0 4 >"$LAB_DIR/fresh" &
+	lab_wrk -t1 -c10 -d5s -H "$LAB_FRESH" "$LAB_URL4/" -- 0 4 >"$LAB_DIR/fresh" &
 	loads="$loads $!"
 	# Datagrams are not sent again: a query lost is a packet lost.
-	lab_exec client dnsperf -s "$LAB_VIP4" -d "$LAB_DIR/queries" -l 6 -c 40 -Q 3000 \
+	lab_exec client dnsperf -s "$LAB_VIP4" -d "$LAB_DIR/queries" -l 5 -c 40 -Q 3000 \
 		>"$LAB_DIR/dnsperf" 2>&1 &
 	loads="$loads $!"
 	sleep 1
@@ -111,8 +111,10 @@ check "the former agent is asked what would be" preflight "$changed/build/lbagen
 upgrade "a changed program" "$changed/build/lbagent"
 check_equal "the link is the one of before" "$link" "$(link)"
 check "the program is another" test "$tag" != "$(program tag)"
-ms=$(sed -n 's/.*msg="self-test passed".* ms=\([0-9]*\).*/\1/p' "$LAB_LOG" | sort -n | head -n 1)
-promise "the self-test of a new data plane, in ms" 1000 "$ms"
+# Of a processor's time, whatever else the machine does: the rest of a preflight is nothing.
+seconds=$({ TIMEFORMAT='%U %S' && time preflight "$changed/build/lbagent" >/dev/null 2>&1; } 2>&1)
+promise "the self-test of a new data plane, in ms of a processor" 1000 \
+	"$(awk '{print int(1000 * ($1 + $2))}' <<<"$seconds")"
 
 # --- a broken program ---
 
@@ -155,6 +157,24 @@ check "the maps are new" test "$before" != "$(meta)"
 promise "another ABI: lost or moved of $flows flows" 0 "$(moved)"
 upgrade "back to the former ABI" "$changed/build/lbagent"
 promise "back to the former ABI: lost or moved of $flows flows" 0 "$(moved)"
+
+# --- killed at any moment of a start, to the one ABI and to the other ---
+
+lab_wrk -t1 -c20 -d20s "$LAB_URL4/" >"$LAB_DIR/kept" &
+load=$!
+for delay in 0.1 0.3 0.4 0.5 0.55 0.6 0.65 0.7 0.75 0.8 0.9 1.1; do
+	lab_agent_kill
+	[ "${binary:-}" = "$abi" ] && binary=$changed || binary=$abi
+	lab_spawn lb lbagent "$binary/build/lbagent" --interface eth0 --state-dir "$LAB_DIR/state" \
+		--socket "$LAB_SOCKET" --bpffs "$LAB_PINS" --listen 127.0.0.1:9480
+	sleep "$delay"
+done
+lab_agent_kill
+LAB_AGENT=$changed/build/lbagent check "the agent starts after twelve were killed" lab_agent_start
+wait "$load"
+promise "killed while it starts: failed requests" 0 "$(lab_errors "$LAB_DIR/kept")"
+promise "killed while it starts: lost or moved of $flows flows" 0 "$(moved)"
+check_equal "no pin is left over" "" "$(ls -d "$LAB_PINS"/maps_new 2>/dev/null)"
 
 # --- other sizes ---
 
