@@ -22,8 +22,8 @@ int config_patch_service(const cJSON *json, struct service_spec *spec, struct er
 int config_read_backend(const cJSON *json, const struct service_spec *service,
 			struct backend_spec *ret_backend, struct error *err);
 
-/* What a BACKEND-SPEC has but its address, and deadline. now_ms is of steady_now(). Whether it still fits
- * its service is for service_spec_check() to say. */
+/* What a BACKEND-SPEC has but its address, and deadline. now_ms is of steady_now(). Whether it
+ * still fits its service is for service_spec_check() to say. */
 int config_patch_backend(const cJSON *json, uint64_t now_ms, struct backend_spec *backend,
 			 struct error *err);
 

@@ -223,6 +223,7 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 	int ret;
 
 	next->generation = manager->desired->generation + 1;
+	next->steady = manager->desired->steady; /* however next was made */
 	ret = desired_check(next, err);
 	if (ret == 0)
 		ret = check_all_replies(manager, next, err);

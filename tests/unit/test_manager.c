@@ -638,6 +638,23 @@ static uint64_t now_ms(void)
 	return steady_now(&manager_desired(fx.manager)->steady);
 }
 
+/* The clock of deadlines is the manager's own, whatever a change was made from. */
+static void test_clock_outlives_changes(void **state)
+{
+	struct desired *next = desired_clone(manager_desired(fx.manager));
+
+	(void)state;
+	assert_non_null(next);
+	stop();
+	next->steady = (struct steady){.boot = "one", .offset_ms = 1795222923456ULL};
+	start(next);
+	next = change();
+	next->steady = (struct steady){0};
+	commit_ok(next);
+	assert_string_equal(manager_desired(fx.manager)->steady.boot, "one");
+	assert_true(manager_desired(fx.manager)->steady.offset_ms == 1795222923456ULL);
+}
+
 static void test_drain_ends_at_its_deadline(void **state)
 {
 	(void)state;
@@ -1027,6 +1044,7 @@ int main(void)
 		TEST(test_route_moves_behind_a_port),
 		TEST(test_maintenance),
 		TEST(test_changed_check_is_probed),
+		TEST(test_clock_outlives_changes),
 		TEST(test_a_backend_right_after_a_restart),
 		TEST(test_drain_ends_at_its_deadline),
 		TEST(test_removal_waits_for_flows),
