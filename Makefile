@@ -228,6 +228,7 @@ TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c a
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
+TEST_peer       := agent/peer.c
 TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/plan.c \

@@ -173,6 +173,7 @@ int api_change_end(struct call *call, struct change *change, int ret)
 	}
 	ret = manager_commit(call->api->manager, change->next, &call->err);
 	if (ret == 0)
-		log_info("changed", "method", call->request->method, "path", call->request->path);
+		log_info("changed", "by", call->request->peer, "method", call->request->method,
+			 "path", call->request->path);
 	return ret;
 }

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "peer.h"
+
 #define CONNECTIONS_MAX      256
 #define CONNECTION_TIMEOUT_S 15
 
@@ -189,6 +191,11 @@ static enum MHD_Result decode_value(void *cls, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
+static int socket_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
 /* libmicrohttpd calls this first with the headers, then with parts of the body, then with none. */
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *data,
@@ -197,6 +204,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 	struct http_server *server = cls;
 	struct incoming *incoming = *state;
 	struct http_response answer = {0};
+	char peer[PEER_TEXT_MAX];
 	enum MHD_Result ret;
 
 	(void)version;
@@ -219,6 +227,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 				.body = incoming->body ? incoming->body : "",
 				.body_length = incoming->length,
 				.read_only = server->read_only,
+				.peer = peer_describe(socket_of(connection), peer),
 				.connection = connection,
 			},
 			&answer);

@@ -21,7 +21,8 @@ struct http_request {
 	const char *path; /* still percent-encoded */
 	const char *body; /* NUL-terminated; "" if there is none */
 	size_t body_length;
-	bool read_only; /* came in by a door that may not change anything */
+	bool read_only;   /* came in by a door that may not change anything */
+	const char *peer; /* who asks: "uid 0 (root), pid 123", "198.18.0.2:4711" */
 	void *connection;
 };
 
