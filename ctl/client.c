@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <libgen.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #include <sys/stat.h>
 
 #include "json.h"
+#include "parse.h"
+#include "secret.h"
+#include "token.h"
 
 #define DEFAULT_SOCKET "/run/sluice/lbagent.sock"
 
@@ -19,6 +23,10 @@ struct client {
 	char *place; /* socket path or URL */
 	bool is_url;
 	long timeout_ms;
+	const char *token_file, *ca; /* NULL: none */
+	char *token;                 /* read from token_file; NULL: not yet */
+	bool has_generation;
+	uint64_t generation;
 	CURL *curl;
 	char reason[CURL_ERROR_SIZE]; /* of curl's last failure */
 };
@@ -85,8 +93,67 @@ void client_free(struct client *client)
 	if (client == NULL)
 		return;
 	curl_easy_cleanup(client->curl);
+	secret_free(client->token, client->token != NULL ? strlen(client->token) : 0);
 	free(client->place);
 	free(client);
+}
+
+void client_use_token_file(struct client *client, const char *path)
+{
+	const char *named = getenv("SLUICE_TOKEN_FILE");
+
+	if (path == NULL && named != NULL && *named != '\0')
+		path = named;
+	client->token_file = path;
+}
+
+void client_use_ca(struct client *client, const char *path)
+{
+	client->ca = path;
+}
+
+void client_if_generation(struct client *client, uint64_t generation)
+{
+	client->has_generation = true;
+	client->generation = generation;
+}
+
+static int first_token(const char *path, const char *text, char **ret_token, struct error *err)
+{
+	struct token_cursor cursor = {.at = text};
+	struct error why = {0};
+	struct token token;
+	int r = token_next(&cursor, &token, &why);
+
+	if (r <= 0) {
+		error_set(err, EPERM, "token file %.180s: %.120s", path,
+			  r < 0 ? why.message : "there is no token in it");
+		return error_hint(err, -EPERM, "%s", why.hint);
+	}
+	*ret_token = strndup(token.text, token.length);
+	return *ret_token != NULL ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+static bool is_change(const struct request *request)
+{
+	return strcmp(request->method, "GET") != 0;
+}
+
+/* The token, where the request needs one. */
+static int read_token(struct client *client, const struct request *request, struct error *err)
+{
+	char *text = NULL;
+	size_t length = 0;
+	int r;
+
+	if (!client->is_url || !is_change(request) || client->token_file == NULL ||
+	    client->token != NULL)
+		return 0;
+	r = secret_read("token file", client->token_file, &text, &length, err);
+	if (r == 0)
+		r = first_token(client->token_file, text, &client->token, err);
+	secret_free(text, length);
+	return r;
 }
 
 static int put_encoded(const struct client *client, FILE *stream, const char *before,
@@ -180,6 +247,8 @@ static int unreachable(const struct client *client, const struct request *reques
 		if (code == CURLE_COULDNT_CONNECT)
 			error_hint(err, -EIO,
 				   "give --url the address that lbagent has as --listen");
+		if (code == CURLE_PEER_FAILED_VERIFICATION)
+			error_hint(err, -EIO, "give --ca FILE, with who signed the certificate");
 		return -EIO;
 	}
 	if (reason == EACCES || reason == EPERM) {
@@ -211,21 +280,60 @@ static void set_up(struct client *client, const struct request *request, const c
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, client->timeout_ms);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
 	if (!client->is_url)
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->place);
-	if (body != NULL) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	if (client->ca != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca);
+	if (client->token != NULL && is_change(request)) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, client->token);
 	}
+	if (body != NULL)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+}
+
+/* NULL: out of memory. */
+static struct curl_slist *make_headers(const struct client *client, const struct request *request)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
+	struct curl_slist *longer = NULL;
+	char condition[48];
+
+	if (!client->has_generation || !is_change(request))
+		return list;
+	snprintf(condition, sizeof(condition), "If-Match: \"%" PRIu64 "\"", client->generation);
+	if (list != NULL)
+		longer = curl_slist_append(list, condition);
+	if (longer == NULL)
+		curl_slist_free_all(list);
+	return longer;
+}
+
+/* The generation that a change has made, from the answer's ETag. */
+static void follow_generation(struct client *client, const struct request *request)
+{
+	struct curl_header *header = NULL;
+	struct error unused;
+	char digits[24];
+	size_t length;
+
+	if (!client->has_generation || !is_change(request) ||
+	    curl_easy_header(client->curl, "ETag", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return;
+	length = strcspn(header->value + (*header->value == '"'), "\"");
+	snprintf(digits, sizeof(digits), "%.*s", (int)length,
+		 header->value + (*header->value == '"'));
+	(void)parse_number(digits, 0, UINT64_MAX, &client->generation, &unused);
 }
 
 /* One exchange; answer->bytes is what came back, to be freed by the caller even on failure. */
 static int exchange(struct client *client, const struct request *request, const char *url,
 		    const char *body, struct text *answer, struct error *err)
 {
-	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	struct curl_slist *headers = make_headers(client, request);
 	int r;
 
 	if (headers == NULL)
@@ -308,9 +416,13 @@ int client_call(struct client *client, const struct request *request, cJSON **re
 	}
 	r = format_url(client, request, &url, err);
 	if (r == 0)
+		r = read_token(client, request, err);
+	if (r == 0)
 		r = exchange(client, request, url, body, &answer, err);
 	if (r == 0)
 		r = read_answer(client, &answer, ret_answer, err);
+	if (r == 0)
+		follow_generation(client, request);
 	free(answer.bytes);
 	free(url);
 	cJSON_free(body);

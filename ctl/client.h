@@ -7,6 +7,7 @@
  * error in the agent's own words comes back.
  */
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
 #include "error.h"
 
@@ -19,6 +20,17 @@ struct client;
  * NULL: out of memory. */
 struct client *client_new(const char *socket, const char *url, long timeout_ms);
 void client_free(struct client *client);
+
+/* Changes by a URL show the first token of this file, read when the first of them is sent; NULL:
+ * of the one that SLUICE_TOKEN_FILE names, if any. Paths are not copied. */
+void client_use_token_file(struct client *client, const char *path);
+
+/* Whom https:// URLs trust: PEM certificates. NULL: the system's. Not copied. */
+void client_use_ca(struct client *client, const char *path);
+
+/* Changes are refused unless this is the agent's generation. Each that is made moves it on to
+ * what the agent answers, so that a row of changes is refused when somebody else comes between. */
+void client_if_generation(struct client *client, uint64_t generation);
 
 struct request {
 	const char *method;

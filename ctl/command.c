@@ -23,7 +23,7 @@
 	 FLAG_BIT(FLAG_QUIC_ID) | FLAG_BIT(FLAG_STATE))
 
 /* Of every command that changes something. */
-#define FLAGS_CHANGE FLAG_BIT(FLAG_MAX_DISRUPTION)
+#define FLAGS_CHANGE (FLAG_BIT(FLAG_MAX_DISRUPTION) | FLAG_BIT(FLAG_IF_GENERATION))
 
 #define NEW_SERVICE  {"NAME", ARGUMENT_NEW, false, false}
 #define SERVICE      {"SERVICE", ARGUMENT_SERVICE, false, false}
@@ -146,7 +146,10 @@ const char *command_synopsis(const struct command *command, char buffer[COMMAND_
 		append(buffer, "", flags[flag_first(command->needs)].value, "");
 	}
 	if (command->flags != 0)
-		append(buffer, "", command->needs == command->flags ? " FLAG..." : " [FLAG...]",
+		append(buffer, "",
+		       command->needs == (command->flags & ~FLAGS_CHANGE) && command->needs != 0
+			       ? " FLAG..."
+			       : " [FLAG...]",
 		       "");
 	return buffer;
 }
@@ -221,6 +224,8 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 	}
 	if ((given & FLAG_BIT(FLAG_SOCKET)) && (given & FLAG_BIT(FLAG_URL)))
 		return error_set(err, EINVAL, "give --socket or --url, not both");
+	if ((given & FLAG_BIT(FLAG_CA)) && !(given & FLAG_BIT(FLAG_URL)))
+		return error_set(err, EINVAL, "--ca is of use with --url only");
 	if ((given & FLAG_BIT(FLAG_PRIORITY)) && (given & FLAG_BIT(FLAG_SORRY)))
 		return error_set(err, EINVAL, "give --priority or --sorry, not both");
 	if (command->needs != 0 && (given & command->needs) == 0) {

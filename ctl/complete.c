@@ -28,6 +28,7 @@ struct completion {
 	enum flag_id awaits; /* the flag whose value partial is; FLAG_COUNT: none */
 	const char *socket;  /* as given among the words, or NULL */
 	const char *url;
+	const char *ca;
 };
 
 static void offer(const struct completion *c, const char *candidate, size_t length)
@@ -57,6 +58,8 @@ static void note_flag(struct completion *c, const char *word)
 		c->socket = equals + 1;
 	if (equals != NULL && id == FLAG_URL)
 		c->url = equals + 1;
+	if (equals != NULL && id == FLAG_CA)
+		c->ca = equals + 1;
 }
 
 static void note_word(struct completion *c, const char *word)
@@ -66,6 +69,8 @@ static void note_word(struct completion *c, const char *word)
 			c->socket = word;
 		if (c->awaits == FLAG_URL)
 			c->url = word;
+		if (c->awaits == FLAG_CA)
+			c->ca = word;
 		c->awaits = FLAG_COUNT;
 	} else if (strncmp(word, "--", 2) == 0) {
 		note_flag(c, word);
@@ -147,6 +152,8 @@ static void offer_live(const struct completion *c, const struct request *request
 	cJSON *answer = NULL;
 	const cJSON *item;
 
+	if (client != NULL)
+		client_use_ca(client, c->ca);
 	if (client != NULL && client_call(client, request, &answer, &unused) == 0) {
 		cJSON_ArrayForEach (item, answer_item(answer, list)) {
 			const char *name = answer_text(item, key);

@@ -12,6 +12,7 @@
 #include "client.h"
 #include "command.h"
 #include "options.h"
+#include "parse.h"
 
 enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -49,13 +50,29 @@ static void print_error_json(cJSON **document, const struct error *err)
 	print_document(*document);
 }
 
+/* NULL: out of memory. */
+static struct client *make_client(const struct options *options)
+{
+	struct client *client = client_new(options_value(options, FLAG_SOCKET),
+					   options_value(options, FLAG_URL), CLIENT_TIMEOUT_MS);
+	const char *generation = options_value(options, FLAG_IF_GENERATION);
+	struct error unused;
+	uint64_t number = 0;
+
+	if (client == NULL)
+		return NULL;
+	client_use_token_file(client, options_value(options, FLAG_TOKEN_FILE));
+	client_use_ca(client, options_value(options, FLAG_CA));
+	if (generation != NULL && parse_number(generation, 0, UINT64_MAX, &number, &unused) == 0)
+		client_if_generation(client, number); /* the flag was checked before */
+	return client;
+}
+
 static int run(struct invocation *invocation, struct error *err)
 {
-	const struct options *options = invocation->options;
 	int r;
 
-	invocation->client = client_new(options_value(options, FLAG_SOCKET),
-					options_value(options, FLAG_URL), CLIENT_TIMEOUT_MS);
+	invocation->client = make_client(invocation->options);
 	if (invocation->client == NULL)
 		return error_set(err, ENOMEM, "out of memory");
 	r = invocation->command->run(invocation, err);

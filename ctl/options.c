@@ -16,7 +16,11 @@
 const struct flag flags[FLAG_COUNT] = {
 	[FLAG_SOCKET] = {"socket", NULL, FLAG_KIND_TEXT, "PATH", "the agent's Unix socket"},
 	[FLAG_URL] = {"url", NULL, FLAG_KIND_TEXT, "URL",
-		      "the agent's TCP listener instead, as http://ADDR:PORT"},
+		      "the agent's TCP listener instead, as http://ADDR:PORT or https://"},
+	[FLAG_TOKEN_FILE] = {"token-file", NULL, FLAG_KIND_TEXT, "FILE",
+			     "--url: whose first token allows changes"},
+	[FLAG_CA] = {"ca", NULL, FLAG_KIND_TEXT, "FILE",
+		     "--url https://: certificates to trust, PEM; else the system's"},
 	[FLAG_JSON] = {"json", NULL, FLAG_KIND_SWITCH, NULL, "print one JSON document"},
 	[FLAG_HELP] = {"help", NULL, FLAG_KIND_SWITCH, NULL, "explain the verb, do nothing"},
 	[FLAG_VIP] =
@@ -92,6 +96,8 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_NOW] = {"now", NULL, FLAG_KIND_SWITCH, NULL, "do not drain, cut its flows"},
 	[FLAG_WAIT] = {"wait", NULL, FLAG_KIND_SWITCH, NULL,
 		       "return when the drain is over, not when it has begun"},
+	[FLAG_IF_GENERATION] = {"if-generation", NULL, FLAG_KIND_NUMBER, "N",
+				"refuse unless this is the generation, as status shows it"},
 	[FLAG_FLAGS] = {"flags", NULL, FLAG_KIND_TEXT, "FLAGS",
 			"TCP flags of the packet: syn, ack, fin, rst, parted by commas; none"},
 	[FLAG_LENGTH] = {"length", NULL, FLAG_KIND_NUMBER, "N",

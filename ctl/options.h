@@ -17,6 +17,8 @@
 enum flag_id {
 	FLAG_SOCKET,
 	FLAG_URL,
+	FLAG_TOKEN_FILE,
+	FLAG_CA,
 	FLAG_JSON,
 	FLAG_HELP,
 	FLAG_VIP,
@@ -56,6 +58,7 @@ enum flag_id {
 	FLAG_DEADLINE,
 	FLAG_NOW,
 	FLAG_WAIT,
+	FLAG_IF_GENERATION,
 	FLAG_FLAGS,
 	FLAG_LENGTH,
 	FLAG_INTERFACE,
@@ -72,7 +75,8 @@ typedef unsigned __int128 flag_set;
 #define FLAG_BIT(id) ((flag_set)1 << (id))
 _Static_assert(FLAG_COUNT <= 128, "a flag_set must hold them");
 #define FLAGS_GLOBAL                                                                               \
-	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
+	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_TOKEN_FILE) |                  \
+	 FLAG_BIT(FLAG_CA) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
 
 enum flag_kind {
 	FLAG_KIND_SWITCH, /* takes no value; the one with a key stands for a number */
