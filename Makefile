@@ -131,7 +131,7 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 COMMON_SRC  := $(wildcard common/*.c)
 AGENT_SRC   := $(wildcard agent/*.c)
-AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -luv -lcjson -lcurl -lmnl -lsystemd -lm
+AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -lgnutls -lcap -luv -lcjson -lcurl -lmnl -lsystemd -lm
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
@@ -181,7 +181,7 @@ $(O)/hello: $(call objects,$(COMMON_SRC) backends/hello.c)
 # --- tests: everything native runs under ASan and UBSan ---
 
 TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-TEST_LIBS := -lcmocka -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
+TEST_LIBS := -lcmocka -lgnutls -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_replay
@@ -229,6 +229,9 @@ TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
 TEST_peer       := agent/peer.c
+TEST_door       := agent/door.c agent/guesses.c agent/tokens.c
+TEST_etag       := agent/etag.c
+TEST_http_clients := agent/http_clients.c
 TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/plan.c \

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api_call.h"
+#include "etag.h"
 #include "json.h"
 #include "metrics.h"
 
@@ -137,15 +138,13 @@ static int refuse_method(struct call *call, const struct route *route)
 			  route->patch ? " PATCH" : "", route->delete ? " DELETE" : "");
 }
 
-static int check_access(struct call *call, const struct route *route, call_handler handler)
+/* One loop: nothing comes between this and the change. */
+static int check_generation(struct call *call, const struct route *route, call_handler handler)
 {
-	int ret;
-
-	if (call->request->read_only && handler != route->get) {
-		ret = error_set(&call->err, EACCES, "this listener is read-only");
-		return error_hint(&call->err, ret, "use the Unix socket: lbctl --socket PATH");
-	}
-	return 0;
+	if (handler == route->get)
+		return 0;
+	return etag_check(http_header(call->request, "If-Match"),
+			  manager_desired(call->api->manager)->generation, &call->err);
 }
 
 static int read_body(struct call *call, const struct route *route, call_handler handler)
@@ -172,7 +171,7 @@ static int dispatch(struct call *call)
 	handler = route_handler(route, call->request->method);
 	if (!handler)
 		return refuse_method(call, route);
-	ret = check_access(call, route, handler);
+	ret = check_generation(call, route, handler);
 	if (ret == 0)
 		ret = read_body(call, route, handler);
 	return ret ? ret : handler(call);
@@ -203,16 +202,6 @@ static unsigned int status_of(int ret)
 	default:
 		return 500;
 	}
-}
-
-static cJSON *error_json(const struct error *err)
-{
-	cJSON *json = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(json, "error", err->message);
-	cJSON_AddStringToObject(json, "field", err->field);
-	cJSON_AddStringToObject(json, "hint", err->hint);
-	return json;
 }
 
 /* --- plain text: /metrics and /healthz --- */
@@ -247,7 +236,7 @@ static bool handle_text(struct api *api, const struct http_request *request,
 	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
 		return false;
 	if (strcmp(request->path, "/metrics") == 0) {
-		text = metrics_text(api->manager, &length);
+		text = metrics_text(api->manager, api->door->guesses.refused, &length);
 		text_response(response, 200, METRICS_CONTENT_TYPE, text, length);
 		return true;
 	}
@@ -263,19 +252,22 @@ void api_handle(void *context, const struct http_request *request,
 		struct http_response *ret_response)
 {
 	struct call call = {.api = context, .request = request};
-	char *text;
+	char *text, etag[ETAG_TEXT_MAX];
 	int ret;
 
 	if (handle_text(context, request, ret_response))
 		return;
 	ret = dispatch(&call);
 	if (ret < 0) {
-		cJSON_Delete(call.answer);
-		call.status = status_of(ret);
-		call.answer = error_json(&call.err);
+		http_error(ret_response, status_of(ret), &call.err);
+	} else {
+		text = cJSON_Print(call.answer);
+		text_response(ret_response, call.status, "application/json", text,
+			      text ? strlen(text) : 0);
 	}
-	text = call.answer ? cJSON_Print(call.answer) : NULL;
-	text_response(ret_response, call.status, "application/json", text, text ? strlen(text) : 0);
+	http_add_header(ret_response, "ETag",
+			etag_format(manager_desired(call.api->manager)->generation, etag));
+	http_add_header(ret_response, "Cache-Control", "no-store");
 	cJSON_Delete(call.answer);
 	cJSON_Delete(call.body);
 }

@@ -4,6 +4,7 @@
 
 /* The HTTP API of docs/api.md: requests to changes and views of the manager. */
 #include "dataplane_bpf.h"
+#include "door.h"
 #include "http.h"
 #include "manager.h"
 #include "ports.h"
@@ -12,6 +13,7 @@ struct api {
 	struct manager *manager;
 	struct dataplane *dp;      /* the real one: its interfaces come and go */
 	const struct ports *ports; /* NULL: not attached yet */
+	const struct door *door;   /* that of TCP */
 	uint64_t started_ns;       /* uv_hrtime() at start */
 };
 

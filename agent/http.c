@@ -1,133 +1,137 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
-#include <grp.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "peer.h"
+#include "http_clients.h"
+#include "parse.h"
 
-#define CONNECTIONS_MAX      256
-#define CONNECTION_TIMEOUT_S 15
+#define CONNECTIONS_MAX  256 /* each listener's own: one cannot use up another's */
+#define CONNECTIONS_EACH 64  /* of one IP address */
+#define HEAD_SIZE_MAX    (16u << 10)
+#define ANSWERS_MAX      (64u << 20) /* bytes of answers that wait for slow clients */
+#define UNHEARD_MAX      (1u << 20)  /* of a refused body are read, so that the answer is seen */
+
+/* How long a client may take: to send a request's head, its body, and to take the answer. */
+#define HEAD_MS   15000
+#define BODY_MS   30000
+#define ANSWER_MS 30000
+#define SWEEP_MS  1000
 
 struct http_server {
+	struct http_options options;
 	struct MHD_Daemon *daemon;
+	struct clients clients;
+	size_t answers; /* bytes that wait to be taken */
 	uv_poll_t poll;
-	uv_timer_t timer;
+	uv_timer_t timer, sweep;
 	int closing;
-	bool read_only;
-	http_handler handler;
-	void *context;
 };
 
-/* A request whose body is still coming in. */
+/* A request whose body is still coming in, and then whose answer is going out. */
 struct incoming {
+	struct door_verdict verdict;
 	char *body;
 	size_t length, capacity;
 	bool too_large;
+	size_t answer; /* bytes */
 };
 
-const char *http_query(const struct http_request *request, const char *name)
+/* --- what a handler asks and says --- */
+
+static const char *lookup(const struct http_request *request, enum MHD_ValueKind kind,
+			  const char *name)
 {
 	const char *value = NULL;
 	size_t length = 0;
 
-	if (MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND, name,
-					  strlen(name), &value, &length) != MHD_YES)
+	if (MHD_lookup_connection_value_n(request->connection, kind, name, strlen(name), &value,
+					  &length) != MHD_YES)
 		return NULL;
 	return value ? value : "";
 }
 
-/* --- listening --- */
-
-static bool somebody_answers(const struct sockaddr_un *addr)
+const char *http_query(const struct http_request *request, const char *name)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool answers = fd >= 0 && connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return answers;
+	return lookup(request, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static void give_to_group(const char *path, const char *group)
+const char *http_header(const struct http_request *request, const char *name)
 {
-	const struct group *entry = getgrnam(group);
+	return lookup(request, MHD_HEADER_KIND, name);
+}
 
-	/* Without the group the socket stays the owner's alone, which is safe. */
-	if (entry && chown(path, (uid_t)-1, entry->gr_gid) == 0)
+void http_add_header(struct http_response *response, const char *name, const char *value)
+{
+	struct http_header *header = response->headers, *end = header + HTTP_HEADERS_MAX;
+
+	while (header < end && header->name)
+		header++;
+	if (header == end)
 		return;
+	header->name = name;
+	snprintf(header->value, sizeof(header->value), "%s", value);
 }
 
-static int listen_error(int fd, const char *where, struct error *err)
+void http_error(struct http_response *ret_response, unsigned int status, const struct error *err)
 {
-	int code = errno;
+	cJSON *json = cJSON_CreateObject();
 
-	if (fd >= 0)
-		close(fd);
-	return error_set(err, code, "cannot listen on %s: %s", where, strerror(code));
+	cJSON_AddStringToObject(json, "error", err->message);
+	cJSON_AddStringToObject(json, "field", err->field);
+	cJSON_AddStringToObject(json, "hint", err->hint);
+	*ret_response =
+		(struct http_response){.status = status, .content_type = "application/json"};
+	ret_response->body = cJSON_Print(json);
+	ret_response->length = ret_response->body ? strlen(ret_response->body) : 0;
+	cJSON_Delete(json);
 }
 
-int http_listen_unix(const char *path, const char *group, int *ret_fd, struct error *err)
+/* --- answers --- */
+
+static struct client *client_of(struct MHD_Connection *connection)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int fd, ret;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return error_set(err, ENAMETOOLONG, "socket %s: longer than %zu bytes", path,
-				 sizeof(addr.sun_path) - 1);
-	memcpy(addr.sun_path, path, strlen(path) + 1);
-	if (somebody_answers(&addr)) {
-		ret = error_set(err, EADDRINUSE, "socket %s: another lbagent answers there", path);
-		return error_hint(err, ret, "stop it first, or give --socket another path");
-	}
-	unlink(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	mask = umask(0117); /* from its first moment: mode 0660 */
-	ret = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
-	umask(mask);
-	if (ret || listen(fd, SOMAXCONN)) {
-		ret = listen_error(fd, path, err);
-		return error_hint(err, ret, "the directory must exist; give --socket PATH");
-	}
-	give_to_group(path, group);
-	*ret_fd = fd;
-	return 0;
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
 }
 
-int http_listen_tcp(const struct endpoint *endpoint, int *ret_fd, struct error *err)
+/* From now on; milliseconds. */
+static void expect_within(const struct http_server *server, struct MHD_Connection *connection,
+			  uint64_t ms)
 {
-	char text[ENDPOINT_TEXT_MAX];
-	struct sockaddr_storage addr;
-	socklen_t length = endpoint_sockaddr(endpoint, &addr);
-	int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, ret;
+	struct client *client = client_of(connection);
 
-	format_endpoint(endpoint, text);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    bind(fd, (const struct sockaddr *)&addr, length) || listen(fd, SOMAXCONN)) {
-		ret = listen_error(fd, text, err);
-		return error_hint(err, ret, "give --listen ADDR:PORT");
-	}
-	*ret_fd = fd;
-	return 0;
+	if (client)
+		client->deadline_ms = uv_now(server->sweep.loop) + ms;
 }
 
-/* --- requests --- */
+/* Clients that ask for much and take nothing must not hold all memory. */
+static void refuse_answer(struct http_response *answer)
+{
+	struct error err;
 
-static enum MHD_Result respond(struct MHD_Connection *connection,
-			       const struct http_response *answer)
+	free(answer->body);
+	error_set(&err, EBUSY, "too many answers wait for slow clients");
+	error_hint(&err, -EBUSY, "ask again in a few seconds");
+	http_error(answer, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
+	http_add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, "5");
+}
+
+static enum MHD_Result respond(struct http_server *server, struct incoming *incoming,
+			       struct MHD_Connection *connection, struct http_response *answer)
 {
 	struct MHD_Response *response;
 	enum MHD_Result ret;
+	size_t i;
 
+	if (answer->body && server->answers && server->answers + answer->length > ANSWERS_MAX)
+		refuse_answer(answer);
 	if (!answer->body)
 		return MHD_NO; /* out of memory: the connection is closed */
 	response = MHD_create_response_from_buffer(answer->length, answer->body,
@@ -138,34 +142,117 @@ static enum MHD_Result respond(struct MHD_Connection *connection,
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	for (i = 0; i < HTTP_HEADERS_MAX && answer->headers[i].name; i++)
+		MHD_add_response_header(response, answer->headers[i].name,
+					answer->headers[i].value);
+	incoming->answer = answer->length;
+	server->answers += answer->length;
+	expect_within(server, connection, ANSWER_MS);
 	ret = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return ret;
 }
 
-static enum MHD_Result refuse_large(struct MHD_Connection *connection)
+static enum MHD_Result respond_refused(struct http_server *server, struct incoming *incoming,
+				       struct MHD_Connection *connection)
 {
-	static const char text[] = "{\"error\":\"request body is larger than 1 MiB\","
-				   "\"field\":\"\",\"hint\":\"\"}\n";
-	struct http_response answer = {
-		.status = MHD_HTTP_CONTENT_TOO_LARGE,
-		.content_type = "application/json",
-		.body = strdup(text),
-		.length = sizeof(text) - 1,
-	};
+	const struct door_verdict *verdict = &incoming->verdict;
+	struct http_response answer;
+	char seconds[16];
 
-	return respond(connection, &answer);
+	http_error(&answer, verdict->status, &verdict->err);
+	if (verdict->status == MHD_HTTP_UNAUTHORIZED)
+		http_add_header(&answer, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+				"Bearer realm=\"sluice\"");
+	if (verdict->retry_s) {
+		snprintf(seconds, sizeof(seconds), "%u", verdict->retry_s);
+		http_add_header(&answer, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+	}
+	return respond(server, incoming, connection, &answer);
 }
 
+static enum MHD_Result respond_too_large(struct http_server *server, struct incoming *incoming,
+					 struct MHD_Connection *connection)
+{
+	struct http_response answer;
+	struct error err;
+
+	error_set(&err, EFBIG, "request body is larger than %zu MiB",
+		  incoming->verdict.body_max >> 20);
+	error_hint(&err, -EFBIG, "send services one by one, or all of them as PUT /v1/config");
+	http_error(&answer, MHD_HTTP_CONTENT_TOO_LARGE, &err);
+	return respond(server, incoming, connection, &answer);
+}
+
+static enum MHD_Result respond_early(struct http_server *server, struct incoming *incoming,
+				     struct MHD_Connection *connection)
+{
+	return incoming->verdict.status ? respond_refused(server, incoming, connection)
+					: respond_too_large(server, incoming, connection);
+}
+
+/* --- requests --- */
+
+static int socket_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static void ask_door(struct http_server *server, const struct http_request *head,
+		     struct door_verdict *ret_verdict)
+{
+	char peer[PEER_TEXT_MAX];
+	struct endpoint source = {0};
+	int fd = socket_of(head->connection);
+	struct door_visit visit = {
+		.method = head->method,
+		.path = head->path,
+		.authorization = http_header(head, MHD_HTTP_HEADER_AUTHORIZATION),
+		.peer = peer_describe(fd, peer),
+	};
+
+	if (peer_endpoint(fd, &source))
+		visit.source = source.address;
+	door_ask(server->options.door, &visit, uv_now(server->sweep.loop), ret_verdict);
+}
+
+/* The head is here. Answers at once where waiting for the body has no use: the client waits for
+ * leave to send it, or it is long. Other bodies are read first, or the client might not see the
+ * answer for its writing. */
+static enum MHD_Result on_head(struct http_server *server, const struct http_request *head,
+			       struct incoming *incoming)
+{
+	const char *length_text = http_header(head, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	struct error ignored;
+	uint64_t length = 0;
+
+	ask_door(server, head, &incoming->verdict);
+	if (length_text && parse_number(length_text, 0, UINT64_MAX, &length, &ignored))
+		length = UINT64_MAX;
+	incoming->too_large = incoming->verdict.body_max && length > incoming->verdict.body_max;
+	expect_within(server, head->connection, BODY_MS);
+	if ((incoming->verdict.status || incoming->too_large) &&
+	    http_header(head, MHD_HTTP_HEADER_EXPECT))
+		return respond_early(server, incoming, head->connection);
+	if (incoming->verdict.status && length > UNHEARD_MAX)
+		return respond_early(server, incoming, head->connection);
+	return MHD_YES;
+}
+
+/* Keeps what the door lets in and reads over the rest, of which `length` counts how much. */
 static enum MHD_Result take_body(struct incoming *incoming, const char *data, size_t length)
 {
 	size_t needed = incoming->length + length + 1;
 	char *body;
 
-	if (needed > HTTP_BODY_MAX + 1)
+	if (incoming->verdict.status || incoming->verdict.body_max == 0) {
+		incoming->length += length;
+		return incoming->length > UNHEARD_MAX ? MHD_NO : MHD_YES;
+	}
+	if (needed > incoming->verdict.body_max + 1)
 		incoming->too_large = true;
 	if (incoming->too_large)
-		return MHD_YES; /* read on, so that the client sees our answer */
+		return MHD_YES;
 	if (needed > incoming->capacity) {
 		body = realloc(incoming->body, needed * 2);
 		if (!body)
@@ -191,9 +278,18 @@ static enum MHD_Result decode_value(void *cls, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
-static int socket_of(struct MHD_Connection *connection)
+static enum MHD_Result on_whole(struct http_server *server, struct http_request *request,
+				struct incoming *incoming)
 {
-	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct http_response answer = {0};
+
+	if (incoming->verdict.status || incoming->too_large)
+		return respond_early(server, incoming, request->connection);
+	request->body = incoming->body ? incoming->body : "";
+	request->body_length = incoming->body ? incoming->length : 0;
+	request->peer = incoming->verdict.peer;
+	server->options.handler(server->options.context, request, &answer);
+	return respond(server, incoming, request->connection, &answer);
 }
 
 /* libmicrohttpd calls this first with the headers, then with parts of the body, then with none. */
@@ -201,49 +297,35 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 				  const char *method, const char *version, const char *data,
 				  size_t *data_size, void **state)
 {
-	struct http_server *server = cls;
+	struct http_request request = {.method = method, .path = url, .connection = connection};
 	struct incoming *incoming = *state;
-	struct http_response answer = {0};
-	char peer[PEER_TEXT_MAX];
 	enum MHD_Result ret;
 
 	(void)version;
 	if (!incoming) {
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, decode_value, NULL);
-		*state = calloc(1, sizeof(*incoming));
-		return *state ? MHD_YES : MHD_NO;
+		*state = incoming = calloc(1, sizeof(*incoming));
+		return incoming ? on_head(cls, &request, incoming) : MHD_NO;
 	}
 	if (*data_size) {
 		ret = take_body(incoming, data, *data_size);
 		*data_size = 0;
 		return ret;
 	}
-	if (incoming->too_large)
-		return refuse_large(connection);
-	server->handler(server->context,
-			&(struct http_request){
-				.method = method,
-				.path = url,
-				.body = incoming->body ? incoming->body : "",
-				.body_length = incoming->length,
-				.read_only = server->read_only,
-				.peer = peer_describe(socket_of(connection), peer),
-				.connection = connection,
-			},
-			&answer);
-	return respond(connection, &answer);
+	return on_whole(cls, &request, incoming);
 }
 
 static void on_request_done(void *cls, struct MHD_Connection *connection, void **state,
 			    enum MHD_RequestTerminationCode code)
 {
+	struct http_server *server = cls;
 	struct incoming *incoming = *state;
 
-	(void)cls;
-	(void)connection;
 	(void)code;
 	if (!incoming)
 		return;
+	expect_within(server, connection, HEAD_MS);
+	server->answers -= incoming->answer;
 	free(incoming->body);
 	free(incoming);
 	*state = NULL;
@@ -255,6 +337,37 @@ static size_t keep_encoded(void *cls, struct MHD_Connection *connection, char *t
 	(void)cls;
 	(void)connection;
 	return strlen(text);
+}
+
+/* --- connections --- */
+
+static void on_sweep(uv_timer_t *sweep)
+{
+	struct http_server *server = sweep->data;
+
+	clients_expire(&server->clients, uv_now(sweep->loop));
+	if (clients_none(&server->clients))
+		uv_timer_stop(sweep);
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *server = cls;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		client_free(*socket_context);
+		*socket_context = NULL;
+		return;
+	}
+	*socket_context = client_new(&server->clients, socket_of(connection));
+	if (!*socket_context) {
+		shutdown(socket_of(connection), SHUT_RDWR); /* nobody would ever end it */
+		return;
+	}
+	expect_within(server, connection, HEAD_MS);
+	if (!uv_is_active((uv_handle_t *)&server->sweep))
+		uv_timer_start(&server->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 }
 
 /* --- the loop --- */
@@ -285,7 +398,26 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	server_run(poll->data);
 }
 
-int http_server_new(uv_loop_t *loop, int fd, bool read_only, http_handler handler, void *context,
+static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
+{
+	struct MHD_OptionItem tls[TLS_OPTIONS] = {{.option = MHD_OPTION_END}};
+	unsigned int flags = MHD_USE_EPOLL;
+
+	if (server->options.tls) {
+		flags |= MHD_USE_TLS;
+		tls_options(server->options.tls, tls);
+	}
+	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+				fd, MHD_OPTION_NOTIFY_COMPLETED, on_request_done, server,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+				MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
+				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
+				MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_EACH,
+				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_SIZE_MAX,
+				MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+}
+
+int http_server_new(uv_loop_t *loop, int fd, const struct http_options *options,
 		    struct http_server **ret_server, struct error *err)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
@@ -293,14 +425,8 @@ int http_server_new(uv_loop_t *loop, int fd, bool read_only, http_handler handle
 
 	if (!server)
 		return error_set(err, ENOMEM, "out of memory");
-	server->read_only = read_only;
-	server->handler = handler;
-	server->context = context;
-	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_NOTIFY_COMPLETED, on_request_done, NULL, MHD_OPTION_UNESCAPE_CALLBACK,
-		keep_encoded, NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)CONNECTION_TIMEOUT_S, MHD_OPTION_END);
+	server->options = *options;
+	server->daemon = start_daemon(server, fd);
 	if (!server->daemon) {
 		free(server);
 		return error_set(err, EIO, "HTTP server cannot be started");
@@ -308,8 +434,10 @@ int http_server_new(uv_loop_t *loop, int fd, bool read_only, http_handler handle
 	info = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	uv_poll_init(loop, &server->poll, info->epoll_fd);
 	uv_timer_init(loop, &server->timer);
+	uv_timer_init(loop, &server->sweep);
 	server->poll.data = server;
 	server->timer.data = server;
+	server->sweep.data = server;
 	uv_poll_start(&server->poll, UV_READABLE, on_poll);
 	*ret_server = server;
 	return 0;
@@ -329,7 +457,8 @@ void http_server_free(struct http_server *server)
 {
 	if (!server)
 		return;
-	server->closing = 2;
+	server->closing = 3;
 	uv_close((uv_handle_t *)&server->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&server->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
 }

@@ -3,51 +3,69 @@
 #define SLUICE_HTTP_H
 
 /*
- * HTTP on the agent's loop: libmicrohttpd's epoll descriptor watched by libuv. Requests are
- * handed over whole, answers are given at once; nothing blocks, slow clients cost only their
- * connection and only until it times out.
+ * HTTP on the agent's loop: libmicrohttpd's epoll descriptor watched by libuv. A request's head
+ * is shown to the door first; what that refuses is answered without its body being kept. Others
+ * are handed over whole, answers are given at once. Nothing blocks; a slow client costs its
+ * connection, and that only until a deadline.
  */
 #include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 
+#include "door.h"
 #include "error.h"
-#include "parse.h"
+#include "tls.h"
 
-#define HTTP_BODY_MAX (1u << 20)
+#define HTTP_HEADERS_MAX 3
 
 struct http_request {
 	const char *method;
 	const char *path; /* still percent-encoded */
 	const char *body; /* NUL-terminated; "" if there is none */
 	size_t body_length;
-	bool read_only;   /* came in by a door that may not change anything */
-	const char *peer; /* who asks: "uid 0 (root), pid 123", "198.18.0.2:4711" */
+	const char *peer; /* who asks: "uid 0 (root), pid 123", "token NAME from 198.18.0.2:4711" */
 	void *connection;
+};
+
+struct http_header {
+	const char *name; /* NULL: none */
+	char value[64];
 };
 
 struct http_response {
 	unsigned int status;
 	const char *content_type;
-	char *body; /* malloc'ed; freed by the server */
+	struct http_header headers[HTTP_HEADERS_MAX]; /* besides Content-Type */
+	char *body; /* malloc'ed; freed by the server. NULL: out of memory */
 	size_t length;
 };
 
 /* The value of ?name=, percent-decoded, or NULL. "" for a bare ?name. Valid during the request. */
 const char *http_query(const struct http_request *request, const char *name);
 
+/* The value of a header, or NULL. Valid during the request. */
+const char *http_header(const struct http_request *request, const char *name);
+
+/* Adds a header while there is room. */
+void http_add_header(struct http_response *response, const char *name, const char *value);
+
+/* err as the JSON document of docs/api.md. */
+void http_error(struct http_response *ret_response, unsigned int status, const struct error *err);
+
 typedef void (*http_handler)(void *context, const struct http_request *request,
 			     struct http_response *ret_response);
 
+struct http_options {
+	struct door *door;
+	const struct tls *tls; /* NULL: plain HTTP */
+	http_handler handler;
+	void *context; /* of handler */
+};
+
 struct http_server;
 
-/* Listening sockets. -EADDRINUSE if another agent answers at path; a dead one's file is replaced.
- * mode 0660, group as given if that exists. */
-int http_listen_unix(const char *path, const char *group, int *ret_fd, struct error *err);
-int http_listen_tcp(const struct endpoint *endpoint, int *ret_fd, struct error *err);
-
-/* Takes fd over on success. The handler must outlive the server. */
-int http_server_new(uv_loop_t *loop, int fd, bool read_only, http_handler handler, void *context,
+/* Takes the listening socket fd over on success. What options point at must outlive the server. */
+int http_server_new(uv_loop_t *loop, int fd, const struct http_options *options,
 		    struct http_server **ret_server, struct error *err);
 
 /* Closes all connections; the loop must run once more to close handles. NULL-safe. */

@@ -17,7 +17,7 @@
 #include "config.h"
 #include "dataplane_bpf.h"
 #include "document.h"
-#include "http.h"
+#include "doors.h"
 #include "ids.h"
 #include "log.h"
 #include "manager.h"
@@ -25,6 +25,7 @@
 #include "port_watch.h"
 #include "ports.h"
 #include "preflight.h"
+#include "privileges.h"
 #include "setup.h"
 #include "steady.h"
 #include "store.h"
@@ -32,14 +33,14 @@
 struct agent {
 	struct options options;
 	uv_loop_t loop;
-	uv_signal_t sigterm, sigint;
+	uv_signal_t sigterm, sigint, sighup;
 	int state_fd; /* the state directory, locked; -1: not yet */
 	struct dataplane *dp;
 	struct manager *manager;
 	struct ports *ports;
 	struct port_watch *port_watch;
 	struct api api;
-	struct http_server *local, *remote;
+	struct doors doors;
 };
 
 /* --- state --- */
@@ -216,22 +217,36 @@ static int attach(struct agent *agent, struct error *err)
 
 static int open_doors(struct agent *agent, struct error *err)
 {
-	const struct options *options = &agent->options;
-	int fd = -1, ret;
-
 	agent->api.manager = agent->manager;
 	agent->api.dp = agent->dp;
+	agent->api.door = &agent->doors.remote;
 	agent->api.started_ns = uv_hrtime();
-	ret = http_listen_unix(options->socket, options->socket_group, &fd, err);
-	if (ret == 0)
-		ret = http_server_new(&agent->loop, fd, false, api_handle, &agent->api,
-				      &agent->local, err);
-	if (ret || options->listen.port == 0)
-		return ret;
-	ret = http_listen_tcp(&options->listen, &fd, err);
-	if (ret == 0)
-		ret = http_server_new(&agent->loop, fd, true, api_handle, &agent->api,
-				      &agent->remote, err);
+	return doors_open(&agent->doors, &agent->loop, &agent->options, api_handle, &agent->api,
+			  err);
+}
+
+/* Libxdp finds its dispatcher's programs by their ids, which only CAP_SYS_ADMIN may do. */
+static bool joined_dispatcher(const struct agent *agent)
+{
+	const struct dataplane_interface *interfaces;
+	size_t i, count;
+
+	interfaces = dataplane_bpf_interfaces(agent->dp, &count);
+	for (i = 0; i < count; i++) {
+		if (strcmp(interfaces[i].attached_by, "dispatcher") == 0)
+			return true;
+	}
+	return false;
+}
+
+static int give_up_privileges(const struct agent *agent, struct error *err)
+{
+	int ret = privileges_reduce(joined_dispatcher(agent), err);
+
+	if (ret == 0 && privileges_inherited())
+		log_warn("programs that checks start will have capabilities", "reason",
+			 "without CAP_SETPCAP they cannot be taken from them", "hint",
+			 "SecureBits=noroot-locked in the unit, or start lbagent with CAP_SETPCAP");
 	return ret;
 }
 
@@ -288,7 +303,9 @@ static int start(struct agent *agent, struct error *err)
 		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
 	if (ret == 0)
 		ret = open_doors(agent, err);
-	return ret ? ret : attach(agent, err);
+	if (ret == 0)
+		ret = attach(agent, err);
+	return ret ? ret : give_up_privileges(agent, err);
 }
 
 /* --- run and stop --- */
@@ -300,24 +317,32 @@ static void on_signal(uv_signal_t *signal, int number)
 	uv_stop(signal->loop);
 }
 
-static void watch_signal(struct agent *agent, uv_signal_t *handle, int number)
+static void on_reload(uv_signal_t *signal, int number)
+{
+	struct agent *agent = signal->data;
+
+	(void)number;
+	doors_reload(&agent->doors);
+}
+
+static void watch_signal(struct agent *agent, uv_signal_t *handle, uv_signal_cb act, int number)
 {
 	uv_signal_init(&agent->loop, handle);
-	uv_signal_start(handle, on_signal, number);
+	handle->data = agent;
+	uv_signal_start(handle, act, number);
 }
 
 static void stop(struct agent *agent)
 {
-	http_server_free(agent->local);
-	http_server_free(agent->remote);
+	doors_close(&agent->doors);
 	port_watch_free(agent->port_watch);
 	if (agent->manager)
 		manager_stop(agent->manager);
 	uv_close((uv_handle_t *)&agent->sigterm, NULL);
 	uv_close((uv_handle_t *)&agent->sigint, NULL);
+	uv_close((uv_handle_t *)&agent->sighup, NULL);
 	uv_run(&agent->loop, UV_RUN_DEFAULT); /* closes handles */
-	if (agent->local)
-		unlink(agent->options.socket);
+	doors_free(&agent->doors);
 	manager_free(agent->manager);
 	ports_free(agent->ports);
 	dataplane_bpf_close(agent->dp);
@@ -361,8 +386,9 @@ static int run(struct agent *agent)
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2), not our end */
 	log_set_level(agent->options.log_level);
 	uv_loop_init(&agent->loop);
-	watch_signal(agent, &agent->sigterm, SIGTERM);
-	watch_signal(agent, &agent->sigint, SIGINT);
+	watch_signal(agent, &agent->sigterm, on_signal, SIGTERM);
+	watch_signal(agent, &agent->sigint, on_signal, SIGINT);
+	watch_signal(agent, &agent->sighup, on_reload, SIGHUP);
 	ret = start(agent, &err);
 	if (ret) {
 		log_error("cannot start", "error", err.message, "hint", err.hint);

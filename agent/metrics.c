@@ -275,7 +275,7 @@ static void gauge(FILE *out, const char *name, const char *help, double value)
 	fprintf(out, "%s %.9g\n", name, value);
 }
 
-char *metrics_text(const struct manager *manager, size_t *ret_length)
+char *metrics_text(const struct manager *manager, uint64_t refused_tokens, size_t *ret_length)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_length);
@@ -293,6 +293,9 @@ char *metrics_text(const struct manager *manager, size_t *ret_length)
 	      manager_sync_seconds(manager));
 	gauge(out, "lb_in_sync", "1 if the data plane is as it was asked to be, else 0.",
 	      manager_out_of_sync(manager) ? 0 : 1);
+	head(out, "lb_api_refused_tokens_total", "counter",
+	     "Tokens that the TCP listener refused.");
+	fprintf(out, "lb_api_refused_tokens_total %llu\n", (unsigned long long)refused_tokens);
 	head(out, "lb_build_info", "gauge", "The agent's version, as a label.");
 	fprintf(out, "lb_build_info{version=\"%s\"} 1\n", SLUICE_VERSION);
 	whole = whole && !ferror(out);

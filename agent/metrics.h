@@ -10,7 +10,8 @@
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* All of them or none. A new string of *ret_length bytes, the caller's; NULL when out of memory. */
-char *metrics_text(const struct manager *manager, size_t *ret_length);
+/* All of them or none. refused_tokens is the door's (guesses.h). A new string of *ret_length bytes,
+ * the caller's; NULL when out of memory. */
+char *metrics_text(const struct manager *manager, uint64_t refused_tokens, size_t *ret_length);
 
 #endif

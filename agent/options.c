@@ -104,6 +104,21 @@ static int set_listen(struct options *options, const char *text, struct error *e
 	return ret;
 }
 
+static int set_token_file(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->token_file, sizeof(options->token_file), text, err);
+}
+
+static int set_tls_cert(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->tls_cert, sizeof(options->tls_cert), text, err);
+}
+
+static int set_tls_key(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->tls_key, sizeof(options->tls_key), text, err);
+}
+
 static int set_xdp_mode(struct options *options, const char *text, struct error *err)
 {
 	if (strcmp(text, "auto") == 0)
@@ -268,7 +283,12 @@ static const struct option {
 	{"socket", "PATH", TEXT, set_socket, "Unix socket of the API (/run/sluice/lbagent.sock)"},
 	{"socket-group", "GROUP", TEXT, set_socket_group, "group that may use the socket (sluice)"},
 	{"listen", "ADDR:PORT", TEXT, set_listen,
-	 "read-only TCP listener, or none (127.0.0.1:9480)"},
+	 "TCP listener, or none (127.0.0.1:9480); read-only without a token"},
+	{"token-file", "FILE", TEXT, set_token_file,
+	 "tokens that allow changes by TCP, one a line"},
+	{"tls-cert", "FILE", TEXT, set_tls_cert,
+	 "certificate of the TCP listener, PEM with its chain"},
+	{"tls-key", "FILE", TEXT, set_tls_key, "its key, PEM"},
 	{"bpffs", "DIR", TEXT, set_bpffs, "where program and maps are pinned (/sys/fs/bpf/sluice)"},
 	{"xdp-mode", "MODE", TEXT, set_xdp_mode, "auto, native or generic (auto)"},
 	{"log-level", "LEVEL", TEXT, set_log_level, "error, warn, info or debug (info)"},
@@ -558,8 +578,14 @@ static void default_nat_ports(struct options *options)
 
 static int options_check(const struct options *options, struct error *err)
 {
-	if (options->unload || options->help || options->version || options->check ||
-	    options->interface_count)
+	if (options->unload || options->help || options->version || options->check)
+		return 0;
+	if (!options->tls_cert[0] != !options->tls_key[0]) {
+		error_set(err, EINVAL, "--tls-%s is missing",
+			  options->tls_cert[0] ? "key" : "cert");
+		return error_hint(err, -EINVAL, "give --tls-cert FILE and --tls-key FILE");
+	}
+	if (options->interface_count)
 		return 0;
 	error_set(err, EINVAL, "--interface is missing");
 	return error_hint(err, -EINVAL, "lbagent --interface IF; `ip -br link` lists them");

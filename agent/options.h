@@ -17,6 +17,9 @@ struct options {
 	char socket[108];
 	char socket_group[33];
 	struct endpoint listen; /* port 0: no TCP listener */
+	char token_file[200];   /* of the TCP listener; empty: none */
+	char tls_cert[200];     /* likewise; both or none */
+	char tls_key[200];
 	char bpffs[200];
 	enum attach_mode xdp_mode;
 	enum log_level log_level;

@@ -32,38 +32,43 @@ static const char *name_of(uid_t uid, char buffer[NAME_TEXT_MAX])
 	return buffer;
 }
 
-static bool endpoint_of(const struct sockaddr_storage *addr, struct endpoint *ret_endpoint)
+bool peer_endpoint(int fd, struct endpoint *ret_endpoint)
 {
-	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
-	const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
+	struct sockaddr_storage addr = {0};
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&addr;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&addr;
+	struct endpoint endpoint = {0};
+	socklen_t length = sizeof(addr);
 
-	*ret_endpoint = (struct endpoint){0};
-	if (addr->ss_family == AF_INET6) {
-		ret_endpoint->address.ip = in6->sin6_addr;
-		ret_endpoint->port = ntohs(in6->sin6_port);
-	} else if (addr->ss_family == AF_INET) {
-		ret_endpoint->address.ip.s6_addr16[5] = 0xffff;
-		ret_endpoint->address.ip.s6_addr32[3] = in->sin_addr.s_addr;
-		ret_endpoint->port = ntohs(in->sin_port);
+	if (getpeername(fd, (struct sockaddr *)&addr, &length))
+		return false;
+	if (addr.ss_family == AF_INET6) {
+		endpoint.address.ip = in6->sin6_addr;
+		endpoint.port = ntohs(in6->sin6_port);
+	} else if (addr.ss_family == AF_INET) {
+		endpoint.address.ip.s6_addr16[5] = 0xffff;
+		endpoint.address.ip.s6_addr32[3] = in->sin_addr.s_addr;
+		endpoint.port = ntohs(in->sin_port);
+	} else {
+		return false;
 	}
-	return addr->ss_family == AF_INET6 || addr->ss_family == AF_INET;
+	*ret_endpoint = endpoint;
+	return true;
 }
 
 const char *peer_describe(int fd, char buffer[PEER_TEXT_MAX])
 {
-	struct sockaddr_storage addr = {0};
-	socklen_t length = sizeof(addr), size = sizeof(struct ucred);
 	char text[ENDPOINT_TEXT_MAX], name[NAME_TEXT_MAX];
+	socklen_t size = sizeof(struct ucred);
 	struct endpoint endpoint;
 	struct ucred peer;
 
-	snprintf(buffer, PEER_TEXT_MAX, "unknown");
-	if (getpeername(fd, (struct sockaddr *)&addr, &length))
-		return buffer;
-	if (endpoint_of(&addr, &endpoint))
+	if (peer_endpoint(fd, &endpoint))
 		snprintf(buffer, PEER_TEXT_MAX, "%s", format_endpoint(&endpoint, text));
 	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
 		snprintf(buffer, PEER_TEXT_MAX, "uid %u%s, pid %d", (unsigned int)peer.uid,
 			 name_of(peer.uid, name), (int)peer.pid);
+	else
+		snprintf(buffer, PEER_TEXT_MAX, "unknown");
 	return buffer;
 }

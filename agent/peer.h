@@ -3,6 +3,9 @@
 #define SLUICE_PEER_H
 
 /* Who is at the other end of a connection, in words for the log and the journal of events. */
+#include <stdbool.h>
+
+#include "parse.h"
 
 #define PEER_TEXT_MAX 128
 
@@ -12,5 +15,8 @@
  * loop waiting. Never fails; returns buffer.
  */
 const char *peer_describe(int fd, char buffer[PEER_TEXT_MAX]);
+
+/* The other end's address and port. False: the socket is not of TCP, or not connected. */
+bool peer_endpoint(int fd, struct endpoint *ret_endpoint);
 
 #endif

@@ -103,6 +103,7 @@ static const struct key status_keys[] = {
 	OBJECT("used"),
 	OBJECT("drops"),
 	OBJECT("replies"),
+	ARRAY("capabilities", NULL),
 	END,
 };
 

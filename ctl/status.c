@@ -12,7 +12,7 @@ static void print_head(const cJSON *answer)
 {
 	bool in_sync = answer_true(answer, "in-sync");
 	char span[HUMAN_MAX];
-	const cJSON *interface;
+	const cJSON *interface, *capability;
 
 	printf("lbagent %s, up for %s, generation %.0f, %s\n", answer_text(answer, "version"),
 	       human_span(answer_number(answer, "uptime-seconds"), span),
@@ -25,6 +25,10 @@ static void print_head(const cJSON *answer)
 		else
 			printf("NOT ATTACHED: %s\n", answer_text(interface, "reason"));
 	}
+	printf("capabilities:");
+	cJSON_ArrayForEach (capability, answer_item(answer, "capabilities"))
+		printf(" %s", cJSON_IsString(capability) ? capability->valuestring : "?");
+	putchar('\n');
 }
 
 /* Limits and drops are read digit by digit. */

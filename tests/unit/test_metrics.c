@@ -54,7 +54,7 @@ static int teardown(void **state)
 static char *text_of(const struct manager *manager)
 {
 	size_t length = 0;
-	char *text = metrics_text(manager, &length);
+	char *text = metrics_text(manager, 3, &length);
 
 	assert_non_null(text);
 	assert_int_equal(strlen(text), length);
@@ -238,6 +238,7 @@ static void test_every_sample(void **state)
 		"lb_table_build_seconds 0.0125",
 		"lb_sync_seconds 0.25",
 		"lb_in_sync 1",
+		"lb_api_refused_tokens_total 3",
 		"lb_build_info{version=\"" SLUICE_VERSION "\"} 1",
 	};
 	struct manager *manager = *state;
@@ -313,11 +314,11 @@ static void test_out_of_memory(void **state)
 	char *text;
 
 	memory_gone = true;
-	text = metrics_text(*state, &length);
+	text = metrics_text(*state, 0, &length);
 	memory_gone = false;
 	assert_null(text);
 	stream_gone = true;
-	text = metrics_text(*state, &length);
+	text = metrics_text(*state, 0, &length);
 	stream_gone = false;
 	assert_null(text);
 }

@@ -295,6 +295,19 @@ static void test_many_interfaces(void **state)
 		     "--interface: more than 64 interfaces", "see lbagent --help");
 }
 
+static void test_secrets(void **state)
+{
+	(void)state;
+	assert_int_equal(read_flag("--token-file", "/etc/sluice/tokens"), 0);
+	assert_string_equal(options.token_file, "/etc/sluice/tokens");
+	assert_error(read_flag("--token-file", ""), EINVAL, "--token-file: is empty",
+		     "see lbagent --help");
+	assert_error(read_flag("--tls-cert", "/cert"), EINVAL, "--tls-key is missing",
+		     "give --tls-cert FILE and --tls-key FILE");
+	assert_error(read_flag("--tls-key", "/key"), EINVAL, "--tls-cert is missing",
+		     "give --tls-cert FILE and --tls-key FILE");
+}
+
 static void test_listen(void **state)
 {
 	char text[ENDPOINT_TEXT_MAX];
@@ -550,6 +563,7 @@ int main(void)
 		TEST(test_interfaces),
 		TEST(test_many_interfaces),
 		TEST(test_listen),
+		TEST(test_secrets),
 		TEST(test_words),
 		TEST(test_nat_ports),
 		TEST(test_default_nat_ports),
