@@ -96,17 +96,41 @@ static void ask_token(struct door *door, const struct door_visit *visit, uint64_
 		refuse_wrong(door, visit, now_ms, verdict);
 }
 
+/* Whether it is busy is asked of /healthz, too, which costs nothing. */
+static void ask_time(struct door *door, const struct door_visit *visit, uint64_t now_ms,
+		     struct door_verdict *verdict)
+{
+	int64_t earned = (int64_t)(now_ms - door->reading_ms) * 1000000 / READING_SHARE;
+
+	if (door->reading_ms == 0 || earned > READING_BURST_NS - door->reading_ns)
+		door->reading_ns = READING_BURST_NS;
+	else
+		door->reading_ns += earned;
+	door->reading_ms = now_ms;
+	if (door->reading_ns > 0 || strcmp(visit->path, "/healthz") == 0)
+		return;
+	verdict->retry_s = 1;
+	refuse(verdict, 503, "too much is asked by this listener",
+	       "ask again in a second, or use the Unix socket");
+}
+
+void door_spent(struct door *door, uint64_t ns)
+{
+	door->reading_ns -= (int64_t)ns;
+}
+
 void door_ask(struct door *door, const struct door_visit *visit, uint64_t now_ms,
 	      struct door_verdict *ret_verdict)
 {
 	*ret_verdict = (struct door_verdict){0};
 	snprintf(ret_verdict->peer, sizeof(ret_verdict->peer), "%s", visit->peer);
-	if (only_reads(visit->method))
-		return;
-	ret_verdict->body_max = body_max(visit);
+	if (!only_reads(visit->method))
+		ret_verdict->body_max = body_max(visit);
 	if (door->local)
 		return;
-	if (door->tokens)
+	if (only_reads(visit->method))
+		ask_time(door, visit, now_ms, ret_verdict);
+	else if (door->tokens)
 		ask_token(door, visit, now_ms, ret_verdict);
 	else
 		refuse(ret_verdict, 403, "this listener is read-only",

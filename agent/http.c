@@ -31,6 +31,7 @@ struct http_server {
 	size_t answers; /* bytes that wait to be taken */
 	uv_poll_t poll;
 	uv_timer_t timer, sweep;
+	bool ended; /* a connection, in this run of libmicrohttpd */
 	int closing;
 };
 
@@ -121,6 +122,7 @@ static void refuse_answer(struct http_response *answer)
 	error_hint(&err, -EBUSY, "ask again in a few seconds");
 	http_error(answer, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
 	http_add_header(answer, MHD_HTTP_HEADER_RETRY_AFTER, "5");
+	http_add_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 static enum MHD_Result respond(struct http_server *server, struct incoming *incoming,
@@ -167,6 +169,7 @@ static enum MHD_Result respond_refused(struct http_server *server, struct incomi
 	if (verdict->retry_s) {
 		snprintf(seconds, sizeof(seconds), "%u", verdict->retry_s);
 		http_add_header(&answer, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+		http_add_header(&answer, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
 	return respond(server, incoming, connection, &answer);
 }
@@ -282,13 +285,16 @@ static enum MHD_Result on_whole(struct http_server *server, struct http_request 
 				struct incoming *incoming)
 {
 	struct http_response answer = {0};
+	uint64_t begin;
 
 	if (incoming->verdict.status || incoming->too_large)
 		return respond_early(server, incoming, request->connection);
 	request->body = incoming->body ? incoming->body : "";
 	request->body_length = incoming->body ? incoming->length : 0;
 	request->peer = incoming->verdict.peer;
+	begin = uv_hrtime();
 	server->options.handler(server->options.context, request, &answer);
+	door_spent(server->options.door, uv_hrtime() - begin);
 	return respond(server, incoming, request->connection, &answer);
 }
 
@@ -358,6 +364,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
 		client_free(*socket_context);
 		*socket_context = NULL;
+		server->ended = true;
 		return;
 	}
 	*socket_context = client_new(&server->clients, socket_of(connection));
@@ -374,13 +381,19 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
 
 static void on_timer(uv_timer_t *timer);
 
-/* Lets libmicrohttpd work and asks when it wants to be called without an event. */
+/* Lets libmicrohttpd work and asks when it wants to be called without an event. At its limit of
+ * connections it stops listening; only the run after one has ended begins again. */
 static void server_run(struct http_server *server)
 {
 	MHD_UNSIGNED_LONG_LONG timeout = 0;
+	bool again;
 
+	server->ended = false;
 	MHD_run(server->daemon);
-	if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES)
+	again = MHD_get_timeout(server->daemon, &timeout) == MHD_YES;
+	if (server->ended)
+		timeout = 0;
+	if (again || server->ended)
 		uv_timer_start(&server->timer, on_timer, timeout ? timeout : 1, 0);
 	else
 		uv_timer_stop(&server->timer);

@@ -6,15 +6,16 @@ set -eu
 
 # Compilers, BPF tools and the libraries that the programs link.
 build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
-	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev libcap-dev libuv1-dev libcjson-dev
-	libcurl4-openssl-dev libmnl-dev libsmartcols-dev libsystemd-dev'
+	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev libcap-dev
+	libuv1-dev libcjson-dev libcurl4-openssl-dev libmnl-dev libsmartcols-dev libsystemd-dev'
 
 # The namespace lab: links, namespaces, load, reading answers.
 demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 
 # Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
 tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
-	libfaketime clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools'
+	libfaketime clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools openssl
+	libcap2-bin libseccomp-dev systemd'
 
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils'

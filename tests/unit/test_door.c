@@ -242,6 +242,52 @@ static void test_guessing(void **state)
 	assert_int_equal(door.guesses.refused, GUESSES_PER_MINUTE + 3);
 }
 
+/* --- time for reading --- */
+
+static unsigned int read_at(struct door *door, uint64_t now_ms, uint64_t cost_ns)
+{
+	unsigned int status = ask(door, "GET", NULL, now_ms).status;
+
+	if (status == 0)
+		door_spent(door, cost_ns);
+	return status;
+}
+
+static void test_reading_time(void **state)
+{
+	struct door door = {0}, local = {.local = true};
+	struct door_verdict verdict;
+	int i, served = 0;
+
+	(void)state;
+	assert_int_equal(read_at(&door, NOW, READING_BURST_NS - 1), 0);
+	assert_int_equal(read_at(&door, NOW, 40000000), 0); /* the overrun */
+	verdict = ask(&door, "GET", NULL, NOW + 159);
+	assert_int_equal(verdict.status, 503);
+	assert_int_equal(verdict.retry_s, 1);
+	assert_int_equal(read_at(&door, NOW + 160, 1), 0);
+	assert_int_equal(read_at(&door, NOW + 10000, READING_BURST_NS), 0); /* no more than that */
+	assert_int_equal(read_at(&door, NOW + 10000, 0), 503);
+	for (i = 0; i < 60000; i++) /* a minute of requests of 5 ms each, a thousand a second */
+		served += read_at(&door, NOW + 20000 + (uint64_t)i, 5000000) == 0;
+	assert_in_range(served, 3000, 3012);
+	for (i = 0; i < 100; i++)
+		assert_int_equal(read_at(&local, NOW, READING_BURST_NS), 0);
+}
+
+static void test_healthz(void **state)
+{
+	const struct door_visit visit = {.method = "GET", .path = "/healthz", .peer = ""};
+	struct door door = {0};
+	struct door_verdict verdict;
+
+	(void)state;
+	assert_int_equal(read_at(&door, NOW, 2 * READING_BURST_NS), 0);
+	assert_int_equal(read_at(&door, NOW, 0), 503);
+	door_ask(&door, &visit, NOW, &verdict);
+	assert_int_equal(verdict.status, 0); /* its 503 means something else */
+}
+
 /* --- guesses by source --- */
 
 static struct address address6(unsigned char net, unsigned char host)
@@ -299,6 +345,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_struck_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guessing, setup, teardown),
+		cmocka_unit_test(test_reading_time),
+		cmocka_unit_test(test_healthz),
 		cmocka_unit_test(test_sources),
 		cmocka_unit_test(test_many_sources),
 	};
