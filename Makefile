@@ -181,7 +181,7 @@ $(O)/hello: $(call objects,$(COMMON_SRC) backends/hello.c)
 # --- tests: everything native runs under ASan and UBSan ---
 
 TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-TEST_LIBS := -lcmocka -lgnutls -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
+TEST_LIBS := -lcmocka -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_replay
@@ -231,6 +231,7 @@ TEST_options    := agent/options.c
 TEST_peer       := agent/peer.c
 TEST_door       := agent/door.c agent/guesses.c agent/tokens.c
 TEST_etag       := agent/etag.c
+TEST_privileges := agent/privileges.c
 TEST_http_clients := agent/http_clients.c
 TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
