@@ -18,23 +18,23 @@ static struct prefix source_of(const struct address *address)
 	return source;
 }
 
-static const struct guesser *find(const struct guesses *guesses, const struct prefix *source)
+/* Its place; GUESSES_SOURCES: none. */
+static size_t find(const struct guesses *guesses, const struct prefix *source)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < GUESSES_SOURCES; i++) {
-		if (prefix_equal(&guesses->sources[i].source, source))
-			return &guesses->sources[i];
-	}
-	return NULL;
+	while (i < GUESSES_SOURCES && !prefix_equal(&guesses->sources[i].source, source))
+		i++;
+	return i;
 }
 
 uint64_t guesses_wait(const struct guesses *guesses, const struct address *source, uint64_t now_ms)
 {
 	const struct prefix wanted = source_of(source);
-	const struct guesser *guesser = find(guesses, &wanted);
+	size_t place = find(guesses, &wanted);
+	const struct guesser *guesser = &guesses->sources[place];
 
-	if (!guesser || guesser->wrong < GUESSES_PER_MINUTE ||
+	if (place == GUESSES_SOURCES || guesser->wrong < GUESSES_PER_MINUTE ||
 	    now_ms - guesser->since_ms >= MINUTE_MS)
 		return 0;
 	return MINUTE_MS - (now_ms - guesser->since_ms);
@@ -43,19 +43,16 @@ uint64_t guesses_wait(const struct guesses *guesses, const struct address *sourc
 /* The source's place, or the one to give it: an empty one, else that which began earliest. */
 static struct guesser *place_for(struct guesses *guesses, const struct prefix *source)
 {
-	struct guesser *place = &guesses->sources[0];
-	const struct guesser *known = find(guesses, source);
-	size_t i;
+	size_t place = find(guesses, source), i;
 
-	if (known)
-		return &guesses->sources[known - guesses->sources];
-	for (i = 0; i < GUESSES_SOURCES && place->source.length; i++) {
-		if (guesses->sources[i].source.length == 0 ||
-		    guesses->sources[i].since_ms < place->since_ms)
-			place = &guesses->sources[i];
+	if (place < GUESSES_SOURCES)
+		return &guesses->sources[place];
+	for (i = 0, place = 0; i < GUESSES_SOURCES; i++) { /* an empty one has begun at 0 */
+		if (guesses->sources[i].since_ms < guesses->sources[place].since_ms)
+			place = i;
 	}
-	*place = (struct guesser){.source = *source};
-	return place;
+	guesses->sources[place] = (struct guesser){.source = *source};
+	return &guesses->sources[place];
 }
 
 void guesses_wrong(struct guesses *guesses, const struct address *source, uint64_t now_ms)

@@ -17,8 +17,10 @@ struct client {
 	uint64_t deadline_ms; /* 0: none */
 };
 
+LIST_HEAD(client_list, client);
+
 struct clients {
-	LIST_HEAD(, client) list;
+	struct client_list list;
 };
 
 /* NULL: out of memory. */

@@ -224,8 +224,6 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 	}
 	if ((given & FLAG_BIT(FLAG_SOCKET)) && (given & FLAG_BIT(FLAG_URL)))
 		return error_set(err, EINVAL, "give --socket or --url, not both");
-	if ((given & FLAG_BIT(FLAG_CA)) && !(given & FLAG_BIT(FLAG_URL)))
-		return error_set(err, EINVAL, "--ca is of use with --url only");
 	if ((given & FLAG_BIT(FLAG_PRIORITY)) && (given & FLAG_BIT(FLAG_SORRY)))
 		return error_set(err, EINVAL, "give --priority or --sorry, not both");
 	if (command->needs != 0 && (given & command->needs) == 0) {
