@@ -29,6 +29,7 @@ void clients_expire(const struct clients *clients, uint64_t now_ms)
 
 	LIST_FOREACH(client, &clients->list, entry)
 	{
+		/* cppcheck-suppress uninitvar ; it does not read sys/queue.h */
 		if (client->deadline_ms && client->deadline_ms <= now_ms)
 			shutdown(client->fd, SHUT_RDWR);
 	}
