@@ -13,7 +13,7 @@
 #include "parse.h"
 
 #define CONNECTIONS_MAX  256 /* each listener's own: one cannot use up another's */
-#define CONNECTIONS_EACH 64  /* of one IP address */
+#define CONNECTIONS_EACH 128 /* of one IP address */
 #define HEAD_SIZE_MAX    (16u << 10)
 #define ANSWERS_MAX      (64u << 20) /* bytes of answers that wait for slow clients */
 #define UNHEARD_MAX      (1u << 20)  /* of a refused body are read, so that the answer is seen */
@@ -23,6 +23,9 @@
 #define BODY_MS   30000
 #define ANSWER_MS 30000
 #define SWEEP_MS  1000
+
+/* How long nothing may come from it, nor be taken by it. */
+#define SILENCE_S 15
 
 struct http_server {
 	struct http_options options;
@@ -426,6 +429,7 @@ static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
 				MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_MAX,
 				MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned int)CONNECTIONS_EACH,
+				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)SILENCE_S,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_SIZE_MAX,
 				MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
