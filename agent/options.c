@@ -576,15 +576,30 @@ static void default_nat_ports(struct options *options)
 	}
 }
 
-static int options_check(const struct options *options, struct error *err)
+static int check_listener(const struct options *options, struct error *err)
 {
-	if (options->unload || options->help || options->version || options->check)
-		return 0;
-	if (!options->tls_cert[0] != !options->tls_key[0]) {
-		error_set(err, EINVAL, "--tls-%s is missing",
-			  options->tls_cert[0] ? "key" : "cert");
+	bool cert = options->tls_cert[0], key = options->tls_key[0];
+
+	if (cert != key) {
+		error_set(err, EINVAL, "--tls-%s is missing", cert ? "key" : "cert");
 		return error_hint(err, -EINVAL, "give --tls-cert FILE and --tls-key FILE");
 	}
+	if (options->listen.port || (!cert && !options->token_file[0]))
+		return 0;
+	error_set(err, EINVAL, "--%s is for the TCP listener, and --listen is none",
+		  cert ? "tls-cert" : "token-file");
+	return error_hint(err, -EINVAL, "give --listen ADDR:PORT, or leave it out");
+}
+
+static int options_check(const struct options *options, struct error *err)
+{
+	int ret;
+
+	if (options->unload || options->help || options->version || options->check)
+		return 0;
+	ret = check_listener(options, err);
+	if (ret)
+		return ret;
 	if (options->interface_count)
 		return 0;
 	error_set(err, EINVAL, "--interface is missing");

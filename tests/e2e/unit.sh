@@ -214,6 +214,8 @@ score() {
 	exposure=$(systemd-analyze security --offline=true --no-pager "$top/systemd/lbagent.service" |
 		sed -n 's/.*Overall exposure level.*: \([0-9]*\)\.\([0-9]\).*/\1\2/p')
 	check_at_most "systemd-analyze security, exposure in tenths" "$exposure_most" "$exposure"
+	check "operate.md says the same" grep -qF \
+		"\`systemd-analyze security lbagent\` says ${exposure:0:1}.${exposure:1}" "$top/docs/operate.md"
 	check "systemd-analyze verify" systemd-analyze verify --man=no /etc/lab-units/lbagent.service
 }
 

@@ -56,6 +56,12 @@ expect 1 "$no_agent" --socket "$SLUICE_SOCKET" rm backend web 198.18.1.11:80 --n
 expect 1 "lbctl: no agent at /none: *" show --socket=/none
 expect 1 '{*"error":*"no agent at *"hint":*}' --json show
 expect 1 "lbctl: agent at http://127.0.0.1:1: *try: *--listen" show --url http://127.0.0.1:1/
+expect 1 "lbctl: token file /none: No such file*" rm service web --url http://127.0.0.1:1 --token-file /none
+expect 1 "lbctl: token file /dev/null: not a regular file" rm service web --url http://127.0.0.1:1 \
+	--token-file=/dev/null
+expect 1 "lbctl: agent at http://127.0.0.1:1: *" show --url http://127.0.0.1:1 --token-file /none
+expect 2 "lbctl: show takes no --if-generation*" show --if-generation 3
+expect 2 "lbctl: --if-generation: new is not a whole number" rm service web --if-generation new
 expect 0 "lbctl *
 lbagent unknown (no agent at *)" version
 expect 0 '{*"lbctl":*"lbagent":*null*}' version --json

@@ -306,6 +306,10 @@ static void test_secrets(void **state)
 		     "give --tls-cert FILE and --tls-key FILE");
 	assert_error(read_flag("--tls-key", "/key"), EINVAL, "--tls-cert is missing",
 		     "give --tls-cert FILE and --tls-key FILE");
+	assert_error(read_config("{\"interface\": \"eth0\", \"listen\": \"none\", "
+				 "\"token-file\": \"/t\"}"),
+		     EINVAL, "--token-file is for the TCP listener, and --listen is none",
+		     "give --listen ADDR:PORT, or leave it out");
 }
 
 static void test_listen(void **state)
