@@ -118,6 +118,11 @@ void client_if_generation(struct client *client, uint64_t generation)
 	client->generation = generation;
 }
 
+void client_any_generation(struct client *client)
+{
+	client->has_generation = false;
+}
+
 static int first_token(const char *path, const char *text, char **ret_token, struct error *err)
 {
 	struct token_cursor cursor = {.at = text};

@@ -32,6 +32,9 @@ void client_use_ca(struct client *client, const char *path);
  * what the agent answers, so that a row of changes is refused when somebody else comes between. */
 void client_if_generation(struct client *client, uint64_t generation);
 
+/* Makes the changes that follow whatever the generation: something else tells what they are for. */
+void client_any_generation(struct client *client);
+
 struct request {
 	const char *method;
 	const char *path[5];   /* segments below /v1, not encoded, ended by NULL */

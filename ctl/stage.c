@@ -91,8 +91,10 @@ static int take_step(struct invocation *invocation, const struct request *reques
 	struct request step = *request;
 	int r;
 
-	if (last != NULL)
+	if (last != NULL) {
 		change_ask(&step, "if-digest", answer_text(last, "digest"));
+		client_any_generation(invocation->client); /* drains end between steps */
+	}
 	invocation->document = NULL;
 	r = change_call(invocation, &step, err);
 	cJSON_Delete(last);

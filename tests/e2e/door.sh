@@ -174,6 +174,11 @@ check_matches "one of a former is not: both are named" \
 check_equal "and has changed nothing" 5 "$(lbctl --json show web | jq .fall)"
 check "a row of changes goes on by itself" lbctl add backend web 198.18.1.12 198.18.1.13 \
 	--if-generation "$(generation)"
+lbctl export >"$dir/config.json" || bail "the configuration is exported"
+check "apply of this generation, by token over TLS" by_tcp apply --file "$dir/config.json" \
+	--token-file "$dir/tokens" --if-generation "$(generation)"
+check_matches "apply of a former is refused" 'the generation is' "$(by_tcp apply \
+	--file "$dir/config.json" --token-file "$dir/tokens" --if-generation 1)"
 check_equal "of a bare request it is 412" 412 "$(by_curl /v1/services/web -X PATCH \
 	-H "Authorization: Bearer $secret" -H 'If-Match: "1"' -d '{"fall": 6}' | status_of)"
 check_equal "any generation is *" 200 "$(lab_api PATCH /v1/services/web -H 'If-Match: *' \
