@@ -69,30 +69,31 @@ static uint32_t program_on(uint32_t ifindex)
 	return query.prog_id ?: query.drv_prog_id ?: query.skb_prog_id;
 }
 
-/* The name of a loaded program; "" if it cannot be told. */
-static void program_name(uint32_t program, char name[BPF_OBJ_NAME_LEN])
+#define PROGRAM_TEXT_MAX 48
+
+/* "XDP program 42 (its_name)"; the name only at the start, while we may ask for it (CAP_SYS_ADMIN).
+ */
+static const char *program_text(uint32_t program, char text[PROGRAM_TEXT_MAX])
 {
 	struct bpf_prog_info info = {0};
 	uint32_t length = sizeof(info);
 	int fd = bpf_prog_get_fd_by_id(program);
+	bool known = fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &length) == 0;
 
-	name[0] = '\0';
-	if (fd < 0)
-		return;
-	if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0)
-		snprintf(name, BPF_OBJ_NAME_LEN, "%s", info.name);
-	close(fd);
+	snprintf(text, PROGRAM_TEXT_MAX, known ? "XDP program %u (%s)" : "XDP program %u", program,
+		 info.name);
+	if (fd >= 0)
+		close(fd);
+	return text;
 }
 
 static int busy_error(const char *interface, uint32_t program, struct error *err)
 {
-	char name[BPF_OBJ_NAME_LEN];
-	int ret;
+	char text[PROGRAM_TEXT_MAX];
+	int ret = error_set(err, EBUSY, "interface %s: %s is attached already", interface,
+			    program_text(program, text));
 
-	program_name(program, name);
-	ret = error_set(err, EBUSY, "interface %s: XDP program %u (%s) is attached already",
-			interface, program, name);
-	if (strcmp(name, "lb_ingress") == 0)
+	if (strstr(text, "(lb_ingress)"))
 		return error_hint(
 			err, ret,
 			"another lbagent has the interface, or left it so: stop that one, "
@@ -286,7 +287,7 @@ bool bpf_holds(struct dataplane *base, const char *interface, char *reason, size
 	struct dataplane_bpf *dp = bpf_of(base);
 	const struct dataplane_interface *entry = find_interface(dp, interface);
 	uint32_t program = entry ? program_on(entry->ifindex) : 0;
-	char name[IF_NAMESIZE], program_text[BPF_OBJ_NAME_LEN];
+	char name[IF_NAMESIZE], text[PROGRAM_TEXT_MAX];
 
 	if (entry && program &&
 	    (link_holds(dp->bpffs, interface, entry->ifindex, program) ||
@@ -294,11 +295,9 @@ bool bpf_holds(struct dataplane *base, const char *interface, char *reason, size
 		return true;
 	if (!entry || !if_indextoname(entry->ifindex, name))
 		snprintf(reason, size, "the interface is gone");
-	else if (program) {
-		program_name(program, program_text);
-		snprintf(reason, size, "XDP program %u (%s) is in its place", program,
-			 program_text);
-	} else
+	else if (program)
+		snprintf(reason, size, "%s is in its place", program_text(program, text));
+	else
 		snprintf(reason, size, "somebody took the XDP program off");
 	return false;
 }
