@@ -52,7 +52,7 @@ struct fake_dataplane {
 	size_t probe_device_count;
 	unsigned int probe_follows;
 	const char *probe_refused; /* why probe_follow fails; NULL: it works */
-	const char *attach_lost;    /* name of one that does not hold any more */
+	const char *attach_lost;   /* name of one that does not hold any more */
 	struct lb_switches switches;
 	int vip_put_error; /* errno that vip_put fails with; 0: it works */
 	int vip_remove_error;
