@@ -178,6 +178,16 @@ static void put_head(struct line *line, enum log_level level)
 	put_pair(line, "level", levels[level].name);
 }
 
+/* One write a line. Where standard error fails there is nobody left to tell. */
+static void finish(struct line *line)
+{
+	if (line->cut)
+		put_end(line, cut_mark);
+	put_end(line, "\n");
+	while (write(STDERR_FILENO, line->text, line->length) < 0 && errno == EINTR)
+		;
+}
+
 void log_event(enum log_level level, const char *message, ...)
 {
 	const int saved_errno = errno;
@@ -193,11 +203,23 @@ void log_event(enum log_level level, const char *message, ...)
 	while ((key = va_arg(pairs, const char *)))
 		put_pair(&line, key, va_arg(pairs, const char *));
 	va_end(pairs);
-	if (line.cut)
-		put_end(&line, cut_mark);
-	put_end(&line, "\n");
-	/* One write a line. Where standard error fails there is nobody left to tell. */
-	while (write(STDERR_FILENO, line.text, line.length) < 0 && errno == EINTR)
-		;
+	finish(&line);
+	errno = saved_errno;
+}
+
+void log_pairs(enum log_level level, const char *message, const char *const *pairs)
+{
+	const int saved_errno = errno;
+	struct line line = {0};
+
+	if (level > threshold)
+		return;
+	put_head(&line, level);
+	put_pair(&line, "msg", message);
+	for (; pairs[0]; pairs += 2) {
+		if (pairs[1][0])
+			put_pair(&line, pairs[0], pairs[1]);
+	}
+	finish(&line);
 	errno = saved_errno;
 }

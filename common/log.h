@@ -24,6 +24,9 @@ void log_set_level(enum log_level level);
  */
 __attribute__((sentinel)) void log_event(enum log_level level, const char *message, ...);
 
+/* The same with the pairs in an array, ended by NULL; pairs whose value is empty are left out. */
+void log_pairs(enum log_level level, const char *message, const char *const *pairs);
+
 #define log_error(...) log_event(LOG_LEVEL_ERROR, __VA_ARGS__, (const char *)NULL)
 #define log_warn(...)  log_event(LOG_LEVEL_WARN, __VA_ARGS__, (const char *)NULL)
 #define log_info(...)  log_event(LOG_LEVEL_INFO, __VA_ARGS__, (const char *)NULL)

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -109,6 +110,22 @@ int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t 
 		return error_set(err, EINVAL, "%s: not from %s to %s", echo(text, shown),
 				 format_duration(min_ms, least), format_duration(max_ms, most));
 	*ret_ms = ms;
+	return 0;
+}
+
+int parse_time(const char *text, uint64_t *ret_ms, struct error *err)
+{
+	struct tm utc = {0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &utc);
+	char shown[ECHO_MAX];
+
+	if (!rest || strlen(rest) != strlen(".000Z") || rest[0] != '.' || rest[4] != 'Z' ||
+	    strspn(rest + 1, "0123456789") != 3) {
+		error_set(err, EINVAL, "%s: not a time", echo(text, shown));
+		return error_hint(err, -EINVAL, "write 2026-11-21T01:02:03.456Z");
+	}
+	*ret_ms = (uint64_t)timegm(&utc) * 1000 + (uint64_t)(rest[1] - '0') * 100 +
+		  (uint64_t)(rest[2] - '0') * 10 + (uint64_t)(rest[3] - '0');
 	return 0;
 }
 
@@ -416,6 +433,18 @@ int parse_vip(const char *text, struct vip *ret_vip, struct error *err)
 	if (r == 0)
 		*ret_vip = vip;
 	return r;
+}
+
+const char *format_time(uint64_t ms, char buffer[TIME_TEXT_MAX])
+{
+	time_t seconds = (time_t)(ms / 1000);
+	struct tm utc;
+	size_t length;
+
+	gmtime_r(&seconds, &utc);
+	length = strftime(buffer, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(buffer + length, TIME_TEXT_MAX - length, ".%03uZ", (unsigned int)(ms % 1000));
+	return buffer;
 }
 
 const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX])

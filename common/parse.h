@@ -41,6 +41,7 @@ struct vip {
 #define ENDPOINT_TEXT_MAX 56
 #define VIP_TEXT_MAX      72
 #define DURATION_TEXT_MAX 24
+#define TIME_TEXT_MAX     32
 
 /* Decimal digits only, min to max. */
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value,
@@ -49,6 +50,9 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_val
 /* "500ms", "30s", "5m", "2h" to milliseconds, min_ms to max_ms. A bare number is refused. */
 int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms,
 		   struct error *err);
+
+/* A time of day in UTC, to the millisecond, as format_time() writes it: Unix time. */
+int parse_time(const char *text, uint64_t *ret_ms, struct error *err);
 
 /* "1%", "0.25%" or, the same, "0.25": to a ratio, 0 to 1. At most two digits behind the point. */
 int parse_percent(const char *text, double *ret_ratio, struct error *err);
@@ -67,6 +71,8 @@ int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret
  * 198.18.0.0/24 or [2001:db8::/64]. ADDR must be usable, see below. */
 int parse_vip(const char *text, struct vip *ret_vip, struct error *err);
 
+/* "2026-11-21T01:02:03.456Z" (RFC 3339), for any time before the year 10000. */
+const char *format_time(uint64_t ms, char buffer[TIME_TEXT_MAX]);
 const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX]);
 const char *format_address(const struct address *address, char buffer[ADDRESS_TEXT_MAX]);
 /* With "/N" even if it is one address. */
