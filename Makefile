@@ -202,6 +202,8 @@ $(O)/san/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(NATIVE) $(ALL_CFLAGS) -O1 $(TEST_SAN) $(NATIVE) -c $< -o $@
 
+EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
+
 # What each unit test is linked with, besides common/.
 TEST_config     := agent/config.c agent/desired.c
 TEST_desired    := agent/desired.c
@@ -221,6 +223,13 @@ TEST_steady     := agent/steady.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_journal    := agent/event.c agent/journal.c
+TEST_journal_file := agent/event.c agent/journal.c agent/journal_file.c
+TEST_events     := agent/change_events.c agent/diff.c agent/match.c agent/config.c agent/desired.c \
+                   $(EVENTS_SRC)
+TEST_event_streams := agent/event_streams.c $(EVENTS_SRC)
+TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c agent/desired.c
 TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c agent/dataplane.c \
                    agent/links.c agent/rtnl.c \
@@ -238,8 +247,8 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/passive.c agent/slow_start.c agent/plan.c \
                    agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
-                   agent/steady.c \
-                   agent/dataplane.c tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
+                   agent/steady.c agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
+                   tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
 TEST_service_run := $(TEST_manager)
 TEST_backend_way := $(TEST_manager)
@@ -261,6 +270,7 @@ TEST_flow_table := tests/native/native_map.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 TEST_probe_path := $(TEST_decap)
 WRAP_config     := malloc calloc reallocarray
+WRAP_journal_file := ftruncate write
 WRAP_metrics    := calloc open_memstream
 WRAP_options    := fopen
 WRAP_service_run := uv_now uv_timer_start

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,8 @@ static const struct route {
 	{{"status"}, .get = api_status_get},
 	{{"doctor"}, .get = api_doctor_get},
 	{{"explain"}, .get = api_explain_get},
+	{{"events"}, .get = api_events_get},
+	{{"flows"}, .get = api_flows_get},
 	{{"config"}, .get = api_config_get, .put = api_config_put},
 	{{"plan"}, .post = api_plan_post},
 	{{"services"}, .get = api_services_get, .post = api_services_post},
@@ -177,6 +180,20 @@ static int dispatch(struct call *call)
 	return ret ? ret : handler(call);
 }
 
+/* What events it brings about are the peer's doing. */
+static int handle_call(struct call *call)
+{
+	const struct http_request *request = call->request;
+	char what[EVENT_TEXT_MAX + 1];
+	int ret;
+
+	snprintf(what, sizeof(what), "%s %s", request->method, request->path);
+	events_act(call->api->events, request->peer, what);
+	ret = dispatch(call);
+	events_act(call->api->events, NULL, NULL);
+	return ret;
+}
+
 /* --- errors --- */
 
 static unsigned int status_of(int ret)
@@ -196,6 +213,7 @@ static unsigned int status_of(int ret)
 	case ESTALE:
 		return 412;
 	case EAGAIN:
+	case EBUSY:
 		return 503;
 	case ENOSPC: /* of the maps or of the disk */
 		return 507;
@@ -257,7 +275,13 @@ void api_handle(void *context, const struct http_request *request,
 
 	if (handle_text(context, request, ret_response))
 		return;
-	ret = dispatch(&call);
+	ret = handle_call(&call);
+	if (ret >= 0 && call.stream) {
+		*ret_response = (struct http_response){.status = call.status,
+						       .content_type = call.content_type,
+						       .stream = call.stream};
+		return;
+	}
 	if (ret < 0) {
 		http_error(ret_response, status_of(ret), &call.err);
 	} else {

@@ -5,12 +5,16 @@
 /* The HTTP API of docs/api.md: requests to changes and views of the manager. */
 #include "dataplane_bpf.h"
 #include "door.h"
+#include "event_streams.h"
+#include "events.h"
 #include "http.h"
 #include "manager.h"
 #include "ports.h"
 
 struct api {
 	struct manager *manager;
+	struct events *events;
+	struct event_streams *streams;
 	struct dataplane *dp;      /* the real one: its interfaces come and go */
 	const struct ports *ports; /* NULL: not attached yet */
 	const struct door *door;   /* that of TCP */

@@ -22,16 +22,46 @@ int api_answer(struct call *call, unsigned int status, cJSON *json)
 
 /* --- what is asked behind the path --- */
 
+int api_of_parameter(struct call *call, const char *name, int ret)
+{
+	struct error inner = call->err;
+
+	if (ret == 0)
+		return 0;
+	error_set(&call->err, -ret, "parameter %s: %s", name, inner.message);
+	error_hint(&call->err, ret, "%s", inner.hint);
+	return error_field(&call->err, ret, name);
+}
+
+int api_query_number(struct call *call, const char *name, uint64_t min, uint64_t max,
+		     uint64_t *ret_value)
+{
+	const char *text = http_query(call->request, name);
+
+	if (!text)
+		return 0;
+	return api_of_parameter(call, name, parse_number(text, min, max, ret_value, &call->err));
+}
+
+int api_query_duration(struct call *call, const char *name, uint64_t min_ms, uint64_t max_ms,
+		       uint64_t *ret_ms)
+{
+	const char *text = http_query(call->request, name);
+
+	if (!text)
+		return 0;
+	return api_of_parameter(call, name,
+				parse_duration(text, min_ms, max_ms, ret_ms, &call->err));
+}
+
 int api_query_switch(struct call *call, const char *key, bool *ret_on)
 {
 	const char *text = http_query(call->request, key);
-	int ret;
 
 	*ret_on = text && strcmp(text, "true") == 0;
 	if (!text || *ret_on || strcmp(text, "false") == 0)
 		return 0;
-	ret = error_set(&call->err, EINVAL, "parameter %s: neither true nor false", key);
-	return error_field(&call->err, ret, key);
+	return api_of_parameter(call, key, error_set(&call->err, EINVAL, "neither true nor false"));
 }
 
 int api_query_deadline(struct call *call, uint64_t *ret_ms)

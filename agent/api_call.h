@@ -24,11 +24,22 @@ struct call {
 	bool dry_run; /* plan the change, do not make it */
 	unsigned int status;
 	cJSON *answer;
+	struct http_stream *stream; /* in place of answer, of content_type */
+	const char *content_type;
 	struct error err;
 };
 
 /* Takes json over; NULL: out of memory. */
 int api_answer(struct call *call, unsigned int status, cJSON *json);
+
+/* Says in call->err which parameter of the query it was, if ret is an error, and returns ret. */
+int api_of_parameter(struct call *call, const char *name, int ret);
+
+/* Parameters of the query. Outputs stay as they are where there is none. -EINVAL. */
+int api_query_number(struct call *call, const char *name, uint64_t min, uint64_t max,
+		     uint64_t *ret_value);
+int api_query_duration(struct call *call, const char *name, uint64_t min_ms, uint64_t max_ms,
+		       uint64_t *ret_ms);
 
 /* A clone of the desired state to change; the service and backend of the path in it, where the
  * path names them. */
@@ -79,5 +90,7 @@ int api_backend_delete(struct call *call);
 int api_status_get(struct call *call);
 int api_doctor_get(struct call *call);
 int api_explain_get(struct call *call);
+int api_events_get(struct call *call);
+int api_flows_get(struct call *call);
 
 #endif

@@ -2,14 +2,16 @@
 #include "backend_run.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "log.h"
 #include "manager_internal.h"
 #include "pool.h"
 #include "slow_start.h"
+
+#define BEGIN_TOLD_MS 2000
 
 static uint64_t unix_ms(void)
 {
@@ -47,17 +49,20 @@ static bool hop_fits_mode(const struct manager *manager, const struct backend_ru
 	return manager->service_by_id[run->service_id]->mode != LB_MODE_L2 || run->hop.on_link;
 }
 
-static void log_taken(const struct manager *manager, const struct backend_run *run)
+static void tell_taken(const struct manager *manager, const struct backend_run *run)
 {
 	const struct dataplane *dp = manager->dp;
 	char endpoint[ENDPOINT_TEXT_MAX], hint[128];
 
 	snprintf(hint, sizeof(hint), "give that VIP another address, or a port outside %u-%u",
 		 dp->nat_port_low, dp->nat_port_high);
-	log_warn(run->taken_all ? "replies cannot come back" : "replies to one port go astray",
-		 "service", manager->service_by_id[run->service_id]->name, "backend",
-		 format_endpoint(&run->spec.endpoint, endpoint), "reason", run->taken_reason,
-		 "hint", hint);
+	events_tell(manager->events,
+		    &(struct event){.kind = EVENT_REPLIES_ASTRAY,
+				    .service = manager->service_by_id[run->service_id]->name,
+				    .backend = format_endpoint(&run->spec.endpoint, endpoint),
+				    .after = run->taken_all ? "all replies" : "those to one port",
+				    .reason = run->taken_reason,
+				    .hint = hint});
 }
 
 /* desired_reply_taker(), asked once for backends in a row that share service and own address. */
@@ -101,7 +106,7 @@ static void run_check_replies(struct manager *manager, struct backend_run *run)
 		 format_address(&run->own, address), format_vip(&taker->vip->vip, text),
 		 taker->owner->name);
 	if (strcmp(former, run->taken_reason) != 0)
-		log_taken(manager, run);
+		tell_taken(manager, run);
 }
 
 /* What is in the way of packets to it, though it may be up; "" if nothing is. */
@@ -232,18 +237,29 @@ static void run_facts(const struct manager *manager, const struct backend_run *r
 	facts->hop.mtu = hop_mtu(manager, run);
 }
 
-static void log_status(const struct manager *manager, const struct backend_run *run)
+static void tell_status(struct manager *manager, struct backend_run *run)
 {
-	char endpoint[ENDPOINT_TEXT_MAX], message[64];
+	char endpoint[ENDPOINT_TEXT_MAX], kind[64];
+	struct event event = {
+		.service = manager->service_by_id[run->service_id]->name,
+		.backend = format_endpoint(&run->spec.endpoint, endpoint),
+		.before = backend_status_name(run->told),
+		.after = backend_status_name(run->status),
+		.reason = run->reason,
+	};
 
-	snprintf(message, sizeof(message), "backend %s", backend_status_name(run->status));
-	log_event(run->status == BACKEND_DOWN || run->status == BACKEND_NO_NEIGHBOUR ||
-				  run->status == BACKEND_EJECTED
-			  ? LOG_LEVEL_WARN
-			  : LOG_LEVEL_INFO,
-		  message, "service", manager->service_by_id[run->service_id]->name, "backend",
-		  format_endpoint(&run->spec.endpoint, endpoint), "reason", run->reason,
-		  (const char *)NULL);
+	snprintf(kind, sizeof(kind), "backend-%s", event.after);
+	if (event_kind_find(kind, &event.kind))
+		events_tell(manager->events, &event);
+	run->told = run->status;
+	run->settled = true;
+}
+
+/* Is it still to be seen what becomes of a new backend? */
+static bool run_begins(const struct backend_run *run)
+{
+	return !run->settled &&
+	       (run->status == BACKEND_CHECKING || run->status == BACKEND_NO_NEIGHBOUR);
 }
 
 /*
@@ -294,7 +310,19 @@ void run_update(struct manager *manager, struct backend_run *run)
 	if (!fresh && run->status == former)
 		return;
 	run->since_ms = unix_ms();
-	log_status(manager, run);
+	if (fresh)
+		run->told = run_begins(run) ? BACKEND_CHECKING : run->status;
+	else if (!run_begins(run))
+		tell_status(manager, run);
+}
+
+bool run_tell_late(struct manager *manager, struct backend_run *run)
+{
+	if (!run_begins(run) || run->status == run->told ||
+	    unix_ms() - run->since_ms < BEGIN_TOLD_MS)
+		return false;
+	tell_status(manager, run);
+	return true;
 }
 
 void run_hop(struct manager *manager, struct backend_run *run, const struct nexthop *hop)
@@ -449,9 +477,7 @@ static int run_start(struct manager *manager, const struct service_spec *service
 void run_end(struct manager *manager, uint16_t id)
 {
 	struct backend_run *run = &manager->runs[id];
-	char endpoint[ENDPOINT_TEXT_MAX];
 
-	log_info("backend removed", "backend", format_endpoint(&run->spec.endpoint, endpoint));
 	prober_free(run->prober);
 	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
 	by_address_remove(manager->by_address, id);
@@ -471,8 +497,12 @@ static void run_drain(struct manager *manager, struct backend_run *run, bool beg
 {
 	uint64_t now = steady_now(&manager->desired->steady);
 
-	if (began)
+	if (began) {
 		run->drain_rounds = flow_scan_rounds(manager->scan);
+		run->drain_flows = 0;
+		run->drain_counted = false;
+		run->drain_told = false;
+	}
 	run->drain_ends_ms = 0;
 	if (run->spec.deadline_ms)
 		run->drain_ends_ms =
@@ -514,4 +544,26 @@ bool run_drained(const struct manager *manager, const struct backend_run *run)
 {
 	return run_drains(run) && flow_scan_rounds(manager->scan) >= run->drain_rounds + 2 &&
 	       flow_scan_counts(manager->scan)->active[run->spec.id] == 0;
+}
+
+void run_watch_drain(struct manager *manager, struct backend_run *run)
+{
+	uint32_t active = flow_scan_counts(manager->scan)->active[run->spec.id];
+	char endpoint[ENDPOINT_TEXT_MAX], before[32];
+
+	if (!run->drain_counted && active > run->drain_flows)
+		run->drain_flows = active;
+	run->drain_counted = flow_scan_rounds(manager->scan) >= run->drain_rounds + 2;
+	if (run->drain_told || !run_drained(manager, run))
+		return;
+	run->drain_told = true;
+	snprintf(before, sizeof(before), "%" PRIu32 " flow%s", run->drain_flows,
+		 run->drain_flows == 1 ? "" : "s");
+	events_tell(manager->events,
+		    &(struct event){.kind = EVENT_BACKEND_DRAINED,
+				    .service = manager->service_by_id[run->service_id]->name,
+				    .backend = format_endpoint(&run->spec.endpoint, endpoint),
+				    .before = run->drain_flows ? before : NULL,
+				    .after = run->drain_flows ? "0 flows" : NULL,
+				    .reason = "its last flow has ended"});
 }

@@ -45,8 +45,13 @@ struct backend_run {
 	enum backend_status status;
 	const char *reason;
 	uint64_t since_ms;
+	enum backend_status told;  /* the status that was told last */
+	bool settled;              /* one was told since it began */
 	uint64_t drain_ends_ms;    /* loop time; 0: no deadline */
 	uint64_t drain_rounds;     /* flow scan rounds when the drain began */
+	uint32_t drain_flows;      /* that it had then, see run_watch_drain() */
+	bool drain_counted;        /* all of those */
+	bool drain_told;           /* that it has none left */
 	uint64_t checks[2];        /* failed, passed */
 	uint64_t ramp_began_ms;    /* of its slow start, loop time; 0: it has its whole weight */
 	uint64_t ejected_until_ms; /* loop time; 0: it is not ejected */
@@ -66,8 +71,12 @@ int run_change(struct manager *manager, const struct service_spec *service,
 /* Its backend is desired no more. The index rests until no flow entry can name it. */
 void run_end(struct manager *manager, uint16_t id);
 
-/* Derives status and facts anew; says so if the status changed. */
+/* Derives status and facts anew; tells if the status changed. A new backend has to be asked for
+ * and checked first: that is told by run_tell_late() only, if it takes long. */
 void run_update(struct manager *manager, struct backend_run *run);
+
+/* Called now and then for each. True: it had something to tell. */
+bool run_tell_late(struct manager *manager, struct backend_run *run);
 
 /* Time has passed: an ejection may be over, a slow start a step further. True if facts changed. */
 bool run_tick(struct manager *manager, struct backend_run *run);
@@ -83,6 +92,11 @@ void run_check_anew(struct manager *manager, struct backend_run *run);
 
 /* Its flows are to end: it is removed, or in state drain. */
 bool run_drains(const struct backend_run *run);
+
+/* Called for each backend that drains, often. What was under way when the drain began is counted
+ * only a round of the flow scan later, so drain_flows may still grow until then. Tells when no
+ * flow is left. */
+void run_watch_drain(struct manager *manager, struct backend_run *run);
 
 /* It drains, and what was under way when that began has been looked through. */
 bool run_drained(const struct manager *manager, const struct backend_run *run);

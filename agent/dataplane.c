@@ -39,6 +39,13 @@ uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state
 	return ticks > TICKS_MAX ? TICKS_MAX : (uint16_t)ticks;
 }
 
+uint64_t dataplane_ms(const struct dataplane_clock *clock, enum lb_flow_state state, uint64_t ticks)
+{
+	uint8_t shift = state == LB_FLOW_EMBRYONIC ? clock->tick_shift : clock->coarse_tick_shift;
+
+	return (ticks << shift) * 1000 / clock->hz;
+}
+
 uint32_t dataplane_table_lines(uint32_t table_size)
 {
 	return (table_size + LB_SLOTS_PER_LINE - 1) / LB_SLOTS_PER_LINE;

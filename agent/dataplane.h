@@ -50,6 +50,9 @@ struct dataplane_clock {
 	uint8_t coarse_tick_shift;
 };
 
+/* Entries of nat_flows that may have to be read at once: those of one hash bucket. */
+#define DATAPLANE_NAT_ROOM 256
+
 struct dataplane_ops;
 struct native_constants; /* bpf/native/native.h */
 struct bpf_fib_lookup;   /* linux/bpf.h */
@@ -114,8 +117,13 @@ struct dataplane_ops {
 	void (*vip_stats_reset)(struct dataplane *dp, uint16_t vip_id);
 	void (*backend_stats_reset)(struct dataplane *dp, uint16_t id);
 
-	/* Entries in the map of translated flows, live or not yet given up. */
-	uint32_t (*nat_flow_count)(struct dataplane *dp);
+	/* The next entries in the map of translated flows, live or not yet given up, `room` at
+	 * most, of which DATAPLANE_NAT_ROOM are always enough; *position is where to read on, 0 at
+	 * the beginning. Entries that come and go meanwhile may be missed or be there twice.
+	 * Returns how many; *ret_end: that were all. */
+	uint32_t (*nat_flows_read)(struct dataplane *dp, uint32_t *position,
+				   struct lb_tuple *replies, struct lb_nat_entry *entries,
+				   uint32_t room, bool *ret_end);
 	/* Puts the program into the packets' way on an interface, or takes it out. */
 	int (*attach)(struct dataplane *dp, const char *interface, struct error *err);
 	void (*detach)(struct dataplane *dp, const char *interface);
@@ -158,6 +166,10 @@ struct dataplane_ops {
  * up to the longest idle times above. */
 uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state state,
 			 uint64_t ms);
+
+/* The inverse. */
+uint64_t dataplane_ms(const struct dataplane_clock *clock, enum lb_flow_state state,
+		      uint64_t ticks);
 
 /* The clock for a kernel of this HZ. */
 struct dataplane_clock dataplane_clock_for(uint32_t hz);

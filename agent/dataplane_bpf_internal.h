@@ -8,6 +8,7 @@
  *   dataplane_bpf.c       opening: constants, sizes, maps made or adopted, shared memory
  *   dataplane_adopt.c     a former agent's maps
  *   dataplane_maps.c      operations on maps
+ *   dataplane_flows.c     translated flows, read a part at a time
  *   dataplane_attach.c    the program on interfaces
  *   dataplane_explain.c   what explaining asks for
  *   dataplane_pin.c       the directory of pins
@@ -91,6 +92,11 @@ extern const struct dataplane_ops bpf_ops;
 
 int bpf_egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err);
 void bpf_egress_remove(struct dataplane *dp, uint32_t ifindex);
+
+/* --- dataplane_flows.c --- */
+
+uint32_t bpf_nat_flows_read(struct dataplane *dp, uint32_t *position, struct lb_tuple *replies,
+			    struct lb_nat_entry *entries, uint32_t room, bool *ret_end);
 
 /* --- dataplane_attach.c --- */
 

@@ -256,25 +256,6 @@ static void backend_stats_reset(struct dataplane *dp, uint16_t id)
 	percpu_reset(bpf_of(dp), bpf_of(dp)->skel->maps.backend_stats, id);
 }
 
-static uint32_t nat_flow_count(struct dataplane *dp)
-{
-	enum { BATCH = 1024 };
-	int fd = bpf_map__fd(bpf_of(dp)->skel->maps.nat_flows);
-	static struct lb_tuple keys[BATCH];
-	static struct lb_nat_entry values[BATCH];
-	uint32_t total = 0, count, position;
-	void *in = NULL;
-	int ret;
-
-	do {
-		count = BATCH;
-		ret = bpf_map_lookup_batch(fd, in, &position, keys, values, &count, NULL);
-		total += ret == 0 || errno == ENOENT ? count : 0;
-		in = &position;
-	} while (ret == 0);
-	return total;
-}
-
 /* --- interfaces --- */
 
 int bpf_egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err)
@@ -337,7 +318,7 @@ const struct dataplane_ops bpf_ops = {
 	.flow_stats = flow_stats,
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
-	.nat_flow_count = nat_flow_count,
+	.nat_flows_read = bpf_nat_flows_read,
 	.quic_put = quic_put,
 	.quic_remove = quic_remove,
 	.quic_each = quic_each,

@@ -454,7 +454,8 @@ static void examine_limit(struct exam *exam, const char *what, const char *flag,
 static void examine_limits(struct exam *exam)
 {
 	const struct desired *desired = manager_desired(exam->manager);
-	const uint32_t *flows = manager_flows(exam->manager)->by_state;
+	const struct flow_counts *counts = manager_flows(exam->manager);
+	const uint32_t *flows = counts->by_state;
 	struct dataplane *dp = manager_dataplane(exam->manager);
 	size_t i, before = exam->report->count;
 	double vips = 0, backends = 0;
@@ -471,8 +472,7 @@ static void examine_limits(struct exam *exam)
 		      (double)flows[LB_FLOW_EMBRYONIC] + flows[LB_FLOW_ESTABLISHED] +
 			      flows[LB_FLOW_CLOSING],
 		      dp->sizes.flows);
-	examine_limit(exam, "nat-flows", "--nat-flows", dp->ops->nat_flow_count(dp),
-		      dp->sizes.nat_flows);
+	examine_limit(exam, "nat-flows", "--nat-flows", counts->nat, dp->sizes.nat_flows);
 	if (exam->report->count == before)
 		find(exam, DOCTOR_OK, "limit", "", "no map is nearly full");
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow_word.h"
+
 /* A closing flow counts as active while its last packets may still be under way. */
 #define CLOSING_ACTIVE_COARSE_TICKS 3
 /* A client repeats its SYN after a second (RFC 6298): until then an answer may be under way. */
@@ -15,6 +17,9 @@ struct flow_scan {
 	uint64_t rounds;
 	struct flow_counts current; /* the round under way */
 	struct flow_counts last;
+	uint32_t nat_position, nat_count; /* of the round through translated flows */
+	struct lb_tuple nat_replies[DATAPLANE_NAT_ROOM];
+	struct lb_nat_entry nat_entries[DATAPLANE_NAT_ROOM];
 	uint32_t *loads; /* [backend index]: of the round under way, as least-conn counts */
 	bool *given_up;  /* [backend index]: see flow_scan_give_up() */
 };
@@ -49,74 +54,30 @@ void flow_scan_free(struct flow_scan *scan)
 	free(scan);
 }
 
-static enum lb_flow_state word_state(uint64_t word)
-{
-	return (enum lb_flow_state)((word >> LB_FLOW_STATE_SHIFT) & LB_FLOW_STATE_MASK);
-}
-
-static uint16_t word_backend(uint64_t word)
-{
-	return (uint16_t)((word >> LB_FLOW_BACKEND_SHIFT) & LB_FLOW_BACKEND_MASK);
-}
-
-static uint32_t word_age(const struct dataplane_clock *clock, uint64_t word, uint64_t now)
-{
-	uint8_t shift = word_state(word) == LB_FLOW_EMBRYONIC ? clock->tick_shift
-							      : clock->coarse_tick_shift;
-
-	uint32_t age = (uint32_t)(((now >> shift) - word) & LB_FLOW_TIME_MASK);
-
-	return age > LB_FLOW_TIME_MASK - LB_FLOW_TICKS_AHEAD ? 0 : age;
-}
-
-/* The service whose backend the entry names, or NULL if there is none any more. */
-static const struct lb_service *word_service(const struct dataplane *dp, uint64_t word)
-{
-	uint16_t id = word_backend(word);
-
-	if (id > dp->sizes.backends || dp->backends[id].service == 0)
-		return NULL;
-	return &dp->services[dp->backends[id].service];
-}
-
-/* An entry does not say if it is of UDP; sync.c gives both the same time where one is all. */
-static uint16_t longest_idle(const struct lb_service *service, enum lb_flow_state state)
-{
-	uint16_t timeout = service->timeout[state];
-
-	if (state == LB_FLOW_ESTABLISHED && service->timeout_udp > timeout)
-		timeout = service->timeout_udp;
-	return timeout;
-}
-
 /* Its backend does not answer SYNs, and has had its time for this one. */
-static bool is_stuck(const struct flow_scan *scan, uint64_t word, uint32_t age)
+static bool is_stuck(const struct flow_scan *scan, const struct flow_word *flow)
 {
-	return scan->given_up[word_backend(word)] && word_state(word) == LB_FLOW_EMBRYONIC &&
-	       age >= dataplane_ticks(&scan->dp->clock, LB_FLOW_EMBRYONIC, HANDSHAKE_MS);
+	return scan->given_up[flow->backend] && flow->state == LB_FLOW_EMBRYONIC &&
+	       flow->age >= dataplane_ticks(&scan->dp->clock, LB_FLOW_EMBRYONIC, HANDSHAKE_MS);
 }
 
 static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
 {
 	uint64_t word = __atomic_load_n(place, __ATOMIC_RELAXED);
-	enum lb_flow_state state = word_state(word);
-	const struct lb_service *service;
-	uint32_t age;
+	struct flow_word flow;
 
 	if (word == 0)
 		return;
-	age = word_age(&scan->dp->clock, word, now);
-	service = word_service(scan->dp, word);
-	if (!service || age > longest_idle(service, state) || is_stuck(scan, word, age)) {
+	if (!flow_word_read(scan->dp, word, now, &flow) || is_stuck(scan, &flow)) {
 		__atomic_compare_exchange_n(place, &word, 0, false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
 		return;
 	}
-	scan->current.by_state[state]++;
-	if (state != LB_FLOW_CLOSING || age <= CLOSING_ACTIVE_COARSE_TICKS)
-		scan->current.active[word_backend(word)]++;
-	if (state != LB_FLOW_CLOSING)
-		scan->loads[word_backend(word)]++;
+	scan->current.by_state[flow.state]++;
+	if (flow.state != LB_FLOW_CLOSING || flow.age <= CLOSING_ACTIVE_COARSE_TICKS)
+		scan->current.active[flow.backend]++;
+	if (flow.state != LB_FLOW_CLOSING)
+		scan->loads[flow.backend]++;
 }
 
 /* What evictions and idle ends have left wrong is right again. What packets counted during the
@@ -162,6 +123,21 @@ bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets)
 	return true;
 }
 
+bool flow_scan_nat_step(struct flow_scan *scan)
+{
+	bool end;
+
+	scan->nat_count +=
+		scan->dp->ops->nat_flows_read(scan->dp, &scan->nat_position, scan->nat_replies,
+					      scan->nat_entries, DATAPLANE_NAT_ROOM, &end);
+	if (!end)
+		return false;
+	scan->current.nat = scan->last.nat = scan->nat_count; /* both: they change places */
+	scan->nat_count = 0;
+	scan->nat_position = 0;
+	return true;
+}
+
 void flow_scan_give_up(struct flow_scan *scan, uint16_t backend_id, bool on)
 {
 	scan->given_up[backend_id] = on;
@@ -185,8 +161,8 @@ void flow_scan_named(const struct dataplane *dp, bool *named)
 
 	for (bucket = 0; bucket < dp->sizes.flows / LB_FLOW_WAYS; bucket++) {
 		for (way = 0; way < LB_FLOW_WAYS; way++) {
-			id = word_backend(__atomic_load_n((uint64_t *)&dp->flows[bucket].word[way],
-							  __ATOMIC_RELAXED));
+			id = flow_word_backend(__atomic_load_n(
+				(uint64_t *)&dp->flows[bucket].word[way], __ATOMIC_RELAXED));
 			if (id && id <= dp->sizes.backends)
 				named[id] = true;
 		}

@@ -13,6 +13,7 @@
 struct flow_counts {
 	uint32_t *active; /* [backend index]: flows that may still carry data */
 	uint32_t by_state[LB_FLOW_STATES];
+	uint32_t nat; /* entries in the map of translated flows, live or not yet given up */
 };
 
 struct flow_scan;
@@ -26,6 +27,9 @@ void flow_scan_free(struct flow_scan *scan);
  * flow_scan_counts() is then of that round and flow_scan_rounds() went up.
  */
 bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets);
+
+/* Counts some translated flows. True: that were all, and flow_scan_counts() has a new `nat`. */
+bool flow_scan_nat_step(struct flow_scan *scan);
 
 /*
  * While `on`, handshakes with this backend that have waited for a second are let go: their

@@ -23,6 +23,7 @@
 #define BODY_MS   30000
 #define ANSWER_MS 30000
 #define SWEEP_MS  1000
+#define FOR_EVER  0 /* a stream; it is ended by its client's silence */
 
 /* How long nothing may come from it, nor be taken by it. */
 #define SILENCE_S 15
@@ -31,6 +32,7 @@ struct http_server {
 	struct http_options options;
 	struct MHD_Daemon *daemon;
 	struct clients clients;
+	struct http_streams streams;
 	size_t answers; /* bytes that wait to be taken */
 	uv_poll_t poll;
 	uv_timer_t timer, sweep;
@@ -105,14 +107,14 @@ static struct client *client_of(struct MHD_Connection *connection)
 		->socket_context;
 }
 
-/* From now on; milliseconds. */
+/* From now on; milliseconds, or FOR_EVER. */
 static void expect_within(const struct http_server *server, struct MHD_Connection *connection,
 			  uint64_t ms)
 {
 	struct client *client = client_of(connection);
 
 	if (client)
-		client->deadline_ms = uv_now(server->sweep.loop) + ms;
+		client->deadline_ms = ms == FOR_EVER ? 0 : uv_now(server->sweep.loop) + ms;
 }
 
 /* Clients that ask for much and take nothing must not hold all memory. */
@@ -128,6 +130,24 @@ static void refuse_answer(struct http_response *answer)
 	http_add_header(answer, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
+/* Takes over what the answer owns. NULL: out of memory. */
+static struct MHD_Response *make_response(struct http_server *server,
+					  struct MHD_Connection *connection,
+					  const struct http_response *answer)
+{
+	struct MHD_Response *response;
+
+	if (answer->stream)
+		return http_stream_start(answer->stream, &server->streams, connection);
+	if (!answer->body)
+		return NULL;
+	response = MHD_create_response_from_buffer(answer->length, answer->body,
+						   MHD_RESPMEM_MUST_FREE);
+	if (!response)
+		free(answer->body);
+	return response;
+}
+
 static enum MHD_Result respond(struct http_server *server, struct incoming *incoming,
 			       struct MHD_Connection *connection, struct http_response *answer)
 {
@@ -137,14 +157,9 @@ static enum MHD_Result respond(struct http_server *server, struct incoming *inco
 
 	if (answer->body && server->answers && server->answers + answer->length > ANSWERS_MAX)
 		refuse_answer(answer);
-	if (!answer->body)
-		return MHD_NO; /* out of memory: the connection is closed */
-	response = MHD_create_response_from_buffer(answer->length, answer->body,
-						   MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		free(answer->body);
-		return MHD_NO;
-	}
+	response = make_response(server, connection, answer);
+	if (!response)
+		return MHD_NO; /* the connection is closed */
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	for (i = 0; i < HTTP_HEADERS_MAX && answer->headers[i].name; i++)
@@ -152,7 +167,7 @@ static enum MHD_Result respond(struct http_server *server, struct incoming *inco
 					answer->headers[i].value);
 	incoming->answer = answer->length;
 	server->answers += answer->length;
-	expect_within(server, connection, ANSWER_MS);
+	expect_within(server, connection, answer->stream ? FOR_EVER : ANSWER_MS);
 	ret = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return ret;
@@ -407,6 +422,13 @@ static void on_timer(uv_timer_t *timer)
 	server_run(timer->data);
 }
 
+static void on_kick(void *context)
+{
+	struct http_server *server = context;
+
+	uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	(void)status;
@@ -417,7 +439,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static struct MHD_Daemon *start_daemon(struct http_server *server, int fd)
 {
 	struct MHD_OptionItem tls[TLS_OPTIONS] = {{.option = MHD_OPTION_END}};
-	unsigned int flags = MHD_USE_EPOLL;
+	unsigned int flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
 
 	if (server->options.tls) {
 		flags |= MHD_USE_TLS;
@@ -443,6 +465,9 @@ int http_server_new(uv_loop_t *loop, int fd, const struct http_options *options,
 	if (!server)
 		return error_set(err, ENOMEM, "out of memory");
 	server->options = *options;
+	LIST_INIT(&server->streams.head);
+	server->streams.kick = on_kick;
+	server->streams.context = server;
 	server->daemon = start_daemon(server, fd);
 	if (!server->daemon) {
 		free(server);
@@ -466,6 +491,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 	if (--server->closing)
 		return;
+	http_streams_wake(&server->streams);
 	MHD_stop_daemon(server->daemon);
 	free(server);
 }

@@ -14,6 +14,7 @@
 
 #include "door.h"
 #include "error.h"
+#include "http_stream.h"
 #include "tls.h"
 
 #define HTTP_HEADERS_MAX 3
@@ -38,6 +39,7 @@ struct http_response {
 	struct http_header headers[HTTP_HEADERS_MAX]; /* besides Content-Type */
 	char *body; /* malloc'ed; freed by the server. NULL: out of memory */
 	size_t length;
+	struct http_stream *stream; /* in place of body, if not NULL; the server closes it */
 };
 
 /* The value of ?name=, percent-decoded, or NULL. "" for a bare ?name. Valid during the request. */

@@ -18,6 +18,7 @@
 #include "dataplane_bpf.h"
 #include "document.h"
 #include "doors.h"
+#include "events.h"
 #include "ids.h"
 #include "log.h"
 #include "manager.h"
@@ -36,6 +37,7 @@ struct agent {
 	uv_signal_t sigterm, sigint, sighup;
 	int state_fd; /* the state directory, locked; -1: not yet */
 	struct dataplane *dp;
+	struct events *events;
 	struct manager *manager;
 	struct ports *ports;
 	struct port_watch *port_watch;
@@ -72,22 +74,20 @@ static int save_new_state(const struct options *options, const struct desired *d
 	return ret;
 }
 
+/* *ret_warning gets a message if it is the backup that was loaded. */
 static int load_state(const struct options *options, struct desired **ret_desired, bool *ret_fresh,
-		      struct error *err)
+		      struct error *ret_warning, struct error *err)
 {
 	enum store_found found = STORE_EMPTY;
-	struct error warning = {0};
 	int ret;
 
-	ret = store_load(options->state_dir, setup_accept_state, ret_desired, &found, &warning,
+	ret = store_load(options->state_dir, setup_accept_state, ret_desired, &found, ret_warning,
 			 err);
 	if (ret)
 		return ret;
 	*ret_fresh = found == STORE_EMPTY;
 	if (found == STORE_EMPTY)
 		return new_state(options, ret_desired, err);
-	if (found == STORE_BACKUP)
-		log_warn("state taken from the backup", "reason", warning.message);
 	if (options->services)
 		log_warn("services of the configuration file are not applied", "reason",
 			 "the saved state has its own", "hint",
@@ -171,15 +171,17 @@ static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
 }
 
 /* Before it happens: what of a former agent's is not taken over as it is. */
-static void say_carried(const struct carry *carry)
+static void say_carried(const struct carry *carry, struct events *events)
 {
 	char message[64];
 	enum carry_part part;
 
 	if (!carry->former || carry->whole)
 		return;
-	log_info("a former agent's maps are replaced", "reason", carry->reason, "counters",
-		 "begin anew");
+	events_tell(events, &(struct event){.kind = EVENT_MAPS_REPLACED,
+					    .before = "a former agent's maps",
+					    .after = "new maps; counters begin anew",
+					    .reason = carry->reason});
 	for (part = 0; part < CARRY_PARTS; part++) {
 		snprintf(message, sizeof(message), "%s are %s", carry_part_name(part),
 			 carry->parts[part].way == CARRY_FORGOTTEN ? "forgotten" : "carried over");
@@ -211,13 +213,18 @@ static int attach(struct agent *agent, struct error *err)
 		return ret;
 	}
 	agent->api.ports = agent->ports;
-	agent->port_watch = port_watch_new(&agent->loop, agent->manager, agent->ports);
+	agent->port_watch =
+		port_watch_new(&agent->loop, agent->manager, agent->ports, agent->events);
 	return agent->port_watch ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
 static int open_doors(struct agent *agent, struct error *err)
 {
 	agent->api.manager = agent->manager;
+	agent->api.events = agent->events;
+	agent->api.streams = event_streams_new(&agent->loop, agent->events);
+	if (!agent->api.streams)
+		return error_set(err, ENOMEM, "out of memory");
 	agent->api.dp = agent->dp;
 	agent->api.door = &agent->doors.remote;
 	agent->api.started_ns = uv_hrtime();
@@ -273,6 +280,7 @@ static int check_fresh(const struct agent *agent, struct error *err)
 
 static int start(struct agent *agent, struct error *err)
 {
+	struct error warning = {0};
 	struct desired *desired = NULL;
 	bool fresh = false;
 	uint64_t seed;
@@ -284,9 +292,18 @@ static int start(struct agent *agent, struct error *err)
 	if (ret == 0)
 		ret = store_lock(agent->options.state_dir, &agent->state_fd, err);
 	if (ret == 0)
-		ret = load_state(&agent->options, &desired, &fresh, err);
+		ret = load_state(&agent->options, &desired, &fresh, &warning, err);
 	if (ret)
 		return ret;
+	ret = events_new(agent->options.state_dir, &agent->events, err);
+	if (ret) {
+		desired_free(desired);
+		return ret;
+	}
+	if (warning.message[0])
+		events_tell(agent->events, &(struct event){.kind = EVENT_STATE_RESTORED,
+							   .reason = warning.message,
+							   .hint = warning.hint});
 	steady_begin(&desired->steady);
 	seed = desired->seed;
 	ret = open_dataplane(agent, seed, err);
@@ -296,8 +313,8 @@ static int start(struct agent *agent, struct error *err)
 		desired_free(desired);
 		return ret;
 	}
-	say_carried(dataplane_bpf_carried(agent->dp));
-	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir, desired,
+	say_carried(dataplane_bpf_carried(agent->dp), agent->events);
+	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir, agent->events, desired,
 			  &agent->manager, err);
 	if (ret == 0 && fresh)
 		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
@@ -312,8 +329,12 @@ static int start(struct agent *agent, struct error *err)
 
 static void on_signal(uv_signal_t *signal, int number)
 {
-	log_info("stopping", "signal", strsignal(number), "packets",
-		 "flow on; lbagent --unload ends them");
+	struct agent *agent = signal->data;
+
+	events_tell(agent->events,
+		    &(struct event){.kind = EVENT_AGENT_STOPPING,
+				    .after = "packets flow on; lbagent --unload ends them",
+				    .reason = strsignal(number)});
 	uv_stop(signal->loop);
 }
 
@@ -341,15 +362,28 @@ static void stop(struct agent *agent)
 	uv_close((uv_handle_t *)&agent->sigterm, NULL);
 	uv_close((uv_handle_t *)&agent->sigint, NULL);
 	uv_close((uv_handle_t *)&agent->sighup, NULL);
-	uv_run(&agent->loop, UV_RUN_DEFAULT); /* closes handles */
+	uv_run(&agent->loop, UV_RUN_DEFAULT); /* closes handles, and with the servers the streams */
+	event_streams_free(agent->api.streams);
+	uv_run(&agent->loop, UV_RUN_DEFAULT);
 	doors_free(&agent->doors);
 	manager_free(agent->manager);
+	events_free(agent->events);
 	ports_free(agent->ports);
 	dataplane_bpf_close(agent->dp);
 	uv_loop_close(&agent->loop);
 	if (agent->state_fd >= 0)
 		close(agent->state_fd);
 	options_clear(&agent->options);
+}
+
+static void tell_attached(const struct agent *agent, const struct dataplane_interface *interface)
+{
+	char how[64];
+
+	snprintf(how, sizeof(how), "mode %s, by %s", interface->mode, interface->attached_by);
+	events_tell(agent->events, &(struct event){.kind = EVENT_INTERFACE_ATTACHED,
+						   .interface = interface->name,
+						   .after = how});
 }
 
 static void say_ready(const struct agent *agent)
@@ -362,8 +396,7 @@ static void say_ready(const struct agent *agent)
 
 	interfaces = dataplane_bpf_interfaces(agent->dp, &count);
 	for (i = 0; i < count; i++)
-		log_info("attached", "interface", interfaces[i].name, "mode", interfaces[i].mode,
-			 "by", interfaces[i].attached_by);
+		tell_attached(agent, &interfaces[i]);
 	if (agent->options.nat_ports_scarce)
 		log_warn("NAT ports overlap with the host's own", "reason",
 			 "ip_local_port_range leaves fewer than 4096 free", "hint",
@@ -374,6 +407,9 @@ static void say_ready(const struct agent *agent)
 		flows = carry->parts[CARRY_FLOWS].way == CARRY_SHARED ? "carried over" : "none yet";
 	log_info("ready", "version", SLUICE_VERSION, "socket", agent->options.socket, "listen",
 		 listen, "flows", flows);
+	events_tell(agent->events, &(struct event){.kind = EVENT_AGENT_STARTED,
+						   .after = "version " SLUICE_VERSION,
+						   .reason = carry->whole ? "flows adopted" : ""});
 	sd_notify(0, "READY=1");
 }
 

@@ -2,9 +2,12 @@
 #include "manager.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "change_events.h"
 #include "config.h"
 #include "ids.h"
 #include "log.h"
@@ -12,7 +15,13 @@
 #include "slow_start.h"
 #include "store.h"
 
-#define SCAN_ROUND_MS 1000 /* a round through the flow table takes about this long */
+#define TICK_MS       20
+#define SCAN_ROUND_MS 1000       /* a round through the flow table takes about this long, */
+#define SCAN_PART_NS  2000000ULL /* or longer, where a tick's part would take more than this */
+#define TOLD_LATE_MAX 100
+#define NAT_ROUND_MS  2000 /* from the end of one round through translated flows to the next */
+#define SCAN_NAT_NS   1000000ULL
+#define SCAN_STEP     1024 /* buckets looked through before the clock is */
 
 /* --- what others tell --- */
 
@@ -54,6 +63,7 @@ static void index_services(struct manager *manager)
 {
 	size_t i;
 
+	events_generation(manager->events, manager->desired->generation);
 	manager->taker = (struct reply_taker){0}; /* points into the former desired state */
 	memset(manager->service_by_id, 0,
 	       ((size_t)manager->dp->sizes.services + 1) * sizeof(*manager->service_by_id));
@@ -201,15 +211,18 @@ static int check_all_replies(const struct manager *manager, const struct desired
 }
 
 /*
- * The data plane would not have it: everything back to what it was, on disk too. What cannot be
- * undone now is tried again by the housekeeping.
+ * The data plane would not have it, for this reason: everything back to what it was, on disk too.
+ * What cannot be undone now is tried again by the housekeeping.
  */
-static void roll_back(struct manager *manager, struct desired *former)
+static void roll_back(struct manager *manager, struct desired *former, const struct error *why)
 {
 	struct desired *refused = manager->desired;
 	struct error err;
 
 	manager->desired = former;
+	events_tell(manager->events, &(struct event){.kind = EVENT_CHANGE_UNDONE,
+						     .reason = why->message,
+						     .hint = why->hint});
 	note_sync(manager, reconcile(manager, &err), &err);
 	if (persist(manager, former, &err))
 		log_error("a refused change stays in the saved state", "error", err.message, "hint",
@@ -275,9 +288,11 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 		return ret;
 	}
 	manager->desired = next;
+	events_generation(manager->events, next->generation);
+	change_events(manager->events, former, next);
 	ret = reconcile(manager, err);
 	if (ret) {
-		roll_back(manager, former);
+		roll_back(manager, former, err);
 		return ret;
 	}
 	note_sync(manager, 0, err);
@@ -287,51 +302,112 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 
 /* --- housekeeping --- */
 
-/* Ends the drains that are over, all in one commit. */
-static void end_drains(struct manager *manager)
+/* Takes a backend that is removed out of next, and the work from one that drained. */
+static void end_drain(const struct manager *manager, const struct backend_run *run,
+		      struct desired *next)
 {
-	uint64_t now = uv_now(manager->loop);
+	const char *name = manager->service_by_id[run->service_id]->name;
+	struct service_spec *service = desired_service(next, name);
+	struct backend_spec *spec = service_backend(service, &run->spec.endpoint);
+
+	if (spec->removing) {
+		service_remove_backend(service, spec);
+	} else {
+		spec->state = ADMIN_MAINT;
+		spec->deadline_ms = 0;
+	}
+}
+
+static bool run_is_late(const struct manager *manager, const struct backend_run *run)
+{
+	return run->drain_ends_ms && uv_now(manager->loop) >= run->drain_ends_ms;
+}
+
+/* Ends the drains that are over, all in one commit: those whose deadline has passed, or those of
+ * backends that are to be removed and have no flow left. */
+static void end_drains(struct manager *manager, bool late)
+{
 	struct desired *next = NULL;
-	struct backend_spec *spec;
 	struct backend_run *run;
+	uint64_t flows = 0;
 	struct error err;
+	char reason[96];
 	uint32_t id;
-	bool late;
 
 	for (id = 1; id <= manager->dp->sizes.backends; id++) {
 		run = &manager->runs[id];
-		if (!run->used || !run_drains(run))
+		if (!run->used || !run_drains(run) || run_is_late(manager, run) != late)
 			continue;
-		late = run->drain_ends_ms && now >= run->drain_ends_ms;
+		run_watch_drain(manager, run);
 		if (!late && !(run->spec.removing && run_drained(manager, run)))
 			continue;
 		next = next ?: desired_clone(manager->desired);
 		if (!next)
 			return;
-		struct service_spec *service =
-			desired_service(next, manager->service_by_id[run->service_id]->name);
-
-		spec = service_backend(service, &run->spec.endpoint);
-		if (spec->removing) {
-			service_remove_backend(service, spec);
-		} else {
-			spec->state = ADMIN_MAINT;
-			spec->deadline_ms = 0;
-		}
+		flows += flow_scan_counts(manager->scan)->active[id];
+		end_drain(manager, run, next);
 	}
-	if (next && manager_commit(manager, next, &err))
+	if (!next)
+		return;
+	snprintf(reason, sizeof(reason), "its deadline passed, flows left: %" PRIu64, flows);
+	events_act(manager->events, NULL, late ? reason : "its last flow has ended");
+	if (manager_commit(manager, next, &err))
 		log_error("drain cannot be ended", "error", err.message, "hint", err.hint);
+	events_act(manager->events, NULL, NULL);
 }
 
-static void on_housekeeping(uv_timer_t *timer)
+/* Looks through a part of the flow table: the loop has other things to do. */
+static void scan_flows(struct manager *manager)
+{
+	uint32_t buckets = manager->dp->sizes.flows / LB_FLOW_WAYS;
+	uint32_t left = buckets / (SCAN_ROUND_MS / TICK_MS) + 1, step;
+	uint64_t now = manager->dp->ops->now(manager->dp), end = uv_hrtime() + SCAN_PART_NS;
+
+	while (left && uv_hrtime() < end) {
+		step = left < SCAN_STEP ? left : SCAN_STEP;
+		left -= step;
+		if (flow_scan_step(manager->scan, now, step))
+			break;
+	}
+}
+
+/* Likewise of the map of translated flows, which costs a system call for every few of them. */
+static void scan_nat_flows(struct manager *manager)
+{
+	uint64_t end = uv_hrtime() + SCAN_NAT_NS;
+
+	if (manager->ticks < manager->nat_round)
+		return;
+	while (uv_hrtime() < end) {
+		if (!flow_scan_nat_step(manager->scan))
+			continue;
+		manager->nat_round = manager->ticks + NAT_ROUND_MS / TICK_MS;
+		return;
+	}
+}
+
+/* Of thousands of backends that are added and not found, some at a time. */
+static void tell_late(struct manager *manager)
+{
+	unsigned int left = TOLD_LATE_MAX;
+	uint32_t id;
+
+	for (id = 1; left && id <= manager->dp->sizes.backends; id++)
+		left -= manager->runs[id].used && run_tell_late(manager, &manager->runs[id]);
+}
+
+static void on_tick(uv_timer_t *timer)
 {
 	struct manager *manager = timer->data;
-	uint32_t buckets = manager->dp->sizes.flows / LB_FLOW_WAYS;
-	uint32_t part = buckets / (SCAN_ROUND_MS / HOUSEKEEPING_MS) + 1;
 	struct error err;
 
-	flow_scan_step(manager->scan, manager->dp->ops->now(manager->dp), part);
-	end_drains(manager);
+	scan_flows(manager);
+	scan_nat_flows(manager);
+	if (++manager->ticks % (HOUSEKEEPING_MS / TICK_MS))
+		return;
+	tell_late(manager);
+	end_drains(manager, false);
+	end_drains(manager, true);
 	service_runs_tick(manager);
 	ways_tick(manager);
 	if (manager->sync_error.message[0])
@@ -387,7 +463,7 @@ static void on_due_closed(uv_handle_t *handle)
 {
 	struct manager *manager = handle->data;
 
-	uv_close((uv_handle_t *)&manager->housekeeping, on_failed_closed);
+	uv_close((uv_handle_t *)&manager->tick, on_failed_closed);
 }
 
 /* Flows of a former agent may name backends that are no longer desired: no other may have their
@@ -406,7 +482,7 @@ static int rest_former(struct manager *manager, struct error *err)
 	return 0;
 }
 
-int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
+int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir, struct events *events,
 		struct desired *desired, struct manager **ret_manager, struct error *err)
 {
 	struct manager *manager = calloc(1, sizeof(*manager));
@@ -419,11 +495,12 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	manager->loop = loop;
 	manager->dp = dp;
 	manager->state_dir = state_dir;
+	manager->events = events;
 	manager->desired = desired;
 	/* The loop's clock stood still since it was made; deadlines begin now. */
 	uv_update_time(loop);
-	uv_timer_init(loop, &manager->housekeeping);
-	manager->housekeeping.data = manager;
+	uv_timer_init(loop, &manager->tick);
+	manager->tick.data = manager;
 	sync_due_init(manager);
 	ret = manager_allocate(manager, err);
 	if (ret == 0 && dp->adopted)
@@ -442,7 +519,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		uv_close((uv_handle_t *)&manager->due, on_due_closed);
 		return ret;
 	}
-	uv_timer_start(&manager->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+	uv_timer_start(&manager->tick, on_tick, TICK_MS, TICK_MS);
 	*ret_manager = manager;
 	return 0;
 }
@@ -451,7 +528,7 @@ void manager_stop(struct manager *manager)
 {
 	stop_runs(manager);
 	uv_close((uv_handle_t *)&manager->due, NULL);
-	uv_close((uv_handle_t *)&manager->housekeeping, NULL);
+	uv_close((uv_handle_t *)&manager->tick, NULL);
 }
 
 void manager_free(struct manager *manager)
@@ -501,6 +578,8 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 			(double)sync_slots(manager->sync, spec->id) / manager->dp->sizes.table_size,
 		.active_flows = flow_scan_counts(manager->scan)->active[spec->id],
 		.drained = run_drained(manager, run),
+		.draining = run->used && run_drains(run),
+		.drain_flows = run->drain_flows,
 		.checks_failed = run->checks[0],
 		.checks_passed = run->checks[1],
 	};

@@ -10,6 +10,7 @@
 
 #include "dataplane.h"
 #include "desired.h"
+#include "events.h"
 #include "flow_scan.h"
 #include "links.h"
 #include "stage.h"
@@ -39,19 +40,21 @@ struct backend_view {
 	bool suspect;       /* its clients repeat more SYNs than its peers' do */
 	uint32_t ejections; /* since the agent's start */
 	uint32_t active_flows;
-	bool drained; /* it drains, and no flow is left; active_flows may be 0 earlier, see
-		       * flow_scan_rounds() */
+	bool drained;         /* it drains, and no flow is left; active_flows may be 0 earlier, see
+			       * flow_scan_rounds() */
+	bool draining;        /* the deadline, if any, is in its spec */
+	uint32_t drain_flows; /* that it had when the drain began, or when the agent started */
 	uint64_t checks_passed;
 	uint64_t checks_failed;
 };
 
 /*
- * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop and
- * state_dir must outlive the manager. Nothing is attached or probed before the loop runs.
- * What has no index yet, as a configuration file's services, is checked as in a commit. After a
- * failure the loop must run once more to close handles.
+ * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop,
+ * state_dir and events must outlive the manager. Nothing is attached or probed before the loop
+ * runs. What has no index yet, as a configuration file's services, is checked as in a commit. After
+ * a failure the loop must run once more to close handles.
  */
-int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
+int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir, struct events *events,
 		struct desired *desired, struct manager **ret_manager, struct error *err);
 
 /* Stops probes and timers; the loop must run once more to close handles, then call

@@ -26,6 +26,7 @@ struct manager {
 	uv_loop_t *loop;
 	struct dataplane *dp;
 	const char *state_dir;
+	struct events *events;
 	struct desired *desired;
 	struct service_spec **service_by_id; /* into desired */
 	struct backend_run *runs;            /* [backend index] */
@@ -41,7 +42,9 @@ struct manager {
 	struct ways ways;
 	void (*on_links)(void *context); /* NULL: nobody wants to know */
 	void *on_links_context;
-	uv_timer_t housekeeping;
+	uv_timer_t tick;
+	uint64_t ticks;
+	uint64_t nat_round;     /* the tick at which translated flows are counted again */
 	uv_timer_t due;         /* of manager_sync.c: services are to be synced */
 	bool *stale;            /* [service index]: it is one of them */
 	uint64_t rest_until_ns; /* not before then */

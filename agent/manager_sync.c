@@ -7,9 +7,9 @@
  * most of the time to other work.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#include "log.h"
 #include "manager_internal.h"
 
 /* After a sync that took longer than BRIEF_NS, rest for so many times as long, but no longer than
@@ -20,12 +20,20 @@
 
 void note_sync(struct manager *manager, int ret, const struct error *err)
 {
+	bool was = manager->sync_error.message[0];
+
 	if (ret == 0) {
 		manager->sync_error.message[0] = '\0';
+		if (was)
+			events_tell(manager->events, &(struct event){.kind = EVENT_IN_SYNC});
 		return;
 	}
+	if (was && strcmp(manager->sync_error.message, err->message) == 0)
+		return;
 	manager->sync_error = *err;
-	log_error("data plane out of sync", "error", err->message, "hint", err->hint);
+	events_tell(manager->events, &(struct event){.kind = EVENT_OUT_OF_SYNC,
+						     .reason = err->message,
+						     .hint = err->hint});
 }
 
 static void sync_stale(struct manager *manager)

@@ -4,13 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
-
 #define LOOK_MS 250
 
 struct port_watch {
 	struct manager *manager;
 	struct ports *ports;
+	struct events *events;
 	uv_timer_t timer;
 	char said[sizeof(((struct error *)NULL)->message)]; /* what is wrong; empty: nothing */
 };
@@ -18,19 +17,22 @@ struct port_watch {
 static void on_change(void *context, const char *interface, enum port_change change,
 		      const char *reason)
 {
-	(void)context;
-	switch (change) {
-	case PORT_ATTACHED:
-		log_info("interface attached", "interface", interface);
-		break;
-	case PORT_DETACHED:
-		log_info("interface let go", "interface", interface);
-		break;
-	case PORT_LOST:
-		log_warn("interface lost", "interface", interface, "reason", reason, "consequence",
-			 "its packets are not balanced until it is attached again");
-		break;
-	}
+	static const enum event_kind kinds[] = {
+		[PORT_ATTACHED] = EVENT_INTERFACE_ATTACHED,
+		[PORT_DETACHED] = EVENT_INTERFACE_DETACHED,
+		[PORT_LOST] = EVENT_INTERFACE_LOST,
+	};
+	const struct port_watch *watch = context;
+
+	events_tell(watch->events,
+		    &(struct event){
+			    .kind = kinds[change],
+			    .interface = interface,
+			    .reason = reason,
+			    .after = change == PORT_LOST ? "its packets are not balanced until it "
+							   "is attached again"
+							 : "",
+		    });
 }
 
 /* What cannot be done is said once; it is tried again and again. */
@@ -46,8 +48,9 @@ static void look(void *context)
 	if (strcmp(watch->said, err.message) == 0)
 		return;
 	memcpy(watch->said, err.message, sizeof(watch->said));
-	log_warn("interfaces are not all as they should be", "error", err.message, "hint",
-		 err.hint);
+	events_tell(watch->events, &(struct event){.kind = EVENT_INTERFACE_TROUBLE,
+						   .reason = err.message,
+						   .hint = err.hint});
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -55,7 +58,8 @@ static void on_timer(uv_timer_t *timer)
 	look(timer->data);
 }
 
-struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, struct ports *ports)
+struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, struct ports *ports,
+				  struct events *events)
 {
 	struct port_watch *watch = calloc(1, sizeof(*watch));
 
@@ -63,6 +67,7 @@ struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, stru
 		return NULL;
 	watch->manager = manager;
 	watch->ports = ports;
+	watch->events = events;
 	watch->timer.data = watch;
 	ports_on_change(ports, on_change, watch);
 	manager_on_links(manager, look, watch);

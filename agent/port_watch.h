@@ -8,13 +8,15 @@
  */
 #include <uv.h>
 
+#include "events.h"
 #include "manager.h"
 #include "ports.h"
 
 struct port_watch;
 
-/* ports have been followed once; all three must outlive it. NULL: out of memory. */
-struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, struct ports *ports);
+/* ports have been followed once; all four must outlive it. NULL: out of memory. */
+struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, struct ports *ports,
+				  struct events *events);
 
 /* The loop must run once more. NULL-safe. */
 void port_watch_free(struct port_watch *watch);

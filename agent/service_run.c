@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "log.h"
 #include "manager_internal.h"
 #include "passive.h"
 #include "pool.h"
@@ -52,13 +51,17 @@ static struct pool_census take_census(struct manager *manager, const struct serv
 	return pool_count(members, service->backend_count);
 }
 
-static void log_panic(const struct service_spec *service, const struct service_run *run)
+static void tell_panic(struct events *events, const struct service_spec *service,
+		       const struct service_run *run)
 {
-	if (run->panics)
-		log_warn("service panics: backends that are down get flows all the same", "service",
-			 service->name, "reason", run->panic_reason);
-	else
-		log_info("service panics no more", "service", service->name);
+	struct event event = {.kind = EVENT_SERVICE_PANICS_NO_MORE, .service = service->name};
+
+	if (run->panics) {
+		event.kind = EVENT_SERVICE_PANICS;
+		event.after = "backends that are down get flows all the same";
+		event.reason = run->panic_reason;
+	}
+	events_tell(events, &event);
 }
 
 void service_settle(struct manager *manager, const struct service_spec *service)
@@ -77,7 +80,7 @@ void service_settle(struct manager *manager, const struct service_spec *service)
 		 "%u of %u up, %u %% by weight, below %u %%", census.up, census.members,
 		 pool_up_percent(&census), service->panic_threshold);
 	if (run->panics != panicked)
-		log_panic(service, run);
+		tell_panic(manager->events, service, run);
 	for (i = 0; i < service->backend_count && (run->panics || panicked); i++)
 		run_update(manager, run_of(manager, &service->backends[i]));
 }
@@ -133,17 +136,18 @@ static void watch_read(struct manager *manager)
 	}
 }
 
-static void log_suspect(const struct service_spec *service, const struct backend_run *run)
+static void tell_suspect(struct events *events, const struct service_spec *service,
+			 const struct backend_run *run)
 {
 	char endpoint[ENDPOINT_TEXT_MAX];
 
-	format_endpoint(&run->spec.endpoint, endpoint);
-	if (run->suspect)
-		log_warn("backend suspect", "service", service->name, "backend", endpoint, "reason",
-			 run->passive_reason);
-	else
-		log_info("backend not suspect any more", "service", service->name, "backend",
-			 endpoint);
+	events_tell(events, &(struct event){
+				    .kind = run->suspect ? EVENT_BACKEND_SUSPECT
+							 : EVENT_BACKEND_NOT_SUSPECT,
+				    .service = service->name,
+				    .backend = format_endpoint(&run->spec.endpoint, endpoint),
+				    .reason = run->suspect ? run->passive_reason : NULL,
+			    });
 }
 
 static void take_verdict(struct manager *manager, const struct service_spec *service,
@@ -160,7 +164,7 @@ static void take_verdict(struct manager *manager, const struct service_spec *ser
 			 100 * typical);
 	if (suspect != run->suspect) {
 		run->suspect = suspect;
-		log_suspect(service, run);
+		tell_suspect(manager->events, service, run);
 		if (suspect)
 			prober_now(run->prober);
 	}

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "view.h"
 
-#include <stdio.h>
-#include <time.h>
-
 #include "config.h"
 
 /* What cannot be added to a document makes it none: these are false when out of memory. */
@@ -20,15 +17,9 @@ static bool add_number(cJSON *json, const char *key, double number)
 
 static bool add_time(cJSON *json, const char *key, uint64_t ms)
 {
-	time_t seconds = (time_t)(ms / 1000);
-	char text[48];
-	struct tm tm;
+	char text[TIME_TEXT_MAX];
 
-	gmtime_r(&seconds, &tm);
-	snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03uZ", tm.tm_year + 1900,
-		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-		 (unsigned int)(ms % 1000));
-	return add_text(json, key, text);
+	return add_text(json, key, format_time(ms, text));
 }
 
 /* json, if it is whole; it is freed if not. */
@@ -44,6 +35,21 @@ static cJSON *whole_or_none(cJSON *json, bool whole)
 static double rounded(double share)
 {
 	return (double)(uint64_t)(share * 10000 + 0.5) / 10000;
+}
+
+/* How far a drain has come; null while there is none. */
+static bool add_drain(cJSON *json, const struct backend_spec *backend,
+		      const struct backend_view *view)
+{
+	cJSON *drain;
+
+	if (!view->draining)
+		return cJSON_AddNullToObject(json, "drain");
+	drain = cJSON_AddObjectToObject(json, "drain");
+	return drain && add_number(drain, "flows-at-begin", view->drain_flows) &&
+	       add_number(drain, "flows-left", view->active_flows) &&
+	       (backend->deadline_ms ? add_time(drain, "deadline", backend->deadline_ms)
+				     : add_text(drain, "deadline", ""));
 }
 
 cJSON *view_backend(const struct manager *manager, const struct backend_spec *backend)
@@ -68,6 +74,7 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 		add_number(json, "ejections", view.ejections) &&
 		add_number(json, "active-flows", view.active_flows) &&
 		cJSON_AddBoolToObject(json, "drained", view.drained) &&
+		add_drain(json, backend, &view) &&
 		add_number(json, "new-flows", (double)stats.new_flows) &&
 		add_number(json, "packets", (double)stats.traffic.packets) &&
 		add_number(json, "bytes", (double)stats.traffic.bytes) &&
@@ -200,7 +207,6 @@ static bool add_used(cJSON *json, const struct manager *manager)
 {
 	const struct desired *desired = manager_desired(manager);
 	const uint32_t *flows = manager_flows(manager)->by_state;
-	struct dataplane *dp = manager_dataplane(manager);
 	cJSON *used = cJSON_AddObjectToObject(json, "used");
 	size_t i, vips = 0, backends = 0;
 
@@ -214,7 +220,7 @@ static bool add_used(cJSON *json, const struct manager *manager)
 	       add_number(used, "flows",
 			  (double)flows[LB_FLOW_EMBRYONIC] + flows[LB_FLOW_ESTABLISHED] +
 				  flows[LB_FLOW_CLOSING]) &&
-	       add_number(used, "nat-flows", dp->ops->nat_flow_count(dp));
+	       add_number(used, "nat-flows", manager_flows(manager)->nat);
 }
 
 enum verdict_class { VERDICT_PASS, VERDICT_SEND, VERDICT_REPLY, VERDICT_DROP };

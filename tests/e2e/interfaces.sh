@@ -82,10 +82,10 @@ check "another program in its place is noticed" wait_until 5 attached false
 check_matches "and named" "XDP program $id is in its place" "$(cat "$LAB_LOG")"
 check_matches "status says why" 'NOT ATTACHED: interface eth0: XDP program [0-9]+' "$(lbctl status)"
 check_equal "health says so" 503 "$(health)"
-warned=$(said 'interfaces are not all as they should be')
+warned=$(said 'interface trouble')
 sleep 1.5
 check_equal "it is left alone" "$other" "$(program)"
-check_equal "it is said once" "$warned" "$(said 'interfaces are not all as they should be')"
+check_equal "it is said once" "$warned" "$(said 'interface trouble')"
 lab_exec lb ip link set dev eth0 xdp off
 check "when it goes, ours returns" wait_until 5 program_is lb_ingress
 check "status has it back" wait_until 5 attached true

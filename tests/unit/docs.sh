@@ -75,6 +75,10 @@ sed -nE 's/^\t\t\[BACKEND_[A-Z_]+\] = "([a-z-]+)",$/\1/p' agent/backend_run.c >"
 column docs/operate.md status 1 >"$scratch/documented"
 same "operate.md explains every status" "$scratch/statuses" "$scratch/documented"
 
+sed -nE 's/^\tX\([A-Z_]+, "([a-z-]+)", [A-Z]+\).*$/\1/p' agent/event.h | sort >"$scratch/kinds"
+column docs/operate.md kind 1 >"$scratch/documented"
+same "operate.md explains every kind of event" "$scratch/kinds" "$scratch/documented"
+
 # What `rm backend` does to flows without --deadline must be found wherever it is explained.
 limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api_call.c) / 1000))s
 missing=

@@ -209,9 +209,20 @@ static void backend_stats_reset(struct dataplane *dp, uint16_t id)
 	fake_of(dp)->backend_stats_resets++;
 }
 
-static uint32_t nat_flow_count(struct dataplane *dp)
+/* Two a hash bucket. */
+static uint32_t nat_flows_read(struct dataplane *dp, uint32_t *position, struct lb_tuple *replies,
+			       struct lb_nat_entry *entries, uint32_t room, bool *ret_end)
 {
-	return fake_of(dp)->nat_flows;
+	const struct fake_dataplane *fake = fake_of(dp);
+	uint32_t at = *position * 2, count = 0;
+
+	while (at < fake->nat_count && count + 2 <= room) {
+		replies[count] = fake->nat[at].key;
+		entries[count++] = fake->nat[at++].entry;
+	}
+	*position = (at + 1) / 2;
+	*ret_end = at >= fake->nat_count;
+	return count;
 }
 
 /* --- interfaces --- */
@@ -475,7 +486,7 @@ static const struct dataplane_ops fake_ops = {
 	.flow_stats = flow_stats,
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
-	.nat_flow_count = nat_flow_count,
+	.nat_flows_read = nat_flows_read,
 	.quic_put = quic_put,
 	.quic_remove = quic_remove,
 	.quic_each = quic_each,

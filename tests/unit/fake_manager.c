@@ -76,7 +76,6 @@ static void fill_counters(struct fake_dataplane *fake)
 		fake->verdict_traffic[verdict] = (struct lb_traffic){7 * verdict, 70 * verdict};
 	for (uint64_t state = 0; state < LB_FLOW_STATES; state++)
 		fake->flow_counters.evictions[state] = 50 + state;
-	fake->nat_flows = 9;
 }
 
 struct manager *fake_manager_new(void)
@@ -126,6 +125,7 @@ struct manager *fake_manager_new(void)
 	manager->flows.by_state[LB_FLOW_EMBRYONIC] = 1;
 	manager->flows.by_state[LB_FLOW_ESTABLISHED] = 20;
 	manager->flows.by_state[LB_FLOW_CLOSING] = 300;
+	manager->flows.nat = 9;
 	return manager;
 }
 

@@ -32,6 +32,7 @@
 
 static struct {
 	struct fake_dataplane *fake;
+	struct events *events;
 	struct manager *manager;
 	uv_loop_t loop;
 } fx;
@@ -50,8 +51,9 @@ static void start(struct desired *desired)
 {
 	struct error err = {0};
 
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", desired, &fx.manager, &err),
-			 0);
+	assert_int_equal(
+		manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, desired, &fx.manager, &err),
+		0);
 }
 
 static void stop(void)
@@ -107,6 +109,7 @@ static int setup(void **state)
 {
 	static const struct dataplane_sizes sizes = {
 		.services = 2, .backends = 4, .vips = 4, .flows = LB_FLOW_WAYS, .table_size = 251};
+	struct error err;
 
 	(void)state;
 	log_set_level(LOG_LEVEL_ERROR);
@@ -114,6 +117,7 @@ static int setup(void **state)
 	assert_non_null(fx.fake);
 	fake_nexthop_address_count = 0;
 	assert_int_equal(uv_loop_init(&fx.loop), 0);
+	assert_int_equal(events_new("none", &fx.events, &err), 0);
 	start(desired_new());
 	return 0;
 }
@@ -123,6 +127,7 @@ static int teardown(void **state)
 	(void)state;
 	stop();
 	assert_int_equal(uv_loop_close(&fx.loop), 0);
+	events_free(fx.events);
 	fake_dataplane_free(fx.fake);
 	return 0;
 }

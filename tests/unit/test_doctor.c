@@ -76,7 +76,7 @@ static int setup(void **state)
 			(struct lb_hop){.flags = LB_BACKEND_UP | LB_BACKEND_RESOLVED, .ifindex = 7};
 	memset(patient.manager->fake->verdict_traffic, 0,
 	       sizeof(patient.manager->fake->verdict_traffic));
-	patient.manager->fake->nat_flows = 0;
+	patient.manager->flows.nat = 0;
 	patient.manager->desired->services[1].backends[0].weight = 1;
 	*state = &patient;
 	return 0;
@@ -147,7 +147,7 @@ static void limits_that_are_nearly_reached(void **state)
 	/* The fake has room for as many backends as it has. */
 	assert_complaint(patient, DOCTOR_WARNING, "limit", "backends", "3 of 3", "--max-backends");
 	patient->manager->fake->dp.sizes.backends = 100;
-	patient->manager->fake->nat_flows = 2000;
+	patient->manager->flows.nat = 2000;
 	assert_complaint(patient, DOCTOR_WARNING, "limit", "nat-flows", "2000 of 2048",
 			 "--nat-flows");
 }

@@ -240,6 +240,24 @@ static void test_udp_timeout(void **state)
 	assert_true(word_at(fixture, 0, 2) == 0);
 }
 
+/* Their number is that of a whole round, and outlives rounds through the flow table. */
+static void test_translated_flows(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_int_equal(flow_scan_counts(fixture->scan)->nat, 0);
+	fixture->fake->nat_count = 5;
+	assert_true(flow_scan_nat_step(fixture->scan));
+	assert_int_equal(flow_scan_counts(fixture->scan)->nat, 5);
+	assert_true(flow_scan_step(fixture->scan, NOW, BUCKETS));
+	assert_int_equal(flow_scan_counts(fixture->scan)->nat, 5);
+	fixture->fake->nat_count = 2;
+	assert_true(flow_scan_nat_step(fixture->scan));
+	assert_int_equal(flow_scan_counts(fixture->scan)->nat, 2);
+	assert_true(flow_scan_step(fixture->scan, NOW, BUCKETS));
+	assert_int_equal(flow_scan_counts(fixture->scan)->nat, 2);
+}
+
 /* Of a backend that is given up, what waits for an answer is let go, but not too soon. */
 static void test_given_up(void **state)
 {
@@ -290,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_closing_is_active_shortly, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_loads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_translated_flows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_given_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_named, setup, teardown),
 	};

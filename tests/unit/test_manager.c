@@ -29,6 +29,7 @@
 
 static struct {
 	struct fake_dataplane *fake;
+	struct events *events;
 	struct manager *manager;
 	uv_loop_t loop;
 } fx;
@@ -55,8 +56,9 @@ static void start(struct desired *desired)
 	struct error err = {0};
 
 	assert_non_null(desired);
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", desired, &fx.manager, &err),
-			 0);
+	assert_int_equal(
+		manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, desired, &fx.manager, &err),
+		0);
 }
 
 static void stop(void)
@@ -76,6 +78,7 @@ static int setup(void **state)
 		.flows = LB_FLOW_WAYS,
 		.table_size = 251,
 	};
+	struct error err;
 
 	(void)state;
 	log_set_level(LOG_LEVEL_ERROR);
@@ -84,6 +87,7 @@ static int setup(void **state)
 	fx.fake = fake_dataplane_new(&sizes);
 	assert_non_null(fx.fake);
 	assert_int_equal(uv_loop_init(&fx.loop), 0);
+	assert_int_equal(events_new("none", &fx.events, &err), 0);
 	start(desired_new());
 	return 0;
 }
@@ -93,6 +97,7 @@ static int teardown(void **state)
 	(void)state;
 	stop();
 	assert_int_equal(uv_loop_close(&fx.loop), 0);
+	events_free(fx.events);
 	fake_dataplane_free(fx.fake);
 	return 0;
 }
@@ -522,7 +527,8 @@ static void test_first_start_behind_vip_refused(void **state)
 	stop();
 	fake_nexthop_keep_routes = true;
 	fake_nexthop_route("198.18.1.11", OWN);
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", next, &none, &err), -EEXIST);
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, next, &none, &err),
+			 -EEXIST);
 	assert_string_equal(err.field, "address");
 	assert_null(none);
 	start(saved);
@@ -753,6 +759,128 @@ static void test_drained_is_certain(void **state)
 	run_until(view_of("web", "198.18.1.11:80").drained);
 	set_state("web", "198.18.1.11:80", ADMIN_UP, 0);
 	assert_false(view_of("web", "198.18.1.11:80").drained);
+}
+
+/* --- what is told of it --- */
+
+/* The newest event, if it is of this kind; else NULL. */
+static const struct event *told(enum event_kind kind)
+{
+	const struct journal *journal = events_journal(fx.events);
+	const struct event *event = journal_after(journal, journal_newest(journal) - 1);
+
+	return event && event->kind == kind ? event : NULL;
+}
+
+static size_t times_told(enum event_kind kind)
+{
+	const struct event *event;
+	uint64_t seq = 0;
+	size_t count = 0;
+
+	while ((event = journal_after(events_journal(fx.events), seq))) {
+		seq = event->seq;
+		count += event->kind == kind;
+	}
+	return count;
+}
+
+static void test_drain_is_told(void **state)
+{
+	const struct event *event;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	put_flow("198.18.1.11:80");
+	set_state("web", "198.18.1.11:80", ADMIN_DRAIN, 0);
+	event = told(EVENT_BACKEND_DRAIN);
+	assert_non_null(event);
+	assert_string_equal(event->before, "up");
+	assert_string_equal(event->backend, "198.18.1.11:80");
+	run_until(view_of("web", "198.18.1.11:80").drain_flows == 1);
+	assert_true(view_of("web", "198.18.1.11:80").draining);
+	assert_int_equal(times_told(EVENT_BACKEND_DRAINED), 0);
+	fx.fake->dp.flows[0].word[0] = 0;
+	run_until(told(EVENT_BACKEND_DRAINED));
+	assert_string_equal(told(EVENT_BACKEND_DRAINED)->before, "1 flow");
+	assert_int_equal(view_of("web", "198.18.1.11:80").drain_flows, 1);
+	for (int i = 0; i < 20; i++)
+		uv_run(&fx.loop, UV_RUN_ONCE);
+	assert_int_equal(times_told(EVENT_BACKEND_DRAINED), 1);
+	set_state("web", "198.18.1.11:80", ADMIN_UP, 0);
+	assert_false(view_of("web", "198.18.1.11:80").draining);
+}
+
+static void test_end_of_drain_has_a_reason(void **state)
+{
+	struct desired *next;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	put_flow("198.18.1.11:80");
+	run_until(view_of("web", "198.18.1.11:80").active_flows == 1);
+	set_state("web", "198.18.1.11:80", ADMIN_DRAIN, now_ms());
+	run_until(told(EVENT_BACKEND_MAINT));
+	assert_string_equal(told(EVENT_BACKEND_MAINT)->reason,
+			    "its deadline passed, flows left: 1");
+	assert_string_equal(told(EVENT_BACKEND_MAINT)->who, "lbagent");
+	fx.fake->dp.flows[0].word[0] = 0;
+	next = change();
+	backend(next, "web", "198.18.1.11:80")->removing = true;
+	commit_ok(next);
+	run_until(told(EVENT_BACKEND_REMOVED));
+	assert_string_equal(told(EVENT_BACKEND_REMOVED)->reason, "its last flow has ended");
+}
+
+static void test_death_is_told(void **state)
+{
+	const struct event *event;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	for (int i = 0; i < 3; i++)
+		fake_probe_report("198.18.1.11:80", "connection refused");
+	event = told(EVENT_BACKEND_DOWN);
+	assert_non_null(event);
+	assert_string_equal(event->service, "web");
+	assert_string_equal(event->before, "up");
+	assert_string_equal(event->after, "down");
+	assert_string_equal(event->reason, "connection refused");
+	assert_true(event->generation == manager_desired(fx.manager)->generation);
+}
+
+/* Being asked for and checked is what every new backend goes through. */
+static void test_beginning_is_told_when_it_takes_long(void **state)
+{
+	(void)state;
+	add_service("web", "tcp://198.18.0.10:80", CHECK_TCP);
+	add_backend("web", "198.18.1.11");
+	add_backend("web", "198.18.1.12");
+	resolve("198.18.1.11", OWN);
+	fake_probe_report("198.18.1.11:80", NULL);
+	assert_int_equal(times_told(EVENT_BACKEND_CHECKING), 0);
+	assert_string_equal(told(EVENT_BACKEND_UP)->before, "checking");
+	lose("198.18.1.12");
+	assert_int_equal(times_told(EVENT_BACKEND_NO_NEIGHBOUR), 0);
+	run_until(told(EVENT_BACKEND_NO_NEIGHBOUR));
+	assert_string_equal(told(EVENT_BACKEND_NO_NEIGHBOUR)->reason, "no ARP reply");
+	assert_string_equal(told(EVENT_BACKEND_NO_NEIGHBOUR)->backend, "198.18.1.12:80");
+	lose("198.18.1.11");
+	assert_status("web", "198.18.1.11:80", BACKEND_UP, ""); /* the check vouches for it */
+}
+
+/* Each enum backend_status has a kind of its own. */
+static void test_statuses_are_kinds(void **state)
+{
+	enum event_kind kind;
+	char name[64];
+
+	(void)state;
+	for (int status = BACKEND_UP; status <= BACKEND_NO_NEIGHBOUR; status++) {
+		snprintf(name, sizeof(name), "backend-%s",
+			 backend_status_name((enum backend_status)status));
+		assert_true(event_kind_find(name, &kind));
+	}
 }
 
 /* --- what fails --- */
@@ -1049,6 +1177,11 @@ int main(void)
 		TEST(test_drain_ends_at_its_deadline),
 		TEST(test_removal_waits_for_flows),
 		TEST(test_drained_is_certain),
+		TEST(test_drain_is_told),
+		TEST(test_end_of_drain_has_a_reason),
+		TEST(test_death_is_told),
+		TEST(test_beginning_is_told_when_it_takes_long),
+		TEST(test_statuses_are_kinds),
 		TEST(test_unsaved_change_is_none),
 		TEST(test_unsynced_change_is_undone),
 		TEST(test_sync_is_tried_again),

@@ -26,6 +26,7 @@
 
 static struct {
 	struct fake_dataplane *fake;
+	struct events *events;
 	struct manager *manager;
 	uv_loop_t loop;
 } fx;
@@ -69,8 +70,9 @@ static void start(struct desired *desired)
 {
 	struct error err = {0};
 
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", desired, &fx.manager, &err),
-			 0);
+	assert_int_equal(
+		manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, desired, &fx.manager, &err),
+		0);
 }
 
 static void stop(void)
@@ -90,6 +92,8 @@ static int setup(void **state)
 		.table_size = 1009,
 	};
 
+	struct error err;
+
 	(void)state;
 	memset(&fx, 0, sizeof(fx));
 	ahead_ms = 0;
@@ -97,6 +101,7 @@ static int setup(void **state)
 	fx.fake = fake_dataplane_new(&sizes);
 	assert_non_null(fx.fake);
 	assert_int_equal(uv_loop_init(&fx.loop), 0);
+	assert_int_equal(events_new("none", &fx.events, &err), 0);
 	start(desired_new());
 	return 0;
 }
@@ -106,6 +111,7 @@ static int teardown(void **state)
 	(void)state;
 	stop();
 	assert_int_equal(uv_loop_close(&fx.loop), 0);
+	events_free(fx.events);
 	fake_dataplane_free(fx.fake);
 	return 0;
 }

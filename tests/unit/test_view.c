@@ -16,31 +16,31 @@
 
 #define PLAIN         "\"priority\":0,\"quic-id\":\"\","
 #define VIA(via, why) "\"check-via\":\"" via "\",\"check-via-reason\":\"" why "\","
-#define BACKEND_1                                                                                           \
-	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                             \
-	"\"status\":\"up\","                                                                                \
-	"\"reason\":\"\"," VIA(                                                                             \
-		"vip",                                                                                      \
-		"") "\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                              \
-		    "\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                            \
-		    "\"active-flows\":12,\"drained\":true,\"new-flows\":20,\"packets\":200,\"bytes\":2000," \
+#define BACKEND_1                                                                                                          \
+	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                                            \
+	"\"status\":\"up\","                                                                                               \
+	"\"reason\":\"\"," VIA(                                                                                            \
+		"vip",                                                                                                     \
+		"") "\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                                             \
+		    "\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                                           \
+		    "\"active-flows\":12,\"drained\":true,\"drain\":null,\"new-flows\":20,\"packets\":200,\"bytes\":2000," \
 		    "\"syn-retransmits\":2}"
-#define BACKEND_2                                                                                               \
-	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                                 \
-	"\"status\":\"down\","                                                                                  \
-	"\"reason\":\"HTTP status 503\"," VIA(                                                                  \
-		"address",                                                                                      \
-		"none") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"                                   \
-			"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                            \
-			"\"active-flows\":0,\"drained\":false,\"new-flows\":40,\"packets\":400,\"bytes\":4000," \
+#define BACKEND_2                                                                                                              \
+	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                                                \
+	"\"status\":\"down\","                                                                                                 \
+	"\"reason\":\"HTTP status 503\"," VIA(                                                                                 \
+		"address",                                                                                                     \
+		"none") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"                                                  \
+			"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                                           \
+			"\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":40,\"packets\":400,\"bytes\":4000," \
 			"\"syn-retransmits\":4}"
-#define BACKEND_3                                                                                           \
-	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\","          \
-	"\"reason\":\"\"," VIA(                                                                             \
-		"none",                                                                                     \
-		"") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                                   \
-		    "\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                            \
-		    "\"active-flows\":0,\"drained\":false,\"new-flows\":60,\"packets\":600,\"bytes\":6000," \
+#define BACKEND_3                                                                                                          \
+	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\","                         \
+	"\"reason\":\"\"," VIA(                                                                                            \
+		"none",                                                                                                    \
+		"") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                                                  \
+		    "\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                                           \
+		    "\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":60,\"packets\":600,\"bytes\":6000," \
 		    "\"syn-retransmits\":6}"
 #define DEFAULTS                                                                                           \
 	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","               \
@@ -130,6 +130,30 @@ static void test_backend(void **state)
 	assert_json(view_backend(manager, &web->backends[0]), BACKEND_1);
 	assert_json(view_backend(manager, &web->backends[1]), BACKEND_2);
 	assert_json(view_backends(manager, web), "{\"backends\":[" BACKEND_1 "," BACKEND_2 "]}");
+}
+
+static void assert_drain(const struct manager *manager, struct backend_spec *spec,
+			 const char *expected)
+{
+	cJSON *json = view_backend(manager, spec);
+	cJSON *drain = cJSON_DetachItemFromObject(json, "drain");
+
+	cJSON_Delete(json);
+	assert_json(drain, expected);
+}
+
+static void test_drain(void **state)
+{
+	struct manager *manager = *state;
+	struct backend_spec *spec = &manager->desired->services[0].backends[0];
+
+	manager->views[1].draining = true;
+	manager->views[1].drain_flows = 340;
+	assert_drain(manager, spec, "{\"flows-at-begin\":340,\"flows-left\":12,\"deadline\":\"\"}");
+	spec->deadline_ms = 1795222923456;
+	assert_drain(manager, spec,
+		     "{\"flows-at-begin\":340,\"flows-left\":12,"
+		     "\"deadline\":\"2026-11-21T01:02:03.456Z\"}");
 }
 
 static void test_service(void **state)
@@ -254,9 +278,9 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_backend),     TEST(test_service),          TEST(test_nothing_yet),
-		TEST(test_status),      TEST(test_share_is_rounded), TEST(test_drop_reasons),
-		TEST(test_reply_kinds), TEST(test_memory),
+		TEST(test_backend),      TEST(test_drain),       TEST(test_service),
+		TEST(test_nothing_yet),  TEST(test_status),      TEST(test_share_is_rounded),
+		TEST(test_drop_reasons), TEST(test_reply_kinds), TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);

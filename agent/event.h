@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_EVENT_H
+#define SLUICE_EVENT_H
+
+/*
+ * What happened to the balancer: when, what, to whom, whose doing it was, and why. An event is
+ * one JSON object of one line, on disk as in answers. Pure.
+ */
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "log.h"
+
+/* Kind, its name, how loudly the log says it. Each enum backend_status has one: "backend-" and
+ * its name. */
+#define EVENT_KINDS(X)                                                                             \
+	X(AGENT_STARTED, "agent-started", INFO)                                                    \
+	X(AGENT_STOPPING, "agent-stopping", INFO)                                                  \
+	X(STATE_RESTORED, "state-restored", WARN)                                                  \
+	X(MAPS_REPLACED, "maps-replaced", WARN)                                                    \
+	X(CONFIG_APPLIED, "config-applied", INFO)                                                  \
+	X(CHANGE_UNDONE, "change-undone", ERROR)                                                   \
+	X(SERVICE_ADDED, "service-added", INFO)                                                    \
+	X(SERVICE_CHANGED, "service-changed", INFO)                                                \
+	X(SERVICE_REMOVED, "service-removed", INFO)                                                \
+	X(BACKEND_ADDED, "backend-added", INFO)                                                    \
+	X(BACKEND_CHANGED, "backend-changed", INFO)                                                \
+	X(BACKEND_REMOVED, "backend-removed", INFO)                                                \
+	X(BACKEND_UP, "backend-up", INFO)                                                          \
+	X(BACKEND_CHECKING, "backend-checking", INFO)                                              \
+	X(BACKEND_DOWN, "backend-down", WARN)                                                      \
+	X(BACKEND_DRAIN, "backend-drain", INFO)                                                    \
+	X(BACKEND_DRAINED, "backend-drained", INFO)                                                \
+	X(BACKEND_REMOVING, "backend-removing", INFO)                                              \
+	X(BACKEND_MAINT, "backend-maint", INFO)                                                    \
+	X(BACKEND_NO_NEIGHBOUR, "backend-no-neighbour", WARN)                                      \
+	X(BACKEND_EJECTED, "backend-ejected", WARN)                                                \
+	X(BACKEND_SUSPECT, "backend-suspect", WARN)                                                \
+	X(BACKEND_NOT_SUSPECT, "backend-not-suspect", INFO)                                        \
+	X(SERVICE_PANICS, "service-panics", WARN)                                                  \
+	X(SERVICE_PANICS_NO_MORE, "service-panics-no-more", INFO)                                  \
+	X(REPLIES_ASTRAY, "replies-astray", WARN)                                                  \
+	X(INTERFACE_ATTACHED, "interface-attached", INFO)                                          \
+	X(INTERFACE_DETACHED, "interface-detached", INFO)                                          \
+	X(INTERFACE_LOST, "interface-lost", WARN)                                                  \
+	X(INTERFACE_TROUBLE, "interface-trouble", WARN)                                            \
+	X(OUT_OF_SYNC, "out-of-sync", ERROR)                                                       \
+	X(IN_SYNC, "in-sync", INFO)
+
+enum event_kind {
+#define X(NAME, name, level) EVENT_##NAME,
+	EVENT_KINDS(X)
+#undef X
+		EVENT_KIND_COUNT
+};
+
+/* The texts of an event, by the keys they have in JSON: whose doing it was (a client of the API, or
+ * the agent itself), what it happened to, what that was before and is after, why, and the way out.
+ */
+#define EVENT_TEXTS(X)                                                                             \
+	X(who)                                                                                     \
+	X(service)                                                                                 \
+	X(backend)                                                                                 \
+	X(interface)                                                                               \
+	X(before)                                                                                  \
+	X(after)                                                                                   \
+	X(reason)                                                                                  \
+	X(hint)
+
+/* Texts are never NULL once an event is in a journal; "" stands for none. */
+struct event {
+	uint64_t seq;        /* 1 is a journal's first; each later one is greater */
+	uint64_t time_ms;    /* Unix time */
+	uint64_t generation; /* of the desired state */
+	enum event_kind kind;
+#define X(text) const char *text;
+	EVENT_TEXTS(X)
+#undef X
+};
+
+/* No text of an event in a journal is longer; the rest of one that is is cut off. */
+#define EVENT_TEXT_MAX 511
+
+const char *event_kind_name(enum event_kind kind);
+enum log_level event_kind_level(enum event_kind kind);
+
+/* False: there is no such kind. */
+bool event_kind_find(const char *name, enum event_kind *ret_kind);
+
+/* Texts that are empty are left out. NULL: out of memory. */
+cJSON *event_write(const struct event *event);
+
+/* The texts point into json. -EINVAL: not an event. */
+int event_read(const cJSON *json, struct event *ret_event, struct error *err);
+
+/* What a reader wants to see. */
+struct event_filter {
+	const char *service; /* NULL: any */
+	bool any_kind;
+	enum event_kind kind; /* where not any */
+};
+
+bool event_matches(const struct event *event, const struct event_filter *filter);
+
+#endif
