@@ -35,6 +35,19 @@ struct key {
 		NULL, NULL, NULL, NULL                                                             \
 	}
 
+/* How far a drain has come, or null while there is none. */
+static cJSON_bool is_drain(const cJSON *value)
+{
+	return cJSON_IsNull(value) || (cJSON_IsNumber(answer_item(value, "flows-at-begin")) &&
+				       cJSON_IsNumber(answer_item(value, "flows-left")) &&
+				       cJSON_IsString(answer_item(value, "deadline")));
+}
+
+static cJSON_bool is_text_or_null(const cJSON *value)
+{
+	return cJSON_IsString(value) || cJSON_IsNull(value);
+}
+
 /* clang-format off */
 static const struct key backend_keys[] = {
 	TEXT("address"),
@@ -50,6 +63,7 @@ static const struct key backend_keys[] = {
 	NUMBER("share"),
 	NUMBER("active-flows"),
 	TRUTH("drained"),
+	{"drain", is_drain, "a drain or null", NULL},
 	NUMBER("new-flows"),
 	NUMBER("packets"),
 	NUMBER("bytes"),
@@ -104,6 +118,39 @@ static const struct key status_keys[] = {
 	OBJECT("drops"),
 	OBJECT("replies"),
 	ARRAY("capabilities", NULL),
+	END,
+};
+
+static const struct key event_keys[] = {
+	NUMBER("seq"), TEXT("time"), TEXT("kind"), TEXT("who"), NUMBER("generation"), END,
+};
+
+static const struct key events_keys[] = {
+	ARRAY("events", event_keys),
+	NUMBER("oldest"),
+	NUMBER("newest"),
+	END,
+};
+
+static const struct key flow_keys[] = {
+	TEXT("service"), TEXT("backend"), TEXT("state"), TEXT("age"), END,
+};
+
+static const struct key flows_keys[] = {
+	ARRAY("flows", flow_keys),
+	{"next", is_text_or_null, "a string or null", NULL},
+	END,
+};
+
+static const struct key count_keys[] = {
+	TEXT("address"), NUMBER("embryonic"), NUMBER("established"), NUMBER("closing"), END,
+};
+
+static const struct key counted_keys[] = {TEXT("name"), ARRAY("backends", count_keys), END};
+
+static const struct key counts_keys[] = {
+	ARRAY("services", counted_keys),
+	{"next", is_text_or_null, "a string or null", NULL},
 	END,
 };
 
@@ -233,6 +280,26 @@ int answer_check_doctor(const cJSON *doctor, struct error *err)
 int answer_check_explanation(const cJSON *explanation, struct error *err)
 {
 	return check(explanation, explanation_keys, err);
+}
+
+int answer_check_event(const cJSON *event, struct error *err)
+{
+	return check(event, event_keys, err);
+}
+
+int answer_check_events(const cJSON *answer, struct error *err)
+{
+	return check(answer, events_keys, err);
+}
+
+int answer_check_flows(const cJSON *answer, struct error *err)
+{
+	return check(answer, flows_keys, err);
+}
+
+int answer_check_flow_counts(const cJSON *answer, struct error *err)
+{
+	return check(answer, counts_keys, err);
 }
 
 int answer_check_config(const cJSON *config, struct error *err)

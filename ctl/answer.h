@@ -19,6 +19,10 @@ int answer_check_backends(const cJSON *answer, struct error *err); /* {"backends
 int answer_check_status(const cJSON *status, struct error *err);
 int answer_check_doctor(const cJSON *doctor, struct error *err);
 int answer_check_explanation(const cJSON *explanation, struct error *err);
+int answer_check_event(const cJSON *event, struct error *err);
+int answer_check_events(const cJSON *answer, struct error *err);      /* {"events": [...]} */
+int answer_check_flows(const cJSON *answer, struct error *err);       /* {"flows": [...]} */
+int answer_check_flow_counts(const cJSON *answer, struct error *err); /* {"services": [...]} */
 int answer_check_config(const cJSON *config, struct error *err);
 int answer_check_applied(const cJSON *applied, struct error *err);
 int answer_check_step(const cJSON *step, struct error *err); /* of a change in steps */

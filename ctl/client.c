@@ -433,3 +433,121 @@ int client_call(struct client *client, const struct request *request, cJSON **re
 	cJSON_free(body);
 	return r;
 }
+
+/* --- streams --- */
+
+struct stream {
+	CURL *curl;
+	struct text answer; /* in place of a stream: an error */
+	client_take take;
+	void *context;
+	char *line; /* malloc'ed: what has come of it */
+	size_t length, room;
+	bool ended;
+};
+
+static bool grow_line(struct stream *stream)
+{
+	char *line;
+
+	if (stream->length + 1 < stream->room)
+		return true;
+	line = realloc(stream->line, stream->room * 2 + 256);
+	if (line == NULL)
+		return false;
+	stream->line = line;
+	stream->room = stream->room * 2 + 256;
+	return true;
+}
+
+static size_t receive_stream(char *bytes, size_t size, size_t count, void *context)
+{
+	struct stream *stream = context;
+	long status = 0;
+
+	curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return receive(bytes, size, count, stream->answer.stream);
+	for (size_t i = 0; i < size * count; i++) {
+		if (!grow_line(stream))
+			return 0;
+		if (bytes[i] != '\n') {
+			stream->line[stream->length++] = bytes[i];
+			continue;
+		}
+		stream->line[stream->length] = '\0';
+		stream->length = 0;
+		stream->ended = !stream->take(stream->context, stream->line);
+		if (stream->ended)
+			return 0;
+	}
+	return size * count;
+}
+
+static struct curl_slist *stream_headers(const char *last_event_id)
+{
+	struct curl_slist *headers = curl_slist_append(NULL, "Accept: text/event-stream"), *more;
+	char line[64];
+
+	if (headers == NULL || last_event_id == NULL)
+		return headers;
+	snprintf(line, sizeof(line), "Last-Event-ID: %s", last_event_id);
+	more = curl_slist_append(headers, line);
+	if (more == NULL)
+		curl_slist_free_all(headers);
+	return more;
+}
+
+static int stream_outcome(struct client *client, const struct request *request,
+			  const struct stream *stream, CURLcode code, struct error *err)
+{
+	cJSON *json = NULL;
+	long status = 0;
+	int r;
+
+	if (stream->ended)
+		return 0;
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200)
+		return error_set(err, ECONNRESET, "agent at %s: the stream has ended",
+				 client->place);
+	if (code != CURLE_OK)
+		return unreachable(client, request, code, err);
+	r = read_answer(client, &stream->answer, &json, err);
+	cJSON_Delete(json);
+	return r;
+}
+
+int client_stream(struct client *client, const struct request *request, const char *last_event_id,
+		  client_take take, void *context, struct error *err)
+{
+	struct stream stream = {.curl = client->curl, .take = take, .context = context};
+	struct curl_slist *headers = stream_headers(last_event_id);
+	char *url = NULL;
+	CURLcode code;
+	int r = headers != NULL ? 0 : error_set(err, ENOMEM, "out of memory");
+
+	if (r == 0)
+		r = format_url(client, request, &url, err);
+	if (r == 0)
+		r = text_open(&stream.answer, err);
+	if (r == 0) {
+		set_up(client, request, url, NULL, NULL, NULL);
+		curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
+		curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, client->timeout_ms);
+		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, CLIENT_SILENCE_S);
+		curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+		curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, receive_stream);
+		curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &stream);
+		code = curl_easy_perform(client->curl);
+		r = text_close(&stream.answer, err);
+		if (r == 0)
+			r = stream_outcome(client, request, &stream, code, err);
+	}
+	curl_slist_free_all(headers);
+	free(stream.answer.bytes);
+	free(stream.line);
+	free(url);
+	return r;
+}

@@ -7,6 +7,7 @@
  * error in the agent's own words comes back.
  */
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -38,7 +39,7 @@ void client_any_generation(struct client *client);
 struct request {
 	const char *method;
 	const char *path[5];   /* segments below /v1, not encoded, ended by NULL */
-	const char *query[17]; /* key, value, ..., ended by NULL */
+	const char *query[19]; /* key, value, ..., ended by NULL */
 	const cJSON *body;     /* NULL: none */
 };
 
@@ -49,5 +50,17 @@ struct request {
  */
 int client_call(struct client *client, const struct request *request, cJSON **ret_answer,
 		struct error *err);
+
+/* Takes one line of a stream, without its end, with a NUL behind it. False ends the stream. */
+typedef bool (*client_take)(void *context, const char *line);
+
+/*
+ * Sends request and hands over the lines of a stream of server-sent events as they come.
+ * last_event_id, if not NULL, is where to go on from. 0: take ended it. -ECONNRESET: it ended
+ * otherwise, or nothing came for CLIENT_SILENCE_S; other errors as of client_call().
+ */
+#define CLIENT_SILENCE_S 30L
+int client_stream(struct client *client, const struct request *request, const char *last_event_id,
+		  client_take take, void *context, struct error *err);
 
 #endif

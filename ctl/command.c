@@ -59,6 +59,17 @@ const struct command commands[] = {
 	 0, 0, false, export_config},
 	{"show", NULL, "show services and their backends",
 	 {{"SERVICE", ARGUMENT_SERVICE, true, false}}, 0, 0, false, show_services},
+	{"flows", NULL, "list or count live flows",
+	 {{"SERVICE", ARGUMENT_SERVICE, true, false}, {"ADDR[:PORT]", ARGUMENT_BACKEND, true, false}},
+	 FLAG_BIT(FLAG_COUNT_ONLY) | FLAG_BIT(FLAG_FLOW_STATE) | FLAG_BIT(FLAG_MIN_AGE) |
+	 FLAG_BIT(FLAG_MAX_AGE) | FLAG_BIT(FLAG_CLIENT) | FLAG_BIT(FLAG_LIMIT),
+	 0, false, show_flows},
+	{"events", NULL, "show what happened, who did it and why", {{0}},
+	 FLAG_BIT(FLAG_FOLLOW) | FLAG_BIT(FLAG_SERVICE) | FLAG_BIT(FLAG_KIND) |
+	 FLAG_BIT(FLAG_SINCE) | FLAG_BIT(FLAG_LIMIT), 0, false, show_events},
+	{"top", NULL, "watch the traffic of services and backends",
+	 {{"SERVICE", ARGUMENT_SERVICE, true, false}},
+	 FLAG_BIT(FLAG_INTERVAL) | FLAG_BIT(FLAG_ONCE), 0, false, show_top},
 	{"status", NULL, "show the agent, its interfaces, limits and drops", {{0}},
 	 0, 0, false, show_status},
 	{"explain", NULL, "tell where a packet would go, and why",

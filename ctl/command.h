@@ -42,7 +42,8 @@ struct invocation {
 	struct client *client;
 	bool plan;       /* show what the command would do */
 	bool json;       /* print nothing but the document */
-	cJSON *document; /* what --json prints; run sets it, the caller owns it */
+	cJSON *document; /* what --json prints; run sets it, the caller owns it. NULL: run has
+			  * printed what there is */
 };
 
 struct command {
@@ -93,6 +94,9 @@ int rm_backend(struct invocation *invocation, struct error *err);
 int apply_config(struct invocation *invocation, struct error *err);
 int export_config(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
+int show_flows(struct invocation *invocation, struct error *err);
+int show_events(struct invocation *invocation, struct error *err);
+int show_top(struct invocation *invocation, struct error *err);
 int show_status(struct invocation *invocation, struct error *err);
 int show_doctor(struct invocation *invocation, struct error *err);
 int show_explanation(struct invocation *invocation, struct error *err);

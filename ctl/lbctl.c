@@ -77,7 +77,7 @@ static int run(struct invocation *invocation, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	r = invocation->command->run(invocation, err);
 	client_free(invocation->client);
-	if (r >= 0 && invocation->json)
+	if (r >= 0 && invocation->json && invocation->document != NULL)
 		r = print_document(invocation->document);
 	return r < 0 ? r : 0;
 }

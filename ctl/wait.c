@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "human.h"
 #include "parse.h"
 
 #define POLL_MS     250
+#define BAR_WIDTH   20
 #define SPAN_MAX_MS (UINT64_MAX / 2) /* the agent knows what is too long */
 #define GRACE_MS    10000            /* for the agent to end a drain whose deadline has passed */
 
@@ -83,15 +85,36 @@ static bool is_over(const cJSON *backend, bool removal)
 	       strcmp(answer_text(backend, "state"), "drain") != 0;
 }
 
+/* "[######......] 340 flows, 120 left, 42s to the deadline" */
+static void put_drain(const cJSON *drain)
+{
+	double begin = answer_number(drain, "flows-at-begin");
+	double left = answer_number(drain, "flows-left");
+	int done = begin > 0 ? (int)((begin - left) / begin * BAR_WIDTH) : BAR_WIDTH;
+	const char *deadline = answer_text(drain, "deadline");
+	struct error unused;
+	char span[HUMAN_MAX];
+	uint64_t end_ms;
+
+	done = done < 0 ? 0 : done > BAR_WIDTH ? BAR_WIDTH : done;
+	fprintf(stderr, "[%.*s%.*s] %.0f flows, %.0f left", done, "####################",
+		BAR_WIDTH - done, "....................", begin, left);
+	if (parse_time(deadline, &end_ms, &unused) == 0)
+		fprintf(stderr, ", %s to the deadline",
+			human_span((double)end_ms / 1000 - (double)time(NULL), span));
+}
+
 /* Rewrites one line on a terminal; NULL wipes it. */
 static void show_progress(const struct invocation *invocation, const cJSON *backend)
 {
 	if (invocation->json || !isatty(STDERR_FILENO))
 		return;
 	fputs("\r\033[K", stderr);
-	if (backend != NULL)
-		fprintf(stderr, "%s: backend %s drains; flows left: %.0f", invocation->arguments[0],
-			answer_text(backend, "address"), answer_number(backend, "active-flows"));
+	if (backend == NULL || !cJSON_IsObject(answer_item(backend, "drain")))
+		return;
+	fprintf(stderr, "%s: backend %s drains ", invocation->arguments[0],
+		answer_text(backend, "address"));
+	put_drain(answer_item(backend, "drain"));
 }
 
 int wait_for_drain(struct invocation *invocation, bool removal, struct error *err)
