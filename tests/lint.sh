@@ -105,7 +105,8 @@ cppcheck_all() {
 	# Macros of headers that it does not read, near enough.
 	local macros=('-DLIBBPF_OPTS(type,name,...)=struct type name={__VA_ARGS__}'
 		'-Dbpf_object__for_each_map(map,object)=while((map=bpf_object__next_map(object,map)))'
-		'-DcJSON_ArrayForEach(item,list)=while((item=cJSON_next(list,item)))')
+		'-DcJSON_ArrayForEach(item,list)=while((item=cJSON_next(list,item)))'
+		'-DLIST_FOREACH(item,list,link)=while((item=list_next(list)))')
 	mapfile -t list < <(programs)
 	cppcheck --quiet -j"$jobs" --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,performance,portability --suppressions-list=.cppcheck \
