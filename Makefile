@@ -247,7 +247,8 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/passive.c agent/slow_start.c agent/plan.c \
                    agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
-                   agent/steady.c agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
+                   agent/steady.c \
+                   agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c
 TEST_service_run := $(TEST_manager)

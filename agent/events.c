@@ -13,6 +13,8 @@
 #define FILE_MAX    (2 << 20) /* twice that, with the former one */
 #define MESSAGE_MAX 32
 
+static const char own_name[] = "lbagent";
+
 struct events {
 	struct journal *journal;
 	struct journal_file *file; /* NULL: nothing is saved */
@@ -77,7 +79,7 @@ void events_free(struct events *events)
 
 void events_act(struct events *events, const char *who, const char *reason)
 {
-	events->who = who ?: "lbagent";
+	events->who = who ?: own_name;
 	events->reason = reason ?: "";
 }
 
@@ -94,8 +96,10 @@ static uint64_t unix_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Whose doing it was is said if it was not the agent's. */
 static void log_it(const struct event *event)
 {
+	bool own = strcmp(event->who, own_name) == 0;
 	char message[MESSAGE_MAX];
 	const char *pairs[] = {
 #define X(text) #text, event->text,
@@ -109,7 +113,8 @@ static void log_it(const struct event *event)
 				     ? ' '
 				     : event_kind_name(event->kind)[i];
 	message[i] = '\0';
-	log_pairs(event_kind_level(event->kind), message, pairs);
+	/* who comes first, see EVENT_TEXTS */
+	log_pairs(event_kind_level(event->kind), message, own ? pairs + 2 : pairs);
 }
 
 void events_tell(struct events *events, const struct event *event)

@@ -171,17 +171,16 @@ static int open_dataplane(struct agent *agent, uint64_t seed, struct error *err)
 }
 
 /* Before it happens: what of a former agent's is not taken over as it is. */
-static void say_carried(const struct carry *carry, struct events *events)
+static void say_carried(const struct agent *agent, const struct carry *carry)
 {
 	char message[64];
 	enum carry_part part;
 
 	if (!carry->former || carry->whole)
 		return;
-	events_tell(events, &(struct event){.kind = EVENT_MAPS_REPLACED,
-					    .before = "a former agent's maps",
-					    .after = "new maps; counters begin anew",
-					    .reason = carry->reason});
+	events_tell(agent->events, &(struct event){.kind = EVENT_MAPS_REPLACED,
+						   .reason = carry->reason,
+						   .after = "counters begin anew"});
 	for (part = 0; part < CARRY_PARTS; part++) {
 		snprintf(message, sizeof(message), "%s are %s", carry_part_name(part),
 			 carry->parts[part].way == CARRY_FORGOTTEN ? "forgotten" : "carried over");
@@ -214,7 +213,7 @@ static int attach(struct agent *agent, struct error *err)
 	}
 	agent->api.ports = agent->ports;
 	agent->port_watch =
-		port_watch_new(&agent->loop, agent->manager, agent->ports, agent->events);
+		port_watch_new(&agent->loop, agent->events, agent->manager, agent->ports);
 	return agent->port_watch ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
@@ -293,9 +292,8 @@ static int start(struct agent *agent, struct error *err)
 		ret = store_lock(agent->options.state_dir, &agent->state_fd, err);
 	if (ret == 0)
 		ret = load_state(&agent->options, &desired, &fresh, &warning, err);
-	if (ret)
-		return ret;
-	ret = events_new(agent->options.state_dir, &agent->events, err);
+	if (ret == 0)
+		ret = events_new(agent->options.state_dir, &agent->events, err);
 	if (ret) {
 		desired_free(desired);
 		return ret;
@@ -313,7 +311,7 @@ static int start(struct agent *agent, struct error *err)
 		desired_free(desired);
 		return ret;
 	}
-	say_carried(dataplane_bpf_carried(agent->dp), agent->events);
+	say_carried(agent, dataplane_bpf_carried(agent->dp));
 	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir, agent->events, desired,
 			  &agent->manager, err);
 	if (ret == 0 && fresh)
@@ -391,7 +389,7 @@ static void say_ready(const struct agent *agent)
 	const struct carry *carry = dataplane_bpf_carried(agent->dp);
 	const char *flows = carry->whole ? "adopted" : "none yet";
 	const struct dataplane_interface *interfaces;
-	char listen[ENDPOINT_TEXT_MAX] = "none";
+	char listen[ENDPOINT_TEXT_MAX] = "none", told[48];
 	size_t i, count;
 
 	interfaces = dataplane_bpf_interfaces(agent->dp, &count);
@@ -405,11 +403,12 @@ static void say_ready(const struct agent *agent)
 		format_endpoint(&agent->options.listen, listen);
 	if (carry->former && !carry->whole)
 		flows = carry->parts[CARRY_FLOWS].way == CARRY_SHARED ? "carried over" : "none yet";
+	snprintf(told, sizeof(told), "flows: %s", flows);
 	log_info("ready", "version", SLUICE_VERSION, "socket", agent->options.socket, "listen",
 		 listen, "flows", flows);
 	events_tell(agent->events, &(struct event){.kind = EVENT_AGENT_STARTED,
 						   .after = "version " SLUICE_VERSION,
-						   .reason = carry->whole ? "flows adopted" : ""});
+						   .reason = told});
 	sd_notify(0, "READY=1");
 }
 

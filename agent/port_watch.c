@@ -7,9 +7,9 @@
 #define LOOK_MS 250
 
 struct port_watch {
+	struct events *events;
 	struct manager *manager;
 	struct ports *ports;
-	struct events *events;
 	uv_timer_t timer;
 	char said[sizeof(((struct error *)NULL)->message)]; /* what is wrong; empty: nothing */
 };
@@ -22,17 +22,11 @@ static void on_change(void *context, const char *interface, enum port_change cha
 		[PORT_DETACHED] = EVENT_INTERFACE_DETACHED,
 		[PORT_LOST] = EVENT_INTERFACE_LOST,
 	};
-	const struct port_watch *watch = context;
+	struct port_watch *watch = context;
 
-	events_tell(watch->events,
-		    &(struct event){
-			    .kind = kinds[change],
-			    .interface = interface,
-			    .reason = reason,
-			    .after = change == PORT_LOST ? "its packets are not balanced until it "
-							   "is attached again"
-							 : "",
-		    });
+	events_tell(watch->events, &(struct event){.kind = kinds[change],
+						   .interface = interface,
+						   .reason = change == PORT_LOST ? reason : NULL});
 }
 
 /* What cannot be done is said once; it is tried again and again. */
@@ -58,16 +52,16 @@ static void on_timer(uv_timer_t *timer)
 	look(timer->data);
 }
 
-struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, struct ports *ports,
-				  struct events *events)
+struct port_watch *port_watch_new(uv_loop_t *loop, struct events *events, struct manager *manager,
+				  struct ports *ports)
 {
 	struct port_watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return NULL;
+	watch->events = events;
 	watch->manager = manager;
 	watch->ports = ports;
-	watch->events = events;
 	watch->timer.data = watch;
 	ports_on_change(ports, on_change, watch);
 	manager_on_links(manager, look, watch);

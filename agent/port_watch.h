@@ -4,19 +4,18 @@
 
 /*
  * Keeps interfaces attached while the agent runs: whenever links change, and four times a second,
- * for the kernel does not tell when somebody takes an XDP program off. Says what changes.
+ * for the kernel does not tell when somebody takes an XDP program off. Tells what changes.
  */
 #include <uv.h>
 
-#include "events.h"
 #include "manager.h"
 #include "ports.h"
 
 struct port_watch;
 
-/* ports have been followed once; all four must outlive it. NULL: out of memory. */
-struct port_watch *port_watch_new(uv_loop_t *loop, struct manager *manager, struct ports *ports,
-				  struct events *events);
+/* ports have been followed once; all must outlive it. NULL: out of memory. */
+struct port_watch *port_watch_new(uv_loop_t *loop, struct events *events, struct manager *manager,
+				  struct ports *ports);
 
 /* The loop must run once more. NULL-safe. */
 void port_watch_free(struct port_watch *watch);

@@ -36,6 +36,7 @@ static const char *kind_colour(const char *kind)
 		{"backend-not-suspect", "\033[32m"},
 		{"out-of-sync", "\033[1;31m"},
 		{"change-undone", "\033[1;31m"},
+		{"interface-lost", "\033[1;31m"},
 		{"interface-trouble", "\033[1;31m"},
 		{"replies-astray", "\033[1;31m"},
 		{"backend-checking", "\033[33m"},
