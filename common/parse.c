@@ -447,6 +447,82 @@ const char *format_time(uint64_t ms, char buffer[TIME_TEXT_MAX])
 	return buffer;
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *digit = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+	return digit ? (int)(digit - digits) : -1;
+}
+
+/* Reads what stands behind a backslash at *cursor, and moves on. */
+static bool read_escape(const char **cursor, uint8_t *ret_byte)
+{
+	static const char letters[] = "nrt0\\", meanings[] = "\n\r\t\0\\";
+	const char *letter = **cursor ? strchr(letters, **cursor) : NULL;
+	int high, low;
+
+	if (letter) {
+		*ret_byte = (uint8_t)meanings[letter - letters];
+		*cursor += 1;
+		return true;
+	}
+	if (**cursor != 'x')
+		return false;
+	high = hex_digit((*cursor)[1]);
+	low = high < 0 ? -1 : hex_digit((*cursor)[2]);
+	if (low < 0)
+		return false;
+	*ret_byte = (uint8_t)(high << 4 | low);
+	*cursor += 3;
+	return true;
+}
+
+static int refuse_bytes(const char *reason, struct error *err)
+{
+	error_set(err, EINVAL, "%s", reason);
+	return error_hint(err, -EINVAL,
+			  "write \\xHH for a byte, \\n, \\r, \\t, \\0, \\\\ for a backslash");
+}
+
+int parse_bytes(const char *text, size_t max, uint8_t *ret_bytes, size_t *ret_length,
+		struct error *err)
+{
+	size_t length = 0;
+
+	while (*text) {
+		char c = *text++;
+		uint8_t byte = (uint8_t)c;
+
+		if (c < ' ' || c > '~')
+			return refuse_bytes("has a control or non-ASCII character", err);
+		if (c == '\\' && !read_escape(&text, &byte))
+			return refuse_bytes("has a backslash without a meaning", err);
+		if (length == max)
+			return error_hint(err, error_set(err, EINVAL, "longer than %zu bytes", max),
+					  "give less");
+		ret_bytes[length++] = byte;
+	}
+	*ret_length = length;
+	return 0;
+}
+
+const char *format_bytes(const uint8_t *bytes, size_t length, char buffer[BYTES_TEXT_MAX])
+{
+	static const char cut[] = "...";
+	const size_t room = BYTES_TEXT_MAX - sizeof(cut) - sizeof("\\xHH");
+	size_t used = 0;
+
+	for (size_t i = 0; i < length && used < room; i++) {
+		bool plain = bytes[i] >= ' ' && bytes[i] <= '~' && bytes[i] != '\\';
+
+		used += (size_t)snprintf(buffer + used, BYTES_TEXT_MAX - used,
+					 plain ? "%c" : "\\x%02x", bytes[i]);
+	}
+	snprintf(buffer + used, BYTES_TEXT_MAX - used, "%s", used < room ? "" : cut);
+	return buffer;
+}
+
 const char *format_duration(uint64_t ms, char buffer[DURATION_TEXT_MAX])
 {
 	const struct duration_unit *unit = duration_units;

@@ -9,6 +9,7 @@
  */
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -42,6 +43,7 @@ struct vip {
 #define VIP_TEXT_MAX      72
 #define DURATION_TEXT_MAX 24
 #define TIME_TEXT_MAX     32
+#define BYTES_TEXT_MAX    100
 
 /* Decimal digits only, min to max. */
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value,
@@ -70,6 +72,14 @@ int parse_endpoint(const char *text, uint16_t default_port, struct endpoint *ret
 /* "tcp://ADDR:PORT", "udp://[ADDR6]:PORT", "sctp://..."; PORT may be *, ADDR a prefix such as
  * 198.18.0.0/24 or [2001:db8::/64]. ADDR must be usable, see below. */
 int parse_vip(const char *text, struct vip *ret_vip, struct error *err);
+
+/* Bytes as text: printable ASCII as it is, others as \xHH, \n, \r, \t or \0, a backslash as \\.
+ * At most max; ret_bytes may have been written on failure, too. */
+int parse_bytes(const char *text, size_t max, uint8_t *ret_bytes, size_t *ret_length,
+		struct error *err);
+
+/* The same the other way, cut to its beginning. */
+const char *format_bytes(const uint8_t *bytes, size_t length, char buffer[BYTES_TEXT_MAX]);
 
 /* "2026-11-21T01:02:03.456Z" (RFC 3339), for any time before the year 10000. */
 const char *format_time(uint64_t ms, char buffer[TIME_TEXT_MAX]);

@@ -151,6 +151,58 @@ static void test_duration_refuses(void **state)
 	}
 }
 
+static void test_bytes(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
+		{"\\", "has a backslash without a meaning"},
+		{"\\a", "has a backslash without a meaning"},
+		{"\\x", "has a backslash without a meaning"},
+		{"\\x4", "has a backslash without a meaning"},
+		{"\\x4g", "has a backslash without a meaning"},
+		{"a\n", "has a control or non-ASCII character"},
+		{"\xc3\xa9", "has a control or non-ASCII character"},
+		{"123456789", "longer than 8 bytes"},
+	};
+	char buffer[BYTES_TEXT_MAX];
+	uint8_t bytes[8];
+	size_t length = 7;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(parse_bytes(bad[i].text, sizeof(bytes), bytes, &length, &err),
+				 -EINVAL);
+		assert_string_equal(err.message, bad[i].message);
+		assert_int_equal(length, 7);
+	}
+	assert_int_equal(parse_bytes("", sizeof(bytes), bytes, &length, &err), 0);
+	assert_int_equal(length, 0);
+	assert_int_equal(
+		parse_bytes("a\\n\\r\\t\\0\\\\\\x7f\\xFF", sizeof(bytes), bytes, &length, &err), 0);
+	assert_int_equal(length, 8);
+	assert_memory_equal(bytes, "a\n\r\t\0\\\x7f\xff", 8);
+	assert_string_equal(format_bytes(bytes, 8, buffer), "a\\x0a\\x0d\\x09\\x00\\x5c\\x7f\\xff");
+}
+
+/* Cut where the buffer ends, also when each byte takes four characters. */
+static void test_long_bytes(void **state)
+{
+	char buffer[BYTES_TEXT_MAX];
+	uint8_t bytes[200];
+
+	(void)state;
+	memset(bytes, 0xff, sizeof(bytes));
+	format_bytes(bytes, sizeof(bytes), buffer);
+	assert_string_equal(buffer + strlen(buffer) - 7, "\\xff...");
+	memset(bytes, 'x', sizeof(bytes));
+	format_bytes(bytes, sizeof(bytes), buffer);
+	assert_string_equal(buffer + strlen(buffer) - 4, "x...");
+	assert_string_equal(format_bytes(bytes, 3, buffer), "xxx");
+	assert_string_equal(format_bytes(bytes, 0, buffer), "");
+}
+
 static void test_duration_formats(void **state)
 {
 	static const struct {
@@ -535,6 +587,8 @@ int main(void)
 		cmocka_unit_test(test_refusal_echoes_token),
 		cmocka_unit_test(test_duration_accepts),
 		cmocka_unit_test(test_duration_refuses),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_long_bytes),
 		cmocka_unit_test(test_duration_formats),
 		cmocka_unit_test(test_address_canonical),
 		cmocka_unit_test(test_address_refuses),
