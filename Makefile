@@ -75,6 +75,10 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 	$(Q)$(O)/tests/bench/lb_bench
 	$(Q)$(O)/tests/bench/lb_control
 
+bench-probes: deps ## print what checking 4000 backends a second costs lbagent: KINDS='tcp http ...'
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/bench/probes.sh $(KINDS)
+
 install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by uninstall
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin share/man/man1 share/man/man8 \
 		share/bash-completion/completions share/sluice) $(DESTDIR)/lib/systemd/system
@@ -131,7 +135,8 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 COMMON_SRC  := $(wildcard common/*.c)
 AGENT_SRC   := $(wildcard agent/*.c)
-AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -lgnutls -lcap -luv -lcjson -lcurl -lmnl -lsystemd -lm
+AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -lgnutls -lcap -luv -lcjson -lcurl -lssl -lcrypto \
+               -lmnl -lsystemd -lm
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
@@ -181,7 +186,8 @@ $(O)/hello: $(call objects,$(COMMON_SRC) backends/hello.c)
 # --- tests: everything native runs under ASan and UBSan ---
 
 TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-TEST_LIBS := -lcmocka -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lmnl -lcjson -lsmartcols -lm
+TEST_LIBS := -lcmocka -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lssl -lcrypto -lmnl -lcjson \
+             -lsmartcols -lm
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_replay
@@ -205,9 +211,15 @@ $(O)/san/%.o: %.c
 EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
 
 # What each unit test is linked with, besides common/.
-TEST_config     := agent/config.c agent/desired.c
-TEST_desired    := agent/desired.c
-TEST_check_way  := agent/check_way.c agent/desired.c
+SRC_check       := agent/check.c agent/range.c agent/dns_message.c
+SRC_desired     := agent/desired.c $(SRC_check)
+SRC_config      := agent/config.c agent/config_field.c agent/config_check.c $(SRC_desired)
+TEST_check      := $(SRC_check)
+TEST_check_files := agent/check_files.c
+TEST_config     := $(SRC_config)
+TEST_desired    := $(SRC_desired)
+TEST_dns_message := agent/dns_message.c
+TEST_check_way  := agent/check_way.c $(SRC_desired)
 TEST_health     := agent/health.c
 TEST_slow_start := agent/slow_start.c
 TEST_passive    := agent/passive.c
@@ -216,7 +228,12 @@ TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
-TEST_probe      := agent/probe.c agent/probe_tcp.c agent/probe_http.c agent/curl_loop.c
+SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/check_run.c $(SRC_check) \
+                   tests/unit/probe_fixture.c
+TEST_probe      := $(SRC_probe)
+TEST_probe_https := $(SRC_probe)
+TEST_probe_datagram := $(SRC_probe)
+TEST_probe_exec := $(SRC_probe)
 TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
 TEST_steady     := agent/steady.c
@@ -225,13 +242,12 @@ TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_journal    := agent/event.c agent/journal.c
 TEST_journal_file := agent/event.c agent/journal.c agent/journal_file.c
-TEST_events     := agent/change_events.c agent/diff.c agent/match.c agent/config.c agent/desired.c \
-                   $(EVENTS_SRC)
+TEST_events     := agent/change_events.c agent/diff.c agent/match.c $(SRC_config) $(EVENTS_SRC)
 TEST_event_streams := agent/event_streams.c $(EVENTS_SRC)
 TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
-TEST_ids        := agent/ids.c agent/desired.c
-TEST_metrics    := agent/metrics.c agent/view.c agent/config.c agent/desired.c agent/dataplane.c \
+TEST_ids        := agent/ids.c $(SRC_desired)
+TEST_metrics    := agent/metrics.c agent/view.c $(SRC_config) agent/dataplane.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
@@ -244,8 +260,8 @@ TEST_privileges := agent/privileges.c
 TEST_http_clients := agent/http_clients.c
 TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
-                   agent/passive.c agent/slow_start.c agent/plan.c \
-                   agent/stage.c agent/diff.c agent/match.c agent/config.c agent/desired.c agent/ids.c \
+                   agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
+                   agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
                    agent/steady.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
@@ -254,15 +270,15 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
 TEST_service_run := $(TEST_manager)
 TEST_backend_way := $(TEST_manager)
 TEST_by_address := agent/by_address.c agent/maglev.c
-TEST_document   := agent/document.c agent/match.c agent/config.c agent/desired.c \
+TEST_document   := agent/document.c agent/match.c $(SRC_config) \
                    tests/unit/random_desired.c
 TEST_diff       := agent/diff.c $(TEST_document)
 TEST_plan       := agent/plan.c agent/stage.c agent/sync.c agent/vip_list.c agent/maglev.c \
                    agent/slow_start.c agent/dataplane.c agent/ids.c $(TEST_diff) \
                    tests/unit/fake_dataplane.c
-TEST_sync       := agent/sync.c agent/vip_list.c agent/maglev.c agent/dataplane.c agent/desired.c \
+TEST_sync       := agent/sync.c agent/vip_list.c agent/maglev.c agent/dataplane.c $(SRC_desired) \
                    agent/slow_start.c tests/unit/fake_dataplane.c
-TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) agent/desired.c \
+TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) $(SRC_desired) \
                    agent/dataplane.c agent/links.c agent/sync.c agent/vip_list.c agent/maglev.c \
                    agent/slow_start.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
@@ -274,8 +290,11 @@ WRAP_config     := malloc calloc reallocarray
 WRAP_journal_file := ftruncate write
 WRAP_metrics    := calloc open_memstream
 WRAP_options    := fopen
-WRAP_service_run := uv_now uv_timer_start
 WRAP_probe      := setsockopt
+WRAP_probe_https := setsockopt
+WRAP_probe_datagram := setsockopt
+WRAP_probe_exec := setsockopt
+WRAP_service_run := uv_now uv_timer_start
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
 .SECONDEXPANSION:
@@ -323,4 +342,4 @@ $(O)/tests/bench/lb_control: $(call objects,tests/bench/control/lb_control.c \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build demo lab lab-down test test-vm tests coverage replay lint fmt bench install uninstall clean
+.PHONY: help deps build demo lab lab-down test test-vm tests coverage replay lint fmt bench bench-probes install uninstall clean

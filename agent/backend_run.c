@@ -134,7 +134,7 @@ static enum backend_status run_status(const struct manager *manager, const struc
 	*ret_reason = run->check_reason;
 	if (run->health.state == HEALTH_DOWN)
 		return BACKEND_DOWN;
-	if (!run->hop.resolved && !(run->hop_known && run->check.kind != CHECK_NONE)) {
+	if (!run->hop.resolved && !(run->hop_known && run->check->spec.kind != CHECK_NONE)) {
 		*ret_reason = run->hop.reason[0] ? run->hop.reason : "next hop is being asked for";
 		return run->hop.reason[0] ? BACKEND_NO_NEIGHBOUR : BACKEND_CHECKING;
 	}
@@ -367,10 +367,12 @@ static void on_probe(void *context, const struct probe_result *result)
 	struct backend_run *run = context;
 	struct manager *manager = run->manager;
 	char reason[CHECK_REASON_MAX];
-	bool success = way_judge(manager, run, result, reason);
+	bool success = way_judge(manager, run, result, reason), changed;
 
 	run->checks[success]++;
-	if (!health_feed(&run->health, success, run->check.rise, run->check.fall))
+	changed = health_feed(&run->health, success, run->check->spec.rise, run->check->spec.fall);
+	prober_set_changing(run->prober, run->health.streak > 0);
+	if (!changed)
 		return;
 	memcpy(run->check_reason, reason, sizeof(reason));
 	run_update(manager, run);
@@ -379,15 +381,6 @@ static void on_probe(void *context, const struct probe_result *result)
 
 /* --- beginning, change and end --- */
 
-static bool check_equal(const struct check_spec *a, const struct check_spec *b)
-{
-	return a->kind == b->kind && strcmp(a->path, b->path) == 0 &&
-	       strcmp(a->host, b->host) == 0 && a->status_min == b->status_min &&
-	       a->status_max == b->status_max && a->port == b->port &&
-	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
-	       a->rise == b->rise && a->fall == b->fall;
-}
-
 /* Nothing is probed in maintenance: whoever took it down does not want to hear of it. */
 static int run_probe(struct manager *manager, struct backend_run *run, struct error *err)
 {
@@ -395,7 +388,7 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 
 	prober_free(run->prober);
 	run->prober = NULL;
-	if (run->check.kind == CHECK_NONE || run->spec.state == ADMIN_MAINT) {
+	if (run->check->spec.kind == CHECK_NONE || run->spec.state == ADMIN_MAINT) {
 		run->health = (struct health){.state = HEALTH_UP};
 		return 0;
 	}
@@ -403,7 +396,7 @@ static int run_probe(struct manager *manager, struct backend_run *run, struct er
 		return 0; /* run_hop() comes */
 	way_store(manager, run);
 	target = (struct probe_target){.endpoint = run->way.target, .mark = way_mark(manager, run)};
-	run->prober = prober_new(manager->probes, &run->check, &target, on_probe, run);
+	run->prober = prober_new(manager->probes, run->check, &target, on_probe, run);
 	return run->prober ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
@@ -460,7 +453,7 @@ static int run_start(struct manager *manager, const struct service_spec *service
 		.manager = manager,
 		.spec = *spec,
 		.service_id = service->id,
-		.check = service->check,
+		.check = check_run_ref(manager->checks[service->id]),
 	};
 	by_address_add(manager->by_address, &spec->endpoint.address, spec->id);
 	manager->facts[spec->id] = (struct backend_facts){0};
@@ -479,6 +472,7 @@ void run_end(struct manager *manager, uint16_t id)
 	struct backend_run *run = &manager->runs[id];
 
 	prober_free(run->prober);
+	check_run_unref(run->check);
 	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
 	by_address_remove(manager->by_address, id);
 	way_clear(manager, id);
@@ -514,18 +508,20 @@ int run_change(struct manager *manager, const struct service_spec *service,
 	       const struct backend_spec *spec, struct error *err)
 {
 	struct backend_run *run = &manager->runs[spec->id];
+	struct check_run *check = manager->checks[service->id];
 	bool drained = run->used && run_drains(run), probe;
 	int ret = 0;
 
 	if (!run->used) {
 		ret = run_start(manager, service, spec, err);
 	} else {
-		probe = !check_equal(&run->check, &service->check) ||
+		probe = run->check != check ||
 			(run->spec.state == ADMIN_MAINT) != (spec->state == ADMIN_MAINT);
 		if (probe && run->spec.state == ADMIN_MAINT)
 			run->health = (struct health){.state = HEALTH_CHECKING};
 		run->spec = *spec;
-		run->check = service->check;
+		check_run_unref(run->check);
+		run->check = check_run_ref(check);
 		if (service->passive != PASSIVE_EJECT || spec->state == ADMIN_MAINT)
 			run->ejected_until_ms = 0;
 		run->suspect = run->suspect && service->passive != PASSIVE_OFF;

@@ -28,7 +28,7 @@ struct backend_run {
 	struct manager *manager;
 	struct backend_spec spec;
 	uint16_t service_id;
-	struct check_spec check;
+	struct check_run *check; /* a reference */
 	struct health health;
 	struct prober *prober;
 	struct nexthop hop;

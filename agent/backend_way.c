@@ -114,7 +114,7 @@ void way_clear(struct manager *manager, uint16_t id)
 
 const char *way_name(const struct manager *manager, const struct backend_run *run)
 {
-	if (run->check.kind == CHECK_NONE)
+	if (run->check->spec.kind == CHECK_NONE)
 		return "none";
 	if (!run->way_known) /* it will, if nothing stands against it */
 		return check_way_wants_vip(service_of(manager, run)) ? "vip" : "address";
@@ -140,7 +140,7 @@ static void add_advice(const struct manager *manager, const struct backend_run *
 			 "; is the backend prepared? lbnode up --mode %s --vip %s",
 			 mode_words[service_of(manager, run)->mode],
 			 format_address(&run->way.vip.endpoint.address, text));
-	else if (strstr(reason, "refused"))
+	else if ((strstr(reason, "refused") || strstr(reason, "port unreachable")))
 		snprintf(reason + length, CHECK_REASON_MAX - length,
 			 "; does the server listen on the VIP?");
 }
@@ -156,13 +156,19 @@ static bool has_left(const struct manager *manager, struct backend_run *run)
 	return left;
 }
 
+static const char *format_checked(const struct check_way *way, char text[VIP_TEXT_MAX])
+{
+	return way->vip.protocol == IPPROTO_ICMP ? format_address(&way->vip.endpoint.address, text)
+						 : format_vip(&way->vip, text);
+}
+
 bool way_judge(struct manager *manager, struct backend_run *run, const struct probe_result *result,
 	       char reason[CHECK_REASON_MAX])
 {
 	bool strayed = run->way.kind == WAY_VIP && !has_left(manager, run) && result->success;
 	char vip[VIP_TEXT_MAX];
 
-	format_vip(&run->way.vip, vip);
+	format_checked(&run->way, vip);
 	manager->ways.broken |= strayed;
 	if (strayed) {
 		snprintf(reason, CHECK_REASON_MAX,

@@ -6,8 +6,8 @@
 
 bool check_way_wants_vip(const struct service_spec *service)
 {
-	return service->check.kind != CHECK_NONE && service->check_via != VIA_ADDRESS &&
-	       service->mode != LB_MODE_NAT;
+	return service->check.kind != CHECK_NONE && service->check.kind != CHECK_EXEC &&
+	       service->check_via != VIA_ADDRESS && service->mode != LB_MODE_NAT;
 }
 
 /* --- which VIP --- */
@@ -31,20 +31,30 @@ static const struct vip *best_vip(const struct service_spec *service, uint8_t pr
 	return best;
 }
 
+static uint8_t checked_protocol(enum check_kind kind)
+{
+	if (kind == CHECK_ICMP)
+		return IPPROTO_ICMP;
+	return kind == CHECK_UDP || kind == CHECK_DNS ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
 static struct vip checked_vip(const struct service_spec *service,
 			      const struct backend_spec *backend)
 {
-	const struct vip *best = best_vip(service, IPPROTO_TCP);
+	uint8_t protocol = checked_protocol(service->check.kind);
+	const struct vip *best = best_vip(service, protocol);
 	struct vip vip;
 
 	if (!best)
 		best = best_vip(service, 0); /* a service has at least one */
 	vip = *best;
-	vip.protocol = IPPROTO_TCP;
+	vip.protocol = protocol;
 	vip.host_bits = 0;
-	if (service->check.port)
+	if (protocol == IPPROTO_ICMP)
+		vip.endpoint.port = 0;
+	else if (service->check.port)
 		vip.endpoint.port = service->check.port;
-	else if (best->protocol != IPPROTO_TCP || best->endpoint.port == 0)
+	else if (best->protocol != protocol || best->endpoint.port == 0)
 		vip.endpoint.port = backend->endpoint.port;
 	return vip;
 }
@@ -114,6 +124,11 @@ static bool refuse(const struct nexthop *hop, const struct check_way_facts *fact
 		snprintf(way->reason, sizeof(way->reason),
 			 "the VIP %s is also the address that this machine sends from",
 			 format_address(vip, text));
+		return true;
+	}
+	if (way->vip.protocol == IPPROTO_ICMP && ipv4 != address_is_ipv4(&way->target.address)) {
+		snprintf(way->reason, sizeof(way->reason),
+			 "a ping cannot go to a VIP of the other address family");
 		return true;
 	}
 	if (ipv4 != address_is_ipv4(&way->target.address) &&

@@ -20,7 +20,8 @@ enum check_way_kind {
 struct check_way {
 	enum check_way_kind kind;
 	struct endpoint target; /* what the probe's sockets speak to */
-	struct vip vip;         /* what is checked, of one address and port; not for WAY_ADDRESS */
+	struct vip vip;         /* what is checked, of one address and port, or of IPPROTO_ICMP;
+				 * not for WAY_ADDRESS */
 	struct address own;     /* WAY_VIP, if backend and VIP differ in family: the machine's own
 				 * of the VIP's; else all zero */
 	char reason[160];       /* WAY_ADDRESS where the VIP was asked for: why not; else empty */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
-#include "json.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "config_check.h"
+#include "config_field.h"
+#include "json.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -15,218 +17,6 @@
 #define SEED_DIGITS   16
 #define DRAIN_MAX_MS  (24ULL * 60 * 60 * 1000)
 #define WHERE_MAX     (SERVICE_NAME_MAX + ENDPOINT_TEXT_MAX + 32)
-#define KEYS_MAX      64
-
-/*
- * One key of an object and the member that holds it. Reading, patching and writing all walk the
- * same tables, so they know the same keys in the same order. The types are checked here, the
- * ranges in service_spec_check().
- */
-struct field {
-	const char *key;
-	int (*read)(const struct field *field, const cJSON *json, const char *where, void *object,
-		    struct error *err);
-	bool (*write)(const struct field *field, const void *object, cJSON *json);
-	size_t offset;
-	size_t size;              /* of the member */
-	uint64_t max;             /* of a number */
-	const char *const *words; /* of a choice: by value, NULL where a value has no word */
-	size_t word_count;
-	bool state_only; /* in the state file, not in what people write */
-};
-
-struct table {
-	const struct field *fields;
-	size_t count;
-};
-
-enum form { FORM_SPEC, FORM_STATE };
-
-/* cJSON_HasObjectItem() takes "Name" for "name". */
-static bool has_key(const cJSON *json, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(json, key);
-}
-
-/* A refusal of a value, with the place put in front of what the parser said. */
-static int refuse_parsed(const char *where, const char *key, int code, const struct error *parsed,
-			 struct error *err)
-{
-	error_set(err, -code, "%s: %s: %s", where, key, parsed->message);
-	error_hint(err, code, "%s", parsed->hint);
-	return error_field(err, code, key);
-}
-
-static int refuse_value(const char *where, const char *key, const char *reason, struct error *err)
-{
-	error_set(err, EINVAL, "%s: %s: %s", where, key, reason);
-	return error_field(err, -EINVAL, key);
-}
-
-static int refuse_memory(const char *where, struct error *err)
-{
-	return error_set(err, ENOMEM, "%s: out of memory", where);
-}
-
-/* --- texts --- */
-
-static int read_text(const struct field *field, const cJSON *json, const char *where, void *object,
-		     struct error *err)
-{
-	const char *text = NULL;
-	size_t length;
-	int r = json_string(json, where, field->key, &text, err);
-
-	if (r < 0 || !text)
-		return r;
-	length = strlen(text);
-	if (length >= field->size) {
-		error_set(err, EINVAL, "%s: %s: longer than %zu characters", where, field->key,
-			  field->size - 1);
-		return error_field(err, -EINVAL, field->key);
-	}
-	memcpy((char *)object + field->offset, text, length + 1);
-	return 0;
-}
-
-static bool write_text(const struct field *field, const void *object, cJSON *json)
-{
-	return cJSON_AddStringToObject(json, field->key, (const char *)object + field->offset);
-}
-
-/* --- whole numbers --- */
-
-static uint64_t get_number(const struct field *field, const void *object)
-{
-	const void *member = (const char *)object + field->offset;
-
-	switch (field->size) {
-	case sizeof(uint8_t):
-		return *(const uint8_t *)member;
-	case sizeof(uint16_t):
-		return *(const uint16_t *)member;
-	case sizeof(uint32_t):
-		return *(const uint32_t *)member;
-	default:
-		return *(const uint64_t *)member;
-	}
-}
-
-static void set_number(const struct field *field, void *object, uint64_t value)
-{
-	void *member = (char *)object + field->offset;
-
-	switch (field->size) {
-	case sizeof(uint8_t):
-		*(uint8_t *)member = (uint8_t)value;
-		break;
-	case sizeof(uint16_t):
-		*(uint16_t *)member = (uint16_t)value;
-		break;
-	case sizeof(uint32_t):
-		*(uint32_t *)member = (uint32_t)value;
-		break;
-	default:
-		*(uint64_t *)member = value;
-	}
-}
-
-static int read_number(const struct field *field, const cJSON *json, const char *where,
-		       void *object, struct error *err)
-{
-	uint64_t value = get_number(field, object);
-	int r = json_number(json, where, field->key, 0, field->max, &value, err);
-
-	if (r == 0)
-		set_number(field, object, value);
-	return r;
-}
-
-static bool write_number(const struct field *field, const void *object, cJSON *json)
-{
-	return cJSON_AddNumberToObject(json, field->key, (double)get_number(field, object));
-}
-
-/* --- durations --- */
-
-static int read_duration(const struct field *field, const cJSON *json, const char *where,
-			 void *object, struct error *err)
-{
-	uint64_t *member = (uint64_t *)((char *)object + field->offset);
-
-	return json_duration(json, where, field->key, 0, UINT64_MAX, member, err) < 0 ? -EINVAL : 0;
-}
-
-static bool write_duration(const struct field *field, const void *object, cJSON *json)
-{
-	const uint64_t *member = (const uint64_t *)((const char *)object + field->offset);
-	char text[DURATION_TEXT_MAX];
-
-	return cJSON_AddStringToObject(json, field->key, format_duration(*member, text));
-}
-
-/* --- yes or no --- */
-
-static int read_bool(const struct field *field, const cJSON *json, const char *where, void *object,
-		     struct error *err)
-{
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, field->key);
-
-	if (!value)
-		return 0;
-	if (!cJSON_IsBool(value))
-		return refuse_value(where, field->key, "not true or false", err);
-	*(bool *)((char *)object + field->offset) = cJSON_IsTrue(value);
-	return 0;
-}
-
-static bool write_bool(const struct field *field, const void *object, cJSON *json)
-{
-	return cJSON_AddBoolToObject(json, field->key,
-				     *(const bool *)((const char *)object + field->offset));
-}
-
-/* --- choices: an enum whose values have words --- */
-
-static int refuse_choice(const struct field *field, const char *where, struct error *err)
-{
-	char words[128] = "";
-
-	for (size_t i = 0; i < field->word_count; i++) {
-		size_t used = strlen(words);
-
-		if (field->words[i])
-			snprintf(words + used, sizeof(words) - used, "%s%s", used > 0 ? ", " : "",
-				 field->words[i]);
-	}
-	refuse_value(where, field->key, "there is no such choice", err);
-	return error_hint(err, -EINVAL, "there are: %s", words);
-}
-
-static int read_choice(const struct field *field, const cJSON *json, const char *where,
-		       void *object, struct error *err)
-{
-	const char *text = NULL;
-	int r = json_string(json, where, field->key, &text, err);
-
-	if (r < 0 || !text)
-		return r;
-	for (unsigned int i = 0; i < field->word_count; i++) {
-		if (!field->words[i] || strcmp(field->words[i], text) != 0)
-			continue;
-		memcpy((char *)object + field->offset, &i, sizeof(i));
-		return 0;
-	}
-	return refuse_choice(field, where, err);
-}
-
-static bool write_choice(const struct field *field, const void *object, cJSON *json)
-{
-	unsigned int value;
-
-	memcpy(&value, (const char *)object + field->offset, sizeof(value));
-	return cJSON_AddStringToObject(json, field->key, field->words[value]);
-}
 
 /* --- vip: one or more --- */
 
@@ -337,63 +127,6 @@ static bool write_vip_ids(const struct field *field, const void *object, cJSON *
 	return array;
 }
 
-/* --- check-status: 200, "200" or "200-399" --- */
-
-static int parse_status(const char *text, struct check_spec *check, struct error *err)
-{
-	const char *dash = strchr(text, '-');
-	uint64_t min = 0, max = 0;
-	char first[8];
-	int r;
-
-	snprintf(first, sizeof(first), "%.*s", dash ? (int)(dash - text) : (int)strlen(text), text);
-	r = parse_number(first, 100, 599, &min, err);
-	if (r == 0)
-		r = parse_number(dash ? dash + 1 : text, min, 599, &max, err);
-	if (r < 0)
-		return error_hint(err, r, "write one status or a range, like 200 or 200-399");
-	check->status_min = (uint16_t)min;
-	check->status_max = (uint16_t)max;
-	return 0;
-}
-
-static int read_status(const struct field *field, const cJSON *json, const char *where,
-		       void *object, struct error *err)
-{
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, field->key);
-	struct service_spec *spec = object;
-	const char *text = NULL;
-	struct error inner = {0};
-	uint64_t status;
-	int r;
-
-	if (!value)
-		return 0;
-	if (cJSON_IsNumber(value)) {
-		r = json_number(json, where, field->key, 100, 599, &status, err);
-		if (r == 0)
-			spec->check.status_min = spec->check.status_max = (uint16_t)status;
-		return r;
-	}
-	r = json_string(json, where, field->key, &text, err);
-	if (r < 0)
-		return r;
-	r = parse_status(text, &spec->check, &inner);
-	return r < 0 ? refuse_parsed(where, field->key, r, &inner, err) : 0;
-}
-
-static bool write_status(const struct field *field, const void *object, cJSON *json)
-{
-	const struct check_spec *check = &((const struct service_spec *)object)->check;
-	char text[16];
-
-	if (check->status_min == check->status_max)
-		snprintf(text, sizeof(text), "%u", check->status_min);
-	else
-		snprintf(text, sizeof(text), "%u-%u", check->status_min, check->status_max);
-	return cJSON_AddStringToObject(json, field->key, text);
-}
-
 /* --- quic-id: bytes as hexadecimal digits; empty for none --- */
 
 static int hex_value(char c)
@@ -455,8 +188,6 @@ static const char *const scheduler_words[] = {[LB_SCHEDULER_MAGLEV] = "maglev",
 static const char *const tracking_words[] = {[TRACK_ALL] = "all", [TRACK_NONE] = "none"};
 static const char *const when_down_words[] = {[DOWN_DROP] = "drop", [DOWN_PASS] = "pass"};
 static const char *const too_big_words[] = {[TOO_BIG_TELL] = "tell", [TOO_BIG_DROP] = "drop"};
-static const char *const check_words[] = {
-	[CHECK_TCP] = "tcp", [CHECK_HTTP] = "http", [CHECK_NONE] = "none"};
 static const char *const passive_words[] = {
 	[PASSIVE_OFF] = "off", [PASSIVE_WATCH] = "suspect", [PASSIVE_EJECT] = "eject"};
 static const char *const check_via_words[] = {
@@ -465,18 +196,6 @@ static const char *const admin_words[] = {
 	[ADMIN_UP] = "up", [ADMIN_DRAIN] = "drain", [ADMIN_MAINT] = "maint"};
 
 /* clang-format off */
-#define MEMBER(type, member) \
-	.offset = offsetof(type, member), .size = sizeof(((type *)NULL)->member)
-#define WORDS(list) .words = (list), .word_count = ARRAY_SIZE(list)
-#define TEXT(key, type, member) {key, read_text, write_text, MEMBER(type, member)}
-#define DURATION(key, type, member) {key, read_duration, write_duration, MEMBER(type, member)}
-#define NUMBER(key, type, member, most) \
-	{key, read_number, write_number, MEMBER(type, member), .max = (most)}
-#define CHOICE(key, type, member, list) \
-	{key, read_choice, write_choice, MEMBER(type, member), WORDS(list)}
-#define STATE_NUMBER(key, type, member, most) \
-	{key, read_number, write_number, MEMBER(type, member), .max = (most), .state_only = true}
-
 static const struct field service_fields[] = {
 	{.key = "vip", .read = read_vips, .write = write_vips},
 	CHOICE("mode", struct service_spec, mode, mode_words),
@@ -487,15 +206,7 @@ static const struct field service_fields[] = {
 	CHOICE("tracking", struct service_spec, tracking, tracking_words),
 	CHOICE("when-down", struct service_spec, when_down, when_down_words),
 	CHOICE("too-big", struct service_spec, too_big, too_big_words),
-	CHOICE("check", struct service_spec, check.kind, check_words),
-	TEXT("check-path", struct service_spec, check.path),
-	TEXT("check-host", struct service_spec, check.host),
-	{.key = "check-status", .read = read_status, .write = write_status},
-	NUMBER("check-port", struct service_spec, check.port, UINT16_MAX),
-	DURATION("check-interval", struct service_spec, check.interval_ms),
-	DURATION("check-timeout", struct service_spec, check.timeout_ms),
-	NUMBER("rise", struct service_spec, check.rise, UINT32_MAX),
-	NUMBER("fall", struct service_spec, check.fall, UINT32_MAX),
+	NESTED(check_table, struct service_spec, check),
 	CHOICE("check-via", struct service_spec, check_via, check_via_words),
 	DURATION("slow-start", struct service_spec, slow_start_ms),
 	CHOICE("passive", struct service_spec, passive, passive_words),
@@ -525,57 +236,15 @@ static const struct field backend_fields[] = {
 static const struct table service_table = {service_fields, ARRAY_SIZE(service_fields)};
 static const struct table backend_table = {backend_fields, ARRAY_SIZE(backend_fields)};
 
-_Static_assert(ARRAY_SIZE(service_fields) + 3 <= KEYS_MAX, "name, backends and NULL must fit");
 _Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
 		       sizeof(enum tunnel_source) == sizeof(unsigned int) &&
 		       sizeof(enum lb_scheduler) == sizeof(unsigned int) &&
 		       sizeof(enum tracking) == sizeof(unsigned int) &&
 		       sizeof(enum when_down) == sizeof(unsigned int) &&
 		       sizeof(enum too_big) == sizeof(unsigned int) &&
-		       sizeof(enum check_kind) == sizeof(unsigned int) &&
 		       sizeof(enum passive_action) == sizeof(unsigned int) &&
 		       sizeof(enum admin_state) == sizeof(unsigned int),
 	       "read_choice() writes them as unsigned int");
-
-/* own: the object's keys outside the table, ended by NULL. */
-static int check_keys(const cJSON *json, const char *where, const struct table *table,
-		      enum form form, const char *const *own, struct error *err)
-{
-	const char *keys[KEYS_MAX];
-	size_t count = 0;
-
-	for (; *own; own++)
-		keys[count++] = *own;
-	for (size_t i = 0; i < table->count; i++) {
-		if (form == FORM_STATE || !table->fields[i].state_only)
-			keys[count++] = table->fields[i].key;
-	}
-	keys[count] = NULL;
-	return json_check_keys(json, where, keys, err);
-}
-
-/* After check_keys(), which has refused what this form must not have. */
-static int read_fields(const cJSON *json, const char *where, const struct table *table,
-		       void *object, struct error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < table->count && r == 0; i++)
-		r = table->fields[i].read(&table->fields[i], json, where, object, err);
-	return r;
-}
-
-static bool write_fields(const struct table *table, enum form form, const void *object, cJSON *json)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const struct field *field = &table->fields[i];
-
-		if ((form == FORM_STATE || !field->state_only) &&
-		    !field->write(field, object, json))
-			return false;
-	}
-	return true;
-}
 
 /* --- backends --- */
 
@@ -760,6 +429,9 @@ int config_patch_service(const cJSON *json, struct service_spec *spec, struct er
 	int r;
 
 	snprintf(where, sizeof(where), "service %s", spec->name);
+	r = check_spec_copy(&spec->check, &patched.check);
+	if (r < 0)
+		return refuse_memory(where, err);
 	r = refuse_fixed(json, where, err);
 	if (r == 0)
 		r = check_keys(json, where, &service_table, FORM_SPEC, own, err);
@@ -769,6 +441,7 @@ int config_patch_service(const cJSON *json, struct service_spec *spec, struct er
 		r = service_spec_check(&patched, err);
 	if (patched.vips != spec->vips)
 		free(r == 0 ? spec->vips : patched.vips);
+	check_spec_clear(r == 0 ? &spec->check : &patched.check);
 	if (r == 0)
 		*spec = patched;
 	return r;

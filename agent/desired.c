@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dataplane.h"
+#include "range.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -34,17 +35,6 @@ void service_spec_init(struct service_spec *spec)
 	*spec = (struct service_spec){
 		.mode = LB_MODE_NAT,
 		.gue_port = GUE_PORT_DEFAULT,
-		.check =
-			{
-				.kind = CHECK_TCP,
-				.path = "/",
-				.status_min = 200,
-				.status_max = 399,
-				.interval_ms = SECOND_MS,
-				.timeout_ms = SECOND_MS,
-				.rise = 2,
-				.fall = 3,
-			},
 		.passive = PASSIVE_WATCH,
 		.eject_max = 10,
 		.timeout_ms =
@@ -55,6 +45,7 @@ void service_spec_init(struct service_spec *spec)
 			},
 		.timeout_udp_ms = 2 * MINUTE_MS,
 	};
+	check_spec_init(&spec->check);
 }
 
 void backend_spec_init(struct backend_spec *spec)
@@ -66,6 +57,7 @@ void service_spec_clear(struct service_spec *spec)
 {
 	free(spec->vips);
 	free(spec->backends);
+	check_spec_clear(&spec->check);
 	*spec = (struct service_spec){0};
 }
 
@@ -94,20 +86,24 @@ static int copy_array(const void *items, size_t count, size_t size, void **ret_c
 	return 0;
 }
 
-static int copy_service(const struct service_spec *spec, struct service_spec *ret_copy)
+int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_copy)
 {
 	void *vips = NULL;
 	void *backends = NULL;
+	struct check_spec check;
 
 	if (copy_array(spec->vips, spec->vip_count, sizeof(*spec->vips), &vips) < 0 ||
 	    copy_array(spec->backends, spec->backend_count, sizeof(*spec->backends), &backends) <
-		    0) {
+		    0 ||
+	    check_spec_copy(&spec->check, &check) < 0) {
 		free(vips);
+		free(backends);
 		return -ENOMEM;
 	}
 	*ret_copy = *spec;
 	ret_copy->vips = vips;
 	ret_copy->backends = backends;
+	ret_copy->check = check;
 	return 0;
 }
 
@@ -128,7 +124,7 @@ struct desired *desired_clone(const struct desired *desired)
 	for (; clone->service_count < desired->service_count; clone->service_count++) {
 		size_t i = clone->service_count;
 
-		if (copy_service(&desired->services[i], &clone->services[i]) < 0)
+		if (service_spec_copy(&desired->services[i], &clone->services[i]) < 0)
 			goto fail;
 	}
 	return clone;
@@ -347,61 +343,11 @@ static int check_vips(const struct service_spec *spec, struct error *err)
 	return 0;
 }
 
-/* Both go into the probe's request as they are: a space or line break would forge another one. */
-static int check_request_text(const struct service_spec *spec, const char *field, const char *text,
-			      struct error *err)
-{
-	for (; *text; text++) {
-		if (*text > ' ' && *text <= '~')
-			continue;
-		error_set(err, EINVAL,
-			  "service %s: %s: has a space, control or non-ASCII character", spec->name,
-			  field);
-		error_hint(err, -EINVAL, "write such a character as %%XX");
-		return error_field(err, -EINVAL, field);
-	}
-	return 0;
-}
-
-static int check_http(const struct service_spec *spec, struct error *err)
-{
-	const struct check_spec *check = &spec->check;
-	int r = check_request_text(spec, "check-path", check->path, err);
-
-	if (r == 0)
-		r = check_request_text(spec, "check-host", check->host, err);
-	if (r < 0)
-		return r;
-	if (check->path[0] != '/') {
-		error_set(err, EINVAL, "service %s: check-path: \"%s\" does not begin with /",
-			  spec->name, check->path);
-		error_hint(err, -EINVAL, "a path is written like /health");
-		return error_field(err, -EINVAL, "check-path");
-	}
-	if (check->status_min < 100 || check->status_max > 599 ||
-	    check->status_min > check->status_max) {
-		error_set(err, EINVAL, "service %s: check-status: %u-%u is no range within 100-599",
-			  spec->name, check->status_min, check->status_max);
-		error_hint(err, -EINVAL, "write one status or a range, like 200 or 200-399");
-		return error_field(err, -EINVAL, "check-status");
-	}
-	return 0;
-}
-
 /* The ranges of docs/api.md. */
 static int check_ranges(const struct service_spec *spec, struct error *err)
 {
-	const struct check_spec *check = &spec->check;
 	const uint64_t *timeout = spec->timeout_ms;
-	const struct {
-		const char *field;
-		uint64_t value, min, max;
-		bool duration;
-	} ranges[] = {
-		{"check-interval", check->interval_ms, 100, HOUR_MS, true},
-		{"check-timeout", check->timeout_ms, 10, MINUTE_MS, true},
-		{"rise", check->rise, 1, 1000, false},
-		{"fall", check->fall, 1, 1000, false},
+	const struct range ranges[] = {
 		{"slow-start", spec->slow_start_ms, 0, HOUR_MS, true},
 		{"eject-max", spec->eject_max, 1, 100, false},
 		{"panic-threshold", spec->panic_threshold, 0, 100, false},
@@ -418,25 +364,7 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		 DATAPLANE_TIMEOUT_MAX_MS, true},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
-		uint64_t numbers[] = {ranges[i].value, ranges[i].min, ranges[i].max};
-		char text[ARRAY_SIZE(numbers)][DURATION_TEXT_MAX];
-
-		if (numbers[0] >= numbers[1] && numbers[0] <= numbers[2])
-			continue;
-		for (size_t n = 0; n < ARRAY_SIZE(numbers); n++) {
-			if (ranges[i].duration)
-				format_duration(numbers[n], text[n]);
-			else
-				snprintf(text[n], sizeof(text[n]), "%llu",
-					 (unsigned long long)numbers[n]);
-		}
-		error_set(err, EINVAL, "service %s: %s: %s is out of range", spec->name,
-			  ranges[i].field, text[0]);
-		error_hint(err, -EINVAL, "write %s to %s", text[1], text[2]);
-		return error_field(err, -EINVAL, ranges[i].field);
-	}
-	return 0;
+	return ranges_check(spec->name, ranges, ARRAY_SIZE(ranges), err);
 }
 
 static bool all_ports_served(const struct service_spec *spec)
@@ -459,7 +387,7 @@ static int check_portless(const struct service_spec *spec, const char *backend, 
 		error_hint(err, -EINVAL, "write ADDR:PORT");
 		return error_field(err, -EINVAL, "address");
 	}
-	if (spec->check.kind != CHECK_NONE && spec->check.port == 0) {
+	if (check_needs_port(&spec->check) && spec->check.port == 0) {
 		error_set(err, EINVAL, "backend %s of service %s: has no port to check", backend,
 			  spec->name);
 		error_hint(err, -EINVAL, "give the service a check-port, or check none");
@@ -705,7 +633,7 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 	if (r == 0)
 		r = check_vips(spec, err);
 	if (r == 0)
-		r = check_http(spec, err);
+		r = check_spec_check(&spec->check, spec->name, err);
 	if (r == 0)
 		r = check_ranges(spec, err);
 	if (r == 0)

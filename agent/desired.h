@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "check.h"
 #include "error.h"
 #include "parse.h"
 #include "steady.h"
@@ -22,21 +23,6 @@
 #define SERVICE_NAME_MAX   63
 #define BACKEND_WEIGHT_MAX 1000
 #define GUE_PORT_DEFAULT   6080 /* IANA's for GUE */
-
-enum check_kind { CHECK_TCP, CHECK_HTTP, CHECK_NONE };
-
-struct check_spec {
-	enum check_kind kind;
-	char path[256];      /* http: request target, begins with '/' */
-	char host[256];      /* http: Host header; empty: the backend's address */
-	uint16_t status_min; /* http: inclusive range of statuses that pass */
-	uint16_t status_max;
-	uint16_t port; /* 0: the backend's */
-	uint64_t interval_ms;
-	uint64_t timeout_ms;
-	uint32_t rise; /* successes in a row before a down backend is up */
-	uint32_t fall; /* failures in a row before an up backend is down */
-};
 
 /* What is made of SYNs that a backend's clients repeat more often than its peers' do. */
 enum passive_action {
@@ -125,6 +111,8 @@ void desired_free(struct desired *desired);
 void service_spec_init(struct service_spec *spec);
 /* Likewise, without an address. */
 void backend_spec_init(struct backend_spec *spec);
+/* *ret_copy owns all that it has. -ENOMEM leaves it untouched. */
+int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_copy);
 /* Frees what spec owns, not spec. */
 void service_spec_clear(struct service_spec *spec);
 

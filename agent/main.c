@@ -312,8 +312,9 @@ static int start(struct agent *agent, struct error *err)
 		return ret;
 	}
 	say_carried(agent, dataplane_bpf_carried(agent->dp));
-	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir, agent->events, desired,
-			  &agent->manager, err);
+	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir,
+			  agent->options.commands_dir, agent->events, desired, &agent->manager,
+			  err);
 	if (ret == 0 && fresh)
 		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
 	if (ret == 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "change_events.h"
+#include "check_files.h"
 #include "config.h"
 #include "ids.h"
 #include "log.h"
@@ -72,6 +73,40 @@ static void index_services(struct manager *manager)
 			&manager->desired->services[i];
 }
 
+/* One for all backends of a service, and another only when its words are other ones: it is by this
+ * that a run knows whether to probe anew. */
+static int prepare_check(struct manager *manager, const struct service_spec *service,
+			 struct error *err)
+{
+	struct check_run **check = &manager->checks[service->id], *next;
+	const struct check_spec *spec = &service->check;
+
+	if (*check && check_spec_equal(&(*check)->spec, spec) &&
+	    strcmp((*check)->service, service->name) == 0)
+		return 0;
+	next = check_run_new(spec, service->name);
+	if (!next)
+		return error_set(err, ENOMEM, "out of memory");
+	check_run_unref(*check);
+	*check = next;
+	if (spec->kind == CHECK_HTTPS && spec->insecure)
+		log_warn("health checks do not verify certificates", "service", service->name,
+			 "hint", "give check-ca, and set check-insecure false");
+	return 0;
+}
+
+static void forget_checks(struct manager *manager)
+{
+	uint32_t id;
+
+	for (id = 1; id <= manager->dp->sizes.services; id++) {
+		if (manager->service_by_id[id])
+			continue;
+		check_run_unref(manager->checks[id]);
+		manager->checks[id] = NULL;
+	}
+}
+
 static int reconcile(struct manager *manager, struct error *err)
 {
 	const struct service_spec *service;
@@ -84,6 +119,9 @@ static int reconcile(struct manager *manager, struct error *err)
 	index_services(manager);
 	for (i = 0; i < manager->desired->service_count; i++) {
 		service = &manager->desired->services[i];
+		problem = prepare_check(manager, service, err);
+		if (problem)
+			return problem;
 		for (b = 0; b < service->backend_count; b++) {
 			problem = run_change(manager, service, &service->backends[b], &other);
 			if (problem && ret == 0) {
@@ -99,6 +137,7 @@ static int reconcile(struct manager *manager, struct error *err)
 	}
 	for (i = 0; i < manager->desired->service_count; i++)
 		service_settle(manager, &manager->desired->services[i]);
+	forget_checks(manager);
 	ways_begin(manager);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
@@ -210,6 +249,25 @@ static int check_all_replies(const struct manager *manager, const struct desired
 	return ret;
 }
 
+/* Of checks that are new, or changed: what was there before may have lost its files, which its
+ * probes say. */
+static int check_all_files(const struct manager *manager, const struct desired *next,
+			   struct error *err)
+{
+	const struct service_spec *service, *before;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; ret == 0 && i < next->service_count; i++) {
+		service = &next->services[i];
+		before = service->id ? manager->service_by_id[service->id] : NULL;
+		if (!before || !check_spec_equal(&before->check, &service->check))
+			ret = check_files(&service->check, service->name, manager->commands_dir,
+					  err);
+	}
+	return ret;
+}
+
 /*
  * The data plane would not have it, for this reason: everything back to what it was, on disk too.
  * What cannot be undone now is tried again by the housekeeping.
@@ -240,6 +298,8 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 	ret = desired_check(next, err);
 	if (ret == 0)
 		ret = check_all_replies(manager, next, err);
+	if (ret == 0)
+		ret = check_all_files(manager, next, err);
 	return ret ? ret : assign_ids(manager, next, err);
 }
 
@@ -425,6 +485,7 @@ static int manager_allocate(struct manager *manager, struct error *err)
 
 	manager->service_by_id = calloc(services, sizeof(*manager->service_by_id));
 	manager->stale = calloc(services, sizeof(*manager->stale));
+	manager->checks = calloc(services, sizeof(struct check_run *));
 	manager->runs = calloc(backends, sizeof(*manager->runs));
 	manager->by_address = by_address_new(manager->dp->sizes.backends);
 	manager->facts = calloc(backends, sizeof(*manager->facts));
@@ -432,9 +493,9 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	manager->sync = sync_new(manager->dp);
 	manager->scan = flow_scan_new(manager->dp);
 	manager->probes = probe_engine_new(manager->loop);
-	if (!manager->service_by_id || !manager->stale || !manager->runs || !manager->by_address ||
-	    !manager->facts || !manager->service_runs || !manager->sync || !manager->scan ||
-	    !manager->probes || !service_watch_init(&manager->watch, manager->dp))
+	if (!manager->service_by_id || !manager->checks || !manager->stale || !manager->runs ||
+	    !manager->by_address || !manager->facts || !manager->service_runs || !manager->sync ||
+	    !manager->scan || !manager->probes || !service_watch_init(&manager->watch, manager->dp))
 		return error_set(err, ENOMEM, "out of memory");
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 	if (ret == 0)
@@ -482,8 +543,9 @@ static int rest_former(struct manager *manager, struct error *err)
 	return 0;
 }
 
-int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir, struct events *events,
-		struct desired *desired, struct manager **ret_manager, struct error *err)
+int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
+		const char *commands_dir, struct events *events, struct desired *desired,
+		struct manager **ret_manager, struct error *err)
 {
 	struct manager *manager = calloc(1, sizeof(*manager));
 	int ret;
@@ -495,6 +557,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir, st
 	manager->loop = loop;
 	manager->dp = dp;
 	manager->state_dir = state_dir;
+	manager->commands_dir = commands_dir;
 	manager->events = events;
 	manager->desired = desired;
 	/* The loop's clock stood still since it was made; deadlines begin now. */
@@ -510,6 +573,8 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir, st
 		index_services(manager);
 	if (ret == 0)
 		ret = check_all_replies(manager, desired, err);
+	if (ret == 0)
+		ret = check_all_files(manager, desired, err);
 	if (ret == 0)
 		ret = assign_ids(manager, desired, err);
 	if (ret == 0)
@@ -531,6 +596,17 @@ void manager_stop(struct manager *manager)
 	uv_close((uv_handle_t *)&manager->tick, NULL);
 }
 
+static void free_checks(struct manager *manager)
+{
+	uint32_t id;
+
+	for (id = 1; manager->runs && id <= manager->dp->sizes.backends; id++)
+		check_run_unref(manager->runs[id].check);
+	for (id = 1; manager->checks && id <= manager->dp->sizes.services; id++)
+		check_run_unref(manager->checks[id]);
+	free(manager->checks);
+}
+
 void manager_free(struct manager *manager)
 {
 	if (!manager)
@@ -538,6 +614,7 @@ void manager_free(struct manager *manager)
 	sync_free(manager->sync);
 	flow_scan_free(manager->scan);
 	desired_free(manager->desired);
+	free_checks(manager);
 	free(manager->service_by_id);
 	free(manager->stale);
 	free(manager->runs);

@@ -49,13 +49,15 @@ struct backend_view {
 };
 
 /*
- * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop,
- * state_dir and events must outlive the manager. Nothing is attached or probed before the loop
- * runs. What has no index yet, as a configuration file's services, is checked as in a commit. After
- * a failure the loop must run once more to close handles.
+ * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop, events
+ * and the directories' names must outlive the manager; exec checks run programs of commands_dir
+ * only. Nothing is attached or probed before the loop runs. What has no index yet, as a
+ * configuration file's services, is checked as in a commit. After a failure the loop must run once
+ * more to close handles.
  */
-int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir, struct events *events,
-		struct desired *desired, struct manager **ret_manager, struct error *err);
+int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
+		const char *commands_dir, struct events *events, struct desired *desired,
+		struct manager **ret_manager, struct error *err);
 
 /* Stops probes and timers; the loop must run once more to close handles, then call
  * manager_free. Packets flow on. */

@@ -26,9 +26,11 @@ struct manager {
 	uv_loop_t *loop;
 	struct dataplane *dp;
 	const char *state_dir;
+	const char *commands_dir;
 	struct events *events;
 	struct desired *desired;
 	struct service_spec **service_by_id; /* into desired */
+	struct check_run **checks;           /* [service index], as its backends' runs have it */
 	struct backend_run *runs;            /* [backend index] */
 	struct by_address *by_address;       /* runs that are used */
 	struct service_run *service_runs;    /* [service index] */

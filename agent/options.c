@@ -69,6 +69,14 @@ static int set_state_dir(struct options *options, const char *text, struct error
 	return set_text(options->state_dir, sizeof(options->state_dir), text, err);
 }
 
+static int set_commands_dir(struct options *options, const char *text, struct error *err)
+{
+	if (text[0] != '/')
+		return error_hint(err, error_set(err, EINVAL, "%.100s: not an absolute path", text),
+				  "write it like /etc/sluice/checks");
+	return set_text(options->commands_dir, sizeof(options->commands_dir), text, err);
+}
+
 static int set_socket(struct options *options, const char *text, struct error *err)
 {
 	return set_text(options->socket, sizeof(options->socket), text, err);
@@ -280,6 +288,8 @@ static const struct option {
 	{"interface", "IF[,IF]", LIST, set_interface,
 	 "interfaces that clients' and backends' packets use"},
 	{"state-dir", "DIR", TEXT, set_state_dir, "what survives a restart (/var/lib/sluice)"},
+	{"check-commands", "DIR", TEXT, set_commands_dir,
+	 "the programs that exec checks may run (/etc/sluice/checks)"},
 	{"socket", "PATH", TEXT, set_socket, "Unix socket of the API (/run/sluice/lbagent.sock)"},
 	{"socket-group", "GROUP", TEXT, set_socket_group, "group that may use the socket (sluice)"},
 	{"listen", "ADDR:PORT", TEXT, set_listen,
@@ -614,6 +624,7 @@ int options_read(struct options *options, int argc, char *const *argv, struct er
 
 	*options = (struct options){
 		.state_dir = "/var/lib/sluice",
+		.commands_dir = "/etc/sluice/checks",
 		.socket = "/run/sluice/lbagent.sock",
 		.socket_group = "sluice",
 		.bpffs = "/sys/fs/bpf/sluice",

@@ -14,6 +14,7 @@ struct options {
 	char interfaces[DATAPLANE_INTERFACES_MAX][IF_NAMESIZE];
 	size_t interface_count;
 	char state_dir[200];
+	char commands_dir[200]; /* of exec checks */
 	char socket[108];
 	char socket_group[33];
 	struct endpoint listen; /* port 0: no TCP listener */

@@ -5,74 +5,135 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 
-#include "curl_loop.h"
+#include "probe_kind.h"
+
+/* So many probes begin in a turn of the loop and in PACE_MS, at most: the others wait in line, so
+ * that thousands of new ones, or those due after a pause, do not hold up what else the loop does.
+ */
+#define PACE_BURST 64
+#define PACE_MS    2
+
+/* Timers end at multiples of this, so that the loop wakes up for several probes and not for each.
+ */
+#define TICK_MS 8
 
 struct probe_engine {
 	uv_loop_t *loop;
-	struct curl_loop *curl; /* NULL until the first HTTP probe */
-	uint32_t phase;         /* see next_phase() */
+	void *shared[CHECK_KINDS]; /* see prober_shared() */
+	uint32_t phase;            /* see next_phase() */
+	TAILQ_HEAD(prober_line, prober) line;
+	uv_timer_t pace; /* runs while there is a line */
+	uint64_t burst_ms;
+	unsigned int burst; /* probes begun since burst_ms */
 };
 
 struct prober {
 	struct probe_engine *engine;
-	struct check_spec spec;
+	struct check_run *check;
 	struct probe_target target;
 	probe_callback callback;
 	void *context;
-	uv_timer_t timer;   /* while a probe runs: its timeout; else the next one's start */
-	void *probe;        /* the running probe, NULL between probes */
-	uint64_t start_ns;  /* of the running or last probe */
-	uint64_t start_ms;  /* the same on the loop's clock, which the timer follows */
-	uint64_t period_ms; /* from the start of this probe to the next one's */
+	uv_timer_t timer; /* while a probe runs: its timeout; else the next one's start */
+	TAILQ_ENTRY(prober) line;
+	void *probe;  /* the running probe, NULL between probes */
+	bool in_line; /* it is due and waits for its turn to begin */
+	bool waiting; /* the running probe does, see probe_wait() */
+	bool begun;   /* once */
+	bool changing;
+	uint64_t start_ns;        /* of the running or last probe */
+	uint64_t due_ms;          /* when that was due, on the loop's clock */
+	uint64_t next_ms;         /* when the next one is, while none runs */
+	uint64_t first_period_ms; /* from the first probe to the second; 0: that has begun */
 };
 
 static const struct {
 	const struct probe_ops *ops;
 	const char *awaited; /* what did not come, for a timeout's reason */
-} kinds[] = {
+} kinds[CHECK_KINDS] = {
 	[CHECK_TCP] = {&probe_tcp_ops, "no answer to the connection request"},
 	[CHECK_HTTP] = {&probe_http_ops, "no complete HTTP answer"},
+	[CHECK_HTTPS] = {&probe_http_ops, "no complete HTTPS answer"},
+	[CHECK_UDP] = {&probe_udp_ops, "no reply"},
+	[CHECK_ICMP] = {&probe_icmp_ops, "no echo reply"},
+	[CHECK_DNS] = {&probe_udp_ops, "no reply to the DNS question"},
+	[CHECK_EXEC] = {&probe_exec_ops, "the command has not ended"},
 };
+
+static const struct probe_ops *ops_of(const struct prober *prober)
+{
+	return kinds[prober->check->spec.kind].ops;
+}
+
+static void on_pace(uv_timer_t *timer);
 
 struct probe_engine *probe_engine_new(uv_loop_t *loop)
 {
 	struct probe_engine *engine = calloc(1, sizeof(*engine));
 
-	if (engine)
-		engine->loop = loop;
+	if (!engine)
+		return NULL;
+	engine->loop = loop;
+	TAILQ_INIT(&engine->line);
+	uv_timer_init(loop, &engine->pace);
+	engine->pace.data = engine;
 	return engine;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	free(handle->data);
 }
 
 void probe_engine_free(struct probe_engine *engine)
 {
 	if (!engine)
 		return;
-	curl_loop_free(engine->curl);
-	free(engine);
+	for (int kind = 0; kind < CHECK_KINDS; kind++) {
+		if (engine->shared[kind])
+			kinds[kind].ops->free_shared(engine->shared[kind]);
+	}
+	uv_close((uv_handle_t *)&engine->pace, on_timer_closed);
 }
 
-uv_loop_t *probe_engine_loop(const struct probe_engine *engine)
+/* --- for the kinds --- */
+
+uv_loop_t *prober_loop(const struct prober *prober)
 {
-	return engine->loop;
+	return prober->engine->loop;
 }
 
-struct curl_loop *probe_engine_curl(struct probe_engine *engine)
+const struct check_run *prober_check(const struct prober *prober)
 {
-	if (!engine->curl)
-		engine->curl = curl_loop_new(engine->loop);
-	return engine->curl;
-}
-
-const struct check_spec *prober_spec(const struct prober *prober)
-{
-	return &prober->spec;
+	return prober->check;
 }
 
 const struct endpoint *prober_target(const struct prober *prober)
 {
 	return &prober->target.endpoint;
+}
+
+void **prober_shared(const struct prober *prober)
+{
+	int kind = 0;
+
+	while (kinds[kind].ops != ops_of(prober))
+		kind++;
+	return &prober->engine->shared[kind];
+}
+
+uint32_t prober_mark(const struct prober *prober)
+{
+	return prober->target.mark;
+}
+
+int probe_socket_prepare_again(const struct prober *prober, int fd)
+{
+	uint32_t mark = prober->target.mark;
+
+	return setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0 ? -errno : 0;
 }
 
 /*
@@ -98,35 +159,46 @@ static int bind_own_port(const struct prober *prober, int fd)
 
 int probe_socket_prepare(const struct prober *prober, int fd)
 {
-	uint32_t mark = prober->target.mark;
+	int r;
 
-	if (!mark)
+	if (!prober->target.mark)
 		return 0;
-	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) < 0)
-		return -errno;
-	return bind_own_port(prober, fd);
+	r = probe_socket_prepare_again(prober, fd);
+	return r < 0 ? r : bind_own_port(prober, fd);
 }
 
-struct probe_engine *prober_engine(const struct prober *prober)
-{
-	return prober->engine;
-}
+/* --- the schedule --- */
 
 /*
  * Probers that were made together would probe together for ever. So each one's first period is
- * shortened to between half an interval and a whole one. Multiples of the golden ratio, modulo 1,
- * fall evenly however many are drawn, which random numbers would not.
+ * shortened to a part of the interval. Multiples of the golden ratio, modulo 1, fall evenly however
+ * many are drawn, which random numbers would not.
  */
 static uint64_t next_phase(struct probe_engine *engine, uint64_t interval_ms)
 {
 	const uint32_t golden = 0x9e3779b9; /* 2^32 / 1.618... */
-	uint64_t half = interval_ms / 2;
 
 	engine->phase += golden;
-	return interval_ms - half + ((half * engine->phase) >> 32);
+	return ((interval_ms * engine->phase) >> 32) + 1;
 }
 
 static void on_timer(uv_timer_t *timer);
+
+/* Periods are counted from when a probe was due, not from when it began, so that after a pause of
+ * the whole loop probes do not stay together. */
+static void plan(struct prober *prober)
+{
+	const struct check_spec *spec = &prober->check->spec;
+	uint64_t now = uv_now(prober->engine->loop);
+	uint64_t period_ms = prober->first_period_ms ? prober->first_period_ms : spec->interval_ms;
+	uint64_t tick;
+
+	if (prober->changing && spec->fast_interval_ms && spec->fast_interval_ms < period_ms)
+		period_ms = spec->fast_interval_ms;
+	prober->next_ms = prober->due_ms + period_ms;
+	tick = (prober->next_ms + TICK_MS - 1) / TICK_MS * TICK_MS;
+	uv_timer_start(&prober->timer, on_timer, tick > now ? tick - now : 0, 0);
+}
 
 /* Ends a probe: plans the next, then reports. The callback may free prober. */
 static void finish(struct prober *prober, bool success, const char *reason)
@@ -135,13 +207,11 @@ static void finish(struct prober *prober, bool success, const char *reason)
 		.success = success,
 		.duration_us = (uv_hrtime() - prober->start_ns) / 1000,
 	};
-	uint64_t now = uv_now(prober->engine->loop);
-	uint64_t next = prober->start_ms + prober->period_ms;
 
-	snprintf(result.reason, sizeof(result.reason), "%s", success ? "" : reason);
+	if (!success)
+		snprintf(result.reason, sizeof(result.reason), "%s", reason);
 	prober->probe = NULL;
-	prober->period_ms = prober->spec.interval_ms;
-	uv_timer_start(&prober->timer, on_timer, next > now ? next - now : 0, 0);
+	plan(prober);
 	prober->callback(prober->context, &result);
 }
 
@@ -150,29 +220,113 @@ void probe_done(struct prober *prober, bool success, const char *reason)
 	finish(prober, success, reason);
 }
 
-static void start(struct prober *prober)
+void prober_now(struct prober *prober)
 {
-	const char *reason = NULL;
+	if (!prober || prober->probe || prober->in_line)
+		return;
+	prober->next_ms = uv_now(prober->engine->loop);
+	uv_timer_start(&prober->timer, on_timer, 0, 0);
+}
 
+void prober_set_changing(struct prober *prober, bool changing)
+{
+	if (prober->changing == changing)
+		return;
+	prober->changing = changing;
+	if (prober->begun && !prober->probe && !prober->in_line)
+		plan(prober);
+}
+
+void probe_wait(struct prober *prober)
+{
+	prober->waiting = true;
+}
+
+void probe_go(struct prober *prober)
+{
+	prober->waiting = false;
 	prober->start_ns = uv_hrtime();
-	prober->start_ms = uv_now(prober->engine->loop);
-	prober->probe = kinds[prober->spec.kind].ops->start(prober, &reason);
-	if (prober->probe)
-		uv_timer_start(&prober->timer, on_timer, prober->spec.timeout_ms, 0);
-	else
+	uv_timer_start(&prober->timer, on_timer, prober->check->spec.timeout_ms, 0);
+}
+
+static void begin(struct prober *prober)
+{
+	char reason[PROBE_REASON_MAX] = "";
+
+	if (prober->begun)
+		prober->first_period_ms = 0;
+	prober->begun = true;
+	prober->waiting = false;
+	prober->start_ns = uv_hrtime();
+	prober->probe = ops_of(prober)->start(prober, reason);
+	if (!prober->probe)
 		finish(prober, false, reason);
+	else if (!prober->waiting)
+		probe_go(prober);
+}
+
+/* May another probe begin now? */
+static bool take_turn(struct probe_engine *engine)
+{
+	uint64_t now = uv_now(engine->loop);
+
+	if (now - engine->burst_ms >= PACE_MS) {
+		engine->burst_ms = now;
+		engine->burst = 0;
+	}
+	if (engine->burst == PACE_BURST)
+		return false;
+	engine->burst++;
+	return true;
+}
+
+static void leave_line(struct prober *prober)
+{
+	TAILQ_REMOVE(&prober->engine->line, prober, line);
+	prober->in_line = false;
+}
+
+static void on_pace(uv_timer_t *timer)
+{
+	struct probe_engine *engine = timer->data;
+	struct prober *first;
+
+	while ((first = TAILQ_FIRST(&engine->line)) && take_turn(engine)) {
+		leave_line(first);
+		begin(first);
+	}
+	if (first)
+		uv_timer_start(timer, on_pace, PACE_MS, 0);
+}
+
+static void become_due(struct prober *prober)
+{
+	struct probe_engine *engine = prober->engine;
+	uint64_t now = uv_now(engine->loop);
+	bool in_time = now - prober->next_ms < prober->check->spec.interval_ms;
+
+	prober->due_ms = in_time ? prober->next_ms : now;
+	if (TAILQ_EMPTY(&engine->line) && take_turn(engine)) {
+		begin(prober);
+		return;
+	}
+	if (TAILQ_EMPTY(&engine->line))
+		uv_timer_start(&engine->pace, on_pace, PACE_MS, 0);
+	TAILQ_INSERT_TAIL(&engine->line, prober, line);
+	prober->in_line = true;
 }
 
 static void time_out(struct prober *prober)
 {
+	const struct probe_ops *ops = ops_of(prober);
 	char duration[DURATION_TEXT_MAX];
-	char reason[sizeof(((struct probe_result *)NULL)->reason)];
+	char reason[PROBE_REASON_MAX];
 
-	kinds[prober->spec.kind].ops->cancel(prober->probe);
+	ops->cancel(prober->probe);
 	snprintf(reason, sizeof(reason), "timeout after %s: %s",
-		 format_duration(prober->spec.timeout_ms, duration),
-		 kinds[prober->spec.kind].awaited);
-	finish(prober, false, reason);
+		 format_duration(prober->check->spec.timeout_ms, duration),
+		 kinds[prober->check->spec.kind].awaited);
+	finish(prober, ops->passes_unanswered && ops->passes_unanswered(prober->check), reason);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -182,10 +336,12 @@ static void on_timer(uv_timer_t *timer)
 	if (prober->probe)
 		time_out(prober);
 	else
-		start(prober);
+		become_due(prober);
 }
 
-struct prober *prober_new(struct probe_engine *engine, const struct check_spec *spec,
+/* --- life --- */
+
+struct prober *prober_new(struct probe_engine *engine, struct check_run *check,
 			  const struct probe_target *target, probe_callback callback, void *context)
 {
 	struct prober *prober = calloc(1, sizeof(*prober));
@@ -193,28 +349,18 @@ struct prober *prober_new(struct probe_engine *engine, const struct check_spec *
 	if (!prober)
 		return NULL;
 	prober->engine = engine;
-	prober->spec = *spec;
+	prober->check = check_run_ref(check);
 	prober->target = *target;
-	if (spec->port)
-		prober->target.endpoint.port = spec->port;
+	if (check->spec.port)
+		prober->target.endpoint.port = check->spec.port;
 	prober->callback = callback;
 	prober->context = context;
-	prober->period_ms = next_phase(engine, spec->interval_ms);
+	prober->next_ms = uv_now(engine->loop);
+	prober->first_period_ms = next_phase(engine, check->spec.interval_ms);
 	uv_timer_init(engine->loop, &prober->timer);
 	prober->timer.data = prober;
 	uv_timer_start(&prober->timer, on_timer, 0, 0);
 	return prober;
-}
-
-void prober_now(struct prober *prober)
-{
-	if (prober && !prober->probe)
-		uv_timer_start(&prober->timer, on_timer, 0, 0);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-	free(handle->data);
 }
 
 void prober_free(struct prober *prober)
@@ -222,6 +368,9 @@ void prober_free(struct prober *prober)
 	if (!prober)
 		return;
 	if (prober->probe)
-		kinds[prober->spec.kind].ops->cancel(prober->probe);
+		ops_of(prober)->cancel(prober->probe);
+	if (prober->in_line)
+		leave_line(prober);
+	check_run_unref(prober->check);
 	uv_close((uv_handle_t *)&prober->timer, on_timer_closed);
 }

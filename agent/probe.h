@@ -3,23 +3,29 @@
 #define SLUICE_PROBE_H
 
 /*
- * Health probes: each kind is a vtable of struct probe_ops; probe.c schedules them. A prober
- * probes one backend for ever: at once, then every interval counted from the start of the last
- * probe (or later, when that one takes longer). Every probe ends within its timeout.
+ * Health probes: each kind is a vtable (probe_kind.h); probe.c schedules them. A prober probes one
+ * backend for ever: at once, then every interval counted from when the last probe was due (or
+ * later, when that one takes longer). Every probe ends within its timeout. However many probers
+ * there are and whenever they were made, their probes are spread evenly over the interval, and only
+ * a bounded number begins in one turn of the loop.
  * Single-threaded, on one uv_loop_t; nothing here blocks.
  */
 #include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
-#include "desired.h"
+#include "check_run.h"
+#include "parse.h"
+
+#define PROBE_REASON_MAX 160
 
 struct prober;
 
 struct probe_result {
 	bool success;
 	uint64_t duration_us;
-	char reason[160]; /* empty on success: "connect: Connection refused", "HTTP status 503" */
+	/* Empty on success: "connect: Connection refused", "HTTP status 503". */
+	char reason[PROBE_REASON_MAX];
 };
 
 /* Where a probe goes. */
@@ -31,13 +37,14 @@ struct probe_target {
 /* Called once a probe, never from within prober_new or prober_free. May call prober_free. */
 typedef void (*probe_callback)(void *context, const struct probe_result *result);
 
-/* State shared by all probers of a loop (the libcurl multi handle). NULL: out of memory. */
+/* State shared by all probers of a loop. NULL: out of memory. */
 struct probe_engine *probe_engine_new(uv_loop_t *loop);
 /* All probers must be freed before; the loop must run once more afterwards to close handles. */
 void probe_engine_free(struct probe_engine *engine);
 
-/* Starts probing target by spec (kind not CHECK_NONE); both are copied. NULL: out of memory. */
-struct prober *prober_new(struct probe_engine *engine, const struct check_spec *spec,
+/* Starts probing target as check says (its kind not CHECK_NONE). The prober has a reference of its
+ * own to check; target is copied. NULL: out of memory. */
+struct prober *prober_new(struct probe_engine *engine, struct check_run *check,
 			  const struct probe_target *target, probe_callback callback,
 			  void *context);
 /* Starts the next probe at once, unless one is under way. NULL-safe. */
@@ -45,28 +52,11 @@ void prober_now(struct prober *prober);
 /* No callback comes after this. NULL-safe. */
 void prober_free(struct prober *prober);
 
-/*
- * For the implementations, probe_tcp.c and probe_http.c. start begins one probe and returns an
- * object of its own, or NULL with *ret_reason set if it could not even begin; the object reports
- * by probe_done() exactly once unless cancelled, never from within start, and frees itself
- * afterwards. cancel frees it without a report. The timeout is the scheduler's: it cancels.
- */
-struct probe_ops {
-	void *(*start)(struct prober *prober, const char **ret_reason);
-	void (*cancel)(void *probe);
-};
+/* Starts the next probe at once, unless one is under way. NULL-safe. */
+void prober_now(struct prober *prober);
 
-extern const struct probe_ops probe_tcp_ops;
-extern const struct probe_ops probe_http_ops;
-
-void probe_done(struct prober *prober, bool success, const char *reason);
-const struct check_spec *prober_spec(const struct prober *prober);
-const struct endpoint *prober_target(const struct prober *prober); /* check-port applied */
-/* What every IP socket of a probe needs before its first packet. Returns 0 or a negative errno. */
-int probe_socket_prepare(const struct prober *prober, int fd);
-struct probe_engine *prober_engine(const struct prober *prober);
-uv_loop_t *probe_engine_loop(const struct probe_engine *engine);
-/* The engine's libcurl, made at its first use. NULL: out of memory. */
-struct curl_loop *probe_engine_curl(struct probe_engine *engine);
+/* While the backend's state is changing, probes follow each other by the check's fast interval.
+ * May be called from the callback. */
+void prober_set_changing(struct prober *prober, bool changing);
 
 #endif

@@ -1,46 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * An HTTP probe asks GET of the path over a new connection to the backend itself (no proxy, no
- * redirect) and succeeds when the whole answer, or as much of it as anyone should need, came with
- * a status in the range asked for.
+ * An HTTP probe sends its request over a new connection to the backend itself (no proxy, no
+ * redirect) and succeeds when the whole answer, or as much of it as anyone should need, came with a
+ * status in the range asked for and a body that matches. Over TLS, https, each probe is a whole
+ * handshake: a resumed session would not show the certificate again.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "curl_loop.h"
-#include "probe.h"
+#include "probe_kind.h"
 
 /* Of headers and of body, each: what a probe is willing to receive. */
 #define RECEIVE_MAX 65536
 
+/* At once: thousands of probes may be under way, and answers to probes are short. */
+#define READ_BYTES 4096
+
+/* A file of certificates that has changed is read again after so many seconds. */
+#define CA_CACHE_SECONDS 60
+
 struct http_probe {
 	CURL *easy;
 	struct curl_slist *headers;
+	struct curl_slist *connect_to;
 	struct prober *prober;
 	size_t header_bytes;
 	size_t body_bytes;
+	char *body; /* its first RECEIVE_MAX bytes and a zero; NULL: nobody asks for them */
+	char error[CURL_ERROR_SIZE];
 };
 
 static void http_probe_free(struct http_probe *probe)
 {
 	curl_easy_cleanup(probe->easy);
 	curl_slist_free_all(probe->headers);
+	curl_slist_free_all(probe->connect_to);
+	free(probe->body);
 	free(probe);
 }
 
-/* For headers and for body, each with its own count of bytes: drops what comes, ends the transfer
- * when it is too much. */
-static size_t on_received(char *data, /* NOLINT: the type is libcurl's */
-			  size_t size, size_t count, void *context)
+static const struct check_run *check_of(const struct http_probe *probe)
 {
-	size_t *received = context;
+	return prober_check(probe->prober);
+}
+
+/* --- what comes --- */
+
+/* Both end the transfer when it is too much. */
+static size_t on_header(char *data, /* NOLINT: the type is libcurl's */
+			size_t size, size_t count, void *context)
+{
+	struct http_probe *probe = context;
 
 	(void)data;
-	*received += size * count;
-	return *received <= RECEIVE_MAX ? size * count : 0;
+	probe->header_bytes += size * count;
+	return probe->header_bytes <= RECEIVE_MAX ? size * count : 0;
+}
+
+static size_t on_body(char *data, /* NOLINT: the type is libcurl's */
+		      size_t size, size_t count, void *context)
+{
+	struct http_probe *probe = context;
+	size_t length = size * count;
+	size_t room = RECEIVE_MAX - probe->body_bytes;
+
+	if (probe->body)
+		memcpy(probe->body + probe->body_bytes, data, length < room ? length : room);
+	probe->body_bytes += length < room ? length : room;
+	return length <= room ? length : 0;
 }
 
 /* Closes by reset when done, to leave no TIME_WAIT behind for each probe (see probe_tcp.c). The
@@ -54,9 +87,11 @@ static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
 	return probe_socket_prepare(context, fd) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
+/* --- what is made of it --- */
+
 static bool judge_status(const struct http_probe *probe, char *reason, size_t size)
 {
-	const struct check_spec *spec = prober_spec(probe->prober);
+	const struct check_spec *spec = &check_of(probe)->spec;
 	long status = 0;
 
 	curl_easy_getinfo(probe->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -70,7 +105,49 @@ static bool judge_status(const struct http_probe *probe, char *reason, size_t si
 	return false;
 }
 
-static void explain(const struct http_probe *probe, CURLcode result, char *reason, size_t size)
+static bool judge_body(const struct http_probe *probe, char *reason, size_t size)
+{
+	const struct check_run *check = check_of(probe);
+	regmatch_t all = {.rm_so = 0, .rm_eo = (regoff_t)probe->body_bytes};
+
+	/* The ends are given, for there may be zero bytes in it. */
+	if (!check->body || regexec(check->body, probe->body, 0, &all, REG_STARTEND) == 0)
+		return true;
+	snprintf(reason, size, "HTTP body does not match %.96s", check->spec.body);
+	return false;
+}
+
+/*
+ * libcurl's words, and OpenSSL's in them, without what says nothing to people: "SSL certificate
+ * problem: certificate has expired" and "error:0A00045C:SSL routines::tlsv13 alert certificate
+ * required, errno 0".
+ */
+static const char *plain_tls(char *text)
+{
+	static const char *const openings[] = {"SSL certificate problem: ", "SSL: "};
+	char *routine = strstr(text, "routines::");
+	char *number = strstr(text, ", errno ");
+
+	if (number)
+		*number = '\0';
+	if (routine)
+		return routine + strlen("routines::");
+	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++) {
+		if (strncmp(text, openings[i], strlen(openings[i])) == 0)
+			return text + strlen(openings[i]);
+	}
+	return text;
+}
+
+static bool is_of_tls(const struct http_probe *probe, CURLcode result)
+{
+	return probe->error[0] &&
+	       (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR ||
+		result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CACERT_BADFILE ||
+		strstr(probe->error, "SSL"));
+}
+
+static void explain(struct http_probe *probe, CURLcode result, char *reason, size_t size)
 {
 	long error = 0;
 
@@ -79,6 +156,8 @@ static void explain(const struct http_probe *probe, CURLcode result, char *reaso
 		snprintf(reason, size, "HTTP headers longer than 64 KiB");
 	else if (result == CURLE_COULDNT_CONNECT && error)
 		snprintf(reason, size, "connect: %s", strerror((int)error));
+	else if (is_of_tls(probe, result))
+		snprintf(reason, size, "TLS: %.150s", plain_tls(probe->error));
 	else if (result == CURLE_UNSUPPORTED_PROTOCOL) /* libcurl's word for "HTTP/0.9" */
 		snprintf(reason, size, "the answer is not HTTP/1.0 or 1.1");
 	else if (result == CURLE_OUT_OF_MEMORY) /* its word for a line over its 100 KiB, too */
@@ -90,76 +169,190 @@ static void explain(const struct http_probe *probe, CURLcode result, char *reaso
 static void on_ended(void *context, CURL *easy, CURLcode result)
 {
 	struct http_probe *probe = context;
-	bool enough = result == CURLE_OK || probe->body_bytes > RECEIVE_MAX;
-	char reason[128] = "";
+	bool enough = result == CURLE_OK || probe->body_bytes == RECEIVE_MAX;
+	char reason[PROBE_REASON_MAX] = "";
 	bool success = false;
 
 	(void)easy;
 	if (enough)
-		success = judge_status(probe, reason, sizeof(reason));
+		success = judge_status(probe, reason, sizeof(reason)) &&
+			  judge_body(probe, reason, sizeof(reason));
 	else
 		explain(probe, result, reason, sizeof(reason));
 	probe_done(probe->prober, success, reason);
 	http_probe_free(probe);
 }
 
-static int add_header(struct http_probe *probe, const char *line)
-{
-	struct curl_slist *headers = curl_slist_append(probe->headers, line);
+/* --- what is sent --- */
 
-	if (!headers)
+static int append(struct curl_slist **list, const char *line)
+{
+	struct curl_slist *longer = curl_slist_append(*list, line);
+
+	if (!longer)
 		return -ENOMEM;
-	probe->headers = headers;
+	*list = longer;
 	return 0;
 }
 
-static int set_headers(struct http_probe *probe, const char *host)
+static int set_headers(struct http_probe *probe)
 {
-	char line[sizeof("Host: ") + sizeof(((struct check_spec *)NULL)->host)];
+	const struct check_spec *spec = &check_of(probe)->spec;
+	char line[512];
+	int r = append(&probe->headers, "Connection: close");
 
-	if (add_header(probe, "Connection: close"))
+	if (r == 0 && spec->host) {
+		snprintf(line, sizeof(line), "Host: %s", spec->host);
+		r = append(&probe->headers, line);
+	}
+	for (char *const *header = spec->headers; r == 0 && header && *header; header++)
+		r = append(&probe->headers, *header);
+	if (r == 0)
+		curl_easy_setopt(probe->easy, CURLOPT_HTTPHEADER, probe->headers);
+	return r;
+}
+
+static void set_method(CURL *easy, enum check_method method)
+{
+	switch (method) {
+	case METHOD_HEAD:
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+		break;
+	case METHOD_POST:
+		curl_easy_setopt(easy, CURLOPT_POST, 1L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+		break;
+	case METHOD_OPTIONS:
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, check_method_words[method]);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The name that the certificate must be for; false: the address is. */
+static bool tls_name(const struct check_spec *spec, char *name, size_t size)
+{
+	struct in6_addr ip;
+
+	if (spec->kind != CHECK_HTTPS || (!spec->sni && !spec->host))
+		return false;
+	snprintf(name, size, "%s", spec->sni ? spec->sni : spec->host);
+	if (!spec->sni && name[0] != '[')
+		name[strcspn(name, ":")] = '\0';
+	return name[0] != '[' && inet_pton(AF_INET, name, &ip) != 1;
+}
+
+/* libcurl takes host header, SNI and the name to verify from the URL; where the URL has a name, the
+ * address to connect to is given beside it. */
+static int set_url(struct http_probe *probe)
+{
+	const struct check_spec *spec = &check_of(probe)->spec;
+	const struct endpoint *target = prober_target(probe->prober);
+	char address[ENDPOINT_TEXT_MAX], name[300], url[400];
+
+	format_endpoint(target, address);
+	if (tls_name(spec, name, sizeof(name))) {
+		snprintf(url, sizeof(url), "https://%s:%u/", name, target->port);
+		snprintf(name, sizeof(name), "::%s", address);
+		if (append(&probe->connect_to, name) < 0)
+			return -ENOMEM;
+		curl_easy_setopt(probe->easy, CURLOPT_CONNECT_TO, probe->connect_to);
+	} else {
+		snprintf(url, sizeof(url), "%s://%s/", check_kind_words[spec->kind], address);
+	}
+	/* The path goes out as the operator wrote it, not as libcurl would normalise it. */
+	if (curl_easy_setopt(probe->easy, CURLOPT_URL, url) ||
+	    curl_easy_setopt(probe->easy, CURLOPT_REQUEST_TARGET,
+			     spec->path ? spec->path : CHECK_PATH_DEFAULT))
 		return -ENOMEM;
-	if (!host[0]) /* libcurl's own: the address */
-		return 0;
-	snprintf(line, sizeof(line), "Host: %s", host);
-	return add_header(probe, line);
+	return 0;
+}
+
+static int set_tls(CURL *easy, const struct check_spec *spec)
+{
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, spec->insecure ? 0L : 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, spec->insecure ? 0L : 2L);
+	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_SECONDS);
+	/* The directory of the system's certificates would be trusted beside the file. */
+	if (spec->ca && (curl_easy_setopt(easy, CURLOPT_CAINFO, spec->ca) ||
+			 curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)))
+		return -ENOMEM;
+	if (spec->cert &&
+	    (curl_easy_setopt(easy, CURLOPT_SSLCERT, spec->cert) ||
+	     curl_easy_setopt(easy, CURLOPT_SSLKEY, spec->key ? spec->key : spec->cert)))
+		return -ENOMEM;
+	return 0;
 }
 
 static int set_request(struct http_probe *probe)
 {
-	const struct check_spec *spec = prober_spec(probe->prober);
+	const struct check_run *check = check_of(probe);
 	CURL *easy = probe->easy;
-	char address[ENDPOINT_TEXT_MAX];
-	char url[sizeof("http:///") + ENDPOINT_TEXT_MAX];
 
-	snprintf(url, sizeof(url), "http://%s/",
-		 format_endpoint(prober_target(probe->prober), address));
-	/* The path goes out as the operator wrote it, not as libcurl would normalise it. */
-	if (set_headers(probe, spec->host) || curl_easy_setopt(easy, CURLOPT_URL, url) ||
-	    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, spec->path) ||
+	if (check->body && !(probe->body = calloc(1, RECEIVE_MAX + 1)))
+		return -ENOMEM;
+	if (set_headers(probe) < 0 || set_url(probe) < 0 ||
+	    (check->spec.kind == CHECK_HTTPS && set_tls(easy, &check->spec) < 0) ||
 	    curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION) ||
 	    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"))
 		return -ENOMEM;
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, probe->headers);
+	set_method(easy, check->spec.method);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* It keeps addresses that are written as numbers, too, and looks through all of them each
+	 * time that it looks for one. */
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, probe->error);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
 	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, probe->prober);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_received);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, &probe->header_bytes);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_received);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, &probe->body_bytes);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, probe);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, probe);
 	return 0;
 }
 
-static void *start(struct prober *prober, const char **ret_reason)
+/* libcurl does not say which file it cannot read. */
+static bool files_there(const struct check_spec *spec, char reason[PROBE_REASON_MAX])
 {
-	struct curl_loop *curl = probe_engine_curl(prober_engine(prober));
-	struct http_probe *probe = calloc(1, sizeof(*probe));
+	const char *const files[] = {spec->insecure ? NULL : spec->ca, spec->cert, spec->key};
+	static const char *const fields[] = {"check-ca", "check-cert", "check-key"};
 
-	*ret_reason = "out of memory";
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (!files[i] || access(files[i], R_OK) == 0)
+			continue;
+		snprintf(reason, PROBE_REASON_MAX, "%s %.96s: %s", fields[i], files[i],
+			 strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static struct curl_loop *shared_curl(const struct prober *prober)
+{
+	void **shared = prober_shared(prober);
+
+	if (!*shared)
+		*shared = curl_loop_new(prober_loop(prober));
+	return *shared;
+}
+
+static void *start(struct prober *prober, char reason[PROBE_REASON_MAX])
+{
+	const struct check_spec *spec = &prober_check(prober)->spec;
+	struct curl_loop *curl = shared_curl(prober);
+	struct http_probe *probe;
+
+	if (spec->kind == CHECK_HTTPS && !files_there(spec, reason))
+		return NULL;
+	snprintf(reason, PROBE_REASON_MAX, "out of memory");
+	probe = calloc(1, sizeof(*probe));
 	if (!curl || !probe) {
 		free(probe);
 		return NULL;
@@ -178,8 +371,17 @@ static void cancel(void *object)
 {
 	struct http_probe *probe = object;
 
-	curl_loop_remove(probe_engine_curl(prober_engine(probe->prober)), probe->easy);
+	curl_loop_remove(shared_curl(probe->prober), probe->easy);
 	http_probe_free(probe);
 }
 
-const struct probe_ops probe_http_ops = {.start = start, .cancel = cancel};
+static void free_shared(void *shared)
+{
+	curl_loop_free(shared);
+}
+
+const struct probe_ops probe_http_ops = {
+	.start = start,
+	.cancel = cancel,
+	.free_shared = free_shared,
+};

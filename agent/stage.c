@@ -95,17 +95,16 @@ static int within_limit(const struct walk *walk)
 static int step_begin(struct walk *walk)
 {
 	struct service_spec *step = &walk->step;
+	struct backend_spec *backends = calloc(walk->count + 1, sizeof(*backends));
 
 	service_spec_clear(step);
-	*step = *walk->target;
-	step->backend_count = 0;
-	step->vips = calloc(step->vip_count + 1, sizeof(*step->vips));
-	step->backends = calloc(walk->count + 1, sizeof(*step->backends));
-	if (!step->vips || !step->backends) {
-		service_spec_clear(step);
+	if (!backends || service_spec_copy(walk->target, step) < 0) {
+		free(backends);
 		return error_set(walk->err, ENOMEM, "out of memory");
 	}
-	memcpy(step->vips, walk->target->vips, step->vip_count * sizeof(*step->vips));
+	free(step->backends);
+	step->backends = backends;
+	step->backend_count = 0;
 	return 0;
 }
 
@@ -392,19 +391,10 @@ static int leave_service(struct tour *tour, const struct service_spec *former, s
 
 static int add_copy(struct desired *next, const struct service_spec *spec)
 {
-	struct service_spec *copy = &next->services[next->service_count];
-	size_t vips = spec->vip_count, backends = spec->backend_count;
+	int r = service_spec_copy(spec, &next->services[next->service_count]);
 
-	*copy = *spec;
-	copy->vips = calloc(vips + 1, sizeof(*copy->vips));
-	copy->backends = calloc(backends + 1, sizeof(*copy->backends));
-	next->service_count++;
-	if (!copy->vips || !copy->backends)
-		return -ENOMEM;
-	memcpy(copy->vips, spec->vips, vips * sizeof(*copy->vips));
-	if (backends > 0)
-		memcpy(copy->backends, spec->backends, backends * sizeof(*copy->backends));
-	return 0;
+	next->service_count += r == 0;
+	return r;
 }
 
 /* Walks one service and puts where it comes to into next. */

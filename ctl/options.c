@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,19 +41,49 @@ const struct flag flags[FLAG_COUNT] = {
 			    "no backend is up: drop packets, or leave them to the host"},
 	[FLAG_TOO_BIG] = {"too-big", "too-big", FLAG_KIND_TEXT, "tell|drop",
 			  "a packet is too long: tell its sender by ICMP, or not"},
-	[FLAG_CHECK] = {"check", "check", FLAG_KIND_TEXT, "tcp|http|none", "health check"},
+	[FLAG_CHECK] = {"check", "check", FLAG_KIND_TEXT, "tcp|http|https|udp|icmp|dns|exec|none",
+			"health check"},
+	[FLAG_CHECK_METHOD] = {"check-method", "check-method", FLAG_KIND_TEXT,
+			       "GET|HEAD|OPTIONS|POST", "http: the method"},
 	[FLAG_CHECK_PATH] = {"check-path", "check-path", FLAG_KIND_TEXT, "PATH",
 			     "http: what to get"},
 	[FLAG_CHECK_HOST] = {"check-host", "check-host", FLAG_KIND_TEXT, "HOST",
 			     "http: Host header; empty for the backend's address"},
+	[FLAG_CHECK_HEADER] = {"check-header", "check-header", FLAG_KIND_LIST, "'NAME: VALUE'",
+			       "http: a header to send; again for more"},
 	[FLAG_CHECK_STATUS] = {"check-status", "check-status", FLAG_KIND_TEXT, "STATUS",
 			       "http: the status that passes, or a range such as 200-399"},
+	[FLAG_CHECK_BODY] = {"check-body", "check-body", FLAG_KIND_TEXT, "REGEX",
+			     "http: what the body must match, a POSIX extended one"},
+	[FLAG_CHECK_CA] = {"check-ca", "check-ca", FLAG_KIND_TEXT, "FILE",
+			   "https: certificates to trust instead of the system's"},
+	[FLAG_CHECK_SNI] = {"check-sni", "check-sni", FLAG_KIND_TEXT, "NAME",
+			    "https: whom the certificate must be for; empty for check-host's name"},
+	[FLAG_CHECK_CERT] = {"check-cert", "check-cert", FLAG_KIND_TEXT, "FILE",
+			     "https: the client certificate to show"},
+	[FLAG_CHECK_KEY] = {"check-key", "check-key", FLAG_KIND_TEXT, "FILE",
+			    "https: its key, if that is not in the same file"},
+	[FLAG_CHECK_INSECURE] = {"check-insecure", "check-insecure", FLAG_KIND_BOOL, "true|false",
+				 "https: do not verify the certificate"},
+	[FLAG_CHECK_PAYLOAD] = {"check-payload", "check-payload", FLAG_KIND_TEXT, "BYTES",
+				"udp: what to send; \\xHH, \\n, \\r, \\t, \\0 and \\\\ are known"},
+	[FLAG_CHECK_EXPECT] = {"check-expect", "check-expect", FLAG_KIND_TEXT, "BYTES",
+			       "udp: what the reply must begin with; dns: a value it must have"},
+	[FLAG_CHECK_NAME] = {"check-name", "check-name", FLAG_KIND_TEXT, "NAME",
+			     "dns: what to ask for"},
+	[FLAG_CHECK_TYPE] = {"check-type", "check-type", FLAG_KIND_TEXT,
+			     "A|AAAA|CNAME|MX|NS|PTR|SOA|TXT", "dns: the type of record"},
+	[FLAG_CHECK_COMMAND] = {"check-command", "check-command", FLAG_KIND_LIST, "WORD",
+				"exec: the program's path; again for each argument"},
 	[FLAG_CHECK_PORT] = {"check-port", "check-port", FLAG_KIND_NUMBER, "PORT",
 			     "port to check; 0 for the backend's own"},
 	[FLAG_CHECK_INTERVAL] = {"check-interval", "check-interval", FLAG_KIND_TEXT, "DURATION",
 				 "from the start of one check to the next"},
 	[FLAG_CHECK_TIMEOUT] = {"check-timeout", "check-timeout", FLAG_KIND_TEXT, "DURATION",
 				"how long one check may take"},
+	[FLAG_CHECK_FAST_INTERVAL] = {"check-fast-interval", "check-fast-interval", FLAG_KIND_TEXT,
+				      "DURATION",
+				      "check-interval while the state changes; 0ms for the same"},
 	[FLAG_RISE] = {"rise", "rise", FLAG_KIND_NUMBER, "N",
 		       "successes in a row that bring a backend up"},
 	[FLAG_FALL] = {"fall", "fall", FLAG_KIND_NUMBER, "N",
@@ -173,7 +202,7 @@ static enum flag_id find_letter(const char *argument)
 
 bool flag_has_choices(const struct flag *flag)
 {
-	return flag->value != NULL && islower((unsigned char)flag->value[0]);
+	return flag->value != NULL && strchr(flag->value, '|') != NULL;
 }
 
 static int check_value(const struct flag *flag, const char *value, struct error *err)
@@ -181,6 +210,11 @@ static int check_value(const struct flag *flag, const char *value, struct error 
 	struct error unused;
 	uint64_t number;
 
+	if (flag->kind == FLAG_KIND_BOOL && strcmp(value, "true") != 0 &&
+	    strcmp(value, "false") != 0) {
+		error_set(err, EINVAL, "--%s: %s is not true or false", flag->name, value);
+		return error_field(err, -EINVAL, flag->name);
+	}
 	if (flag->kind == FLAG_KIND_NUMBER &&
 	    parse_number(value, 0, NUMBER_MAX, &number, &unused) < 0) {
 		error_set(err, EINVAL, "--%s: %s is not a whole number", flag->name, value);
@@ -332,6 +366,8 @@ static cJSON *value_json(const struct options *options, enum flag_id id)
 	case FLAG_KIND_NUMBER:
 		(void)parse_number(value, 0, NUMBER_MAX, &number, &unused); /* checked before */
 		return cJSON_CreateNumber((double)number);
+	case FLAG_KIND_BOOL:
+		return cJSON_CreateBool(strcmp(value, "true") == 0);
 	case FLAG_KIND_LIST:
 		return list_json(options, id);
 	case FLAG_KIND_TEXT:

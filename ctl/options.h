@@ -31,12 +31,26 @@ enum flag_id {
 	FLAG_WHEN_DOWN,
 	FLAG_TOO_BIG,
 	FLAG_CHECK,
+	FLAG_CHECK_METHOD,
 	FLAG_CHECK_PATH,
 	FLAG_CHECK_HOST,
+	FLAG_CHECK_HEADER,
 	FLAG_CHECK_STATUS,
+	FLAG_CHECK_BODY,
+	FLAG_CHECK_CA,
+	FLAG_CHECK_SNI,
+	FLAG_CHECK_CERT,
+	FLAG_CHECK_KEY,
+	FLAG_CHECK_INSECURE,
+	FLAG_CHECK_PAYLOAD,
+	FLAG_CHECK_EXPECT,
+	FLAG_CHECK_NAME,
+	FLAG_CHECK_TYPE,
+	FLAG_CHECK_COMMAND,
 	FLAG_CHECK_PORT,
 	FLAG_CHECK_INTERVAL,
 	FLAG_CHECK_TIMEOUT,
+	FLAG_CHECK_FAST_INTERVAL,
 	FLAG_RISE,
 	FLAG_FALL,
 	FLAG_CHECK_VIA,
@@ -94,6 +108,7 @@ enum flag_kind {
 	FLAG_KIND_SWITCH, /* takes no value; the one with a key stands for a number */
 	FLAG_KIND_TEXT,   /* a JSON string; durations too */
 	FLAG_KIND_NUMBER, /* a JSON number */
+	FLAG_KIND_BOOL,   /* true or false */
 	FLAG_KIND_LIST,   /* may be given more than once: a JSON array of strings */
 };
 
@@ -101,7 +116,7 @@ struct flag {
 	const char *name; /* without the dashes */
 	const char *key;  /* of the request's body; NULL: lbctl's own business */
 	enum flag_kind kind;
-	const char *value; /* in capitals what it is, else the choices, parted by '|' */
+	const char *value; /* what it is, or the choices, parted by '|' */
 	const char *help;
 	const char *letter; /* "f" if -f will do for --file; NULL: none */
 };

@@ -143,6 +143,29 @@ static int print_backends(const cJSON *backends, int64_t now, struct error *err)
 	return r;
 }
 
+/* What it asks for, by its kind; nothing of those that have nothing to ask. */
+static void print_check_subject(const cJSON *service, const char *check)
+{
+	const char *method = answer_text(service, "check-method");
+	const cJSON *word;
+
+	if (strcmp(check, "http") == 0 || strcmp(check, "https") == 0)
+		printf("%s%s %s", strcmp(method, "GET") != 0 ? " " : "",
+		       strcmp(method, "GET") != 0 ? method : "",
+		       answer_text(service, "check-path"));
+	if (strcmp(check, "dns") == 0)
+		printf(" %s %s", answer_text(service, "check-name"),
+		       answer_text(service, "check-type"));
+	if (strcmp(check, "exec") == 0) {
+		cJSON_ArrayForEach (word, answer_item(service, "check-command")) {
+			printf(" %s", cJSON_IsString(word) ? word->valuestring : "?");
+		}
+	}
+	if (strcmp(check, "https") == 0 && answer_true(service, "check-insecure"))
+		printf("%s, certificate NOT VERIFIED%s,", screen_has_colour() ? "\033[31m" : "",
+		       screen_has_colour() ? "\033[0m" : "");
+}
+
 static void print_head(const cJSON *service)
 {
 	const char *check = answer_text(service, "check");
@@ -155,12 +178,13 @@ static void print_head(const cJSON *service)
 		printf(" %s", cJSON_IsString(vip) ? vip->valuestring : "?");
 	}
 	printf("  %s, %s, ", answer_text(service, "mode"), answer_text(service, "scheduler"));
-	if (strcmp(check, "none") == 0)
+	if (strcmp(check, "none") == 0) {
 		puts("not checked");
-	else
-		printf("check %s%s%s every %s\n", check, strcmp(check, "http") == 0 ? " " : "",
-		       strcmp(check, "http") == 0 ? answer_text(service, "check-path") : "",
-		       answer_text(service, "check-interval"));
+		return;
+	}
+	printf("check %s", check);
+	print_check_subject(service, check);
+	printf(" every %s\n", answer_text(service, "check-interval"));
 }
 
 /* What differs from what one would expect, by the flags' names. */

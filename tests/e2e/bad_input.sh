@@ -100,6 +100,24 @@ cli 1 'address family' add service x --mode l2 --vip tcp://198.18.0.11:80 \
 	--backend '[2001:db8::1:11]:80'
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 500
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 1ms
+cli 1 'there is no such choice' set service web --check sctp
+cli 1 'check-ca: /none.pem: No such file or directory' set service web --check https --check-ca /none.pem
+cli 1 "check-ca: $LAB_TOP/README.md: has no certificate in it" \
+	set service web --check https --check-ca "$LAB_TOP/README.md"
+cli 1 'check-key.*is of no certificate' set service web --check-key /none.pem
+cli 1 'check-sni.*no host name' set service web --check-sni 198.18.1.11
+cli 1 'check-header: Host is not given here' set service web --check-header 'Host: example.org'
+cli 1 'check-body.*Unmatched' set service web --check-body '('
+cli 1 'check-body.*repeats too often' set service web --check-body '((a{1,200}){1,200}){1,200}'
+cli 1 'check-payload.*backslash' set service web --check-payload '\q'
+cli 1 'check-name: missing' set service web --check dns
+cli 1 'check-name.*empty label' set service web --check-name example..org
+cli 1 'check-expect.*no address' set service web --check dns --check-name a.test --check-expect x
+cli 1 'check-command: missing' set service web --check exec
+cli 1 'check-command: /bin/sh: is not in the directory of checks' \
+	set service web --check exec --check-command /bin/sh --check-command=-c --check-command id
+cli 1 'check-fast-interval.*out of range' set service web --check-fast-interval 2s
+cli 2 'check-insecure: maybe is not true or false' set service web --check-insecure maybe
 cli 1 'nope' add backend nope 198.18.1.11
 cli 1 'nope' show nope
 cli 1 'nope' rm service nope

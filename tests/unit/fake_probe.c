@@ -14,7 +14,8 @@
 
 struct prober {
 	bool used;
-	struct check_spec spec;
+	struct check_run *check;
+	bool changing;
 	struct probe_target target;
 	probe_callback callback;
 	void *context;
@@ -48,7 +49,15 @@ const struct check_spec *fake_probe_spec(const char *endpoint)
 {
 	const struct prober *prober = find(endpoint);
 
-	return prober ? &prober->spec : NULL;
+	return prober ? &prober->check->spec : NULL;
+}
+
+bool fake_probe_changing(const char *endpoint)
+{
+	const struct prober *prober = find(endpoint);
+
+	assert_non_null(prober);
+	return prober->changing;
 }
 
 unsigned int fake_probe_hurries(const char *endpoint)
@@ -92,7 +101,7 @@ void probe_engine_free(struct probe_engine *freed)
 		assert_false(freed->probers[i].used);
 }
 
-struct prober *prober_new(struct probe_engine *used, const struct check_spec *spec,
+struct prober *prober_new(struct probe_engine *used, struct check_run *check,
 			  const struct probe_target *target, probe_callback callback, void *context)
 {
 	size_t i = 0;
@@ -102,7 +111,7 @@ struct prober *prober_new(struct probe_engine *used, const struct check_spec *sp
 	assert_true(i < PROBERS_MAX);
 	used->probers[i] = (struct prober){
 		.used = true,
-		.spec = *spec,
+		.check = check_run_ref(check),
 		.target = *target,
 		.callback = callback,
 		.context = context,
@@ -116,10 +125,17 @@ void prober_now(struct prober *prober)
 		prober->hurries++;
 }
 
+void prober_set_changing(struct prober *prober, bool changing)
+{
+	assert_true(prober->used);
+	prober->changing = changing;
+}
+
 void prober_free(struct prober *prober)
 {
 	if (!prober)
 		return;
 	assert_true(prober->used);
+	check_run_unref(prober->check);
 	prober->used = false;
 }

@@ -15,6 +15,9 @@ unsigned int fake_probe_hurries(const char *endpoint);
 /* Of its sockets. */
 uint32_t fake_probe_mark(const char *endpoint);
 
+/* Was it told last that the state is changing? */
+bool fake_probe_changing(const char *endpoint);
+
 /* One probe has ended, and the loop's turn with it. reason: NULL on success. */
 void fake_probe_report(const char *endpoint, const char *reason);
 

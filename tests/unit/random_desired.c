@@ -64,10 +64,19 @@ static void add_backend(struct service_spec *service, unsigned int *seed)
 
 static void random_fields(struct service_spec *spec, unsigned int *seed)
 {
+	char *const headers[] = {(char[]){"X-Probe: sluice"}, NULL};
+
 	/* Both take any backend of one port. */
 	spec->mode = random_below(seed, 3) ? LB_MODE_NAT : LB_MODE_L2;
 	spec->scheduler = random_below(seed, 3) ? LB_SCHEDULER_MAGLEV : LB_SCHEDULER_SOURCE;
 	spec->tracking = random_below(seed, 3) ? TRACK_ALL : TRACK_NONE;
+	/* Texts, which a copy must have for itself. */
+	check_spec_clear(&spec->check);
+	check_spec_init(&spec->check);
+	if (random_below(seed, 2))
+		spec->check.path = strdup(random_below(seed, 2) ? "/health" : "/ready");
+	if (random_below(seed, 2))
+		assert_int_equal(texts_copy(headers, &spec->check.headers), 0);
 	spec->check.rise = 1 + random_below(seed, 3);
 	spec->check.interval_ms = 500 * (1 + random_below(seed, 3));
 	spec->timeout_ms[LB_FLOW_ESTABLISHED] = 60000 * (1 + (uint64_t)random_below(seed, 3));

@@ -51,9 +51,9 @@ static void start(struct desired *desired)
 {
 	struct error err = {0};
 
-	assert_int_equal(
-		manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, desired, &fx.manager, &err),
-		0);
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, desired,
+				     &fx.manager, &err),
+			 0);
 }
 
 static void stop(void)

@@ -60,15 +60,32 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"too-big\":\"tell\","
 #define PLAIN_HEALTH                                                                               \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"
+/* A check, before and behind its status. */
+#define PLAIN_REQUEST                                                                              \
+	"\"check-method\":\"GET\",\"check-path\":\"/\",\"check-host\":\"\",\"check-header\":[],"
+#define PLAIN_CHECK                                                                                \
+	"\"check-body\":\"\",\"check-ca\":\"\",\"check-sni\":\"\",\"check-cert\":\"\","            \
+	"\"check-key\":\"\",\"check-insecure\":false,\"check-payload\":\"\","                      \
+	"\"check-expect\":\"\",\"check-name\":\"\",\"check-type\":\"A\",\"check-command\":[],"     \
+	"\"check-port\":0,\"check-interval\":\"1s\",\"check-timeout\":\"1s\","                     \
+	"\"check-fast-interval\":\"0ms\",\"rise\":2,\"fall\":3,"
 #define PLAIN_UDP "\"timeout-udp\":\"2m\",\"quic-id-length\":0,"
 
 static const char full_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
 	"\"mode\":\"gue\",\"gue-variant\":1,\"gue-port\":5555,\"tunnel-source\":\"fixed\","
 	"\"scheduler\":\"source\",\"tracking\":\"none\",\"when-down\":\"pass\","
-	"\"too-big\":\"drop\",\"check\":\"http\",\"check-path\":\"/health\","
-	"\"check-host\":\"example.org\",\"check-status\":\"200-204\",\"check-port\":8080,"
-	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\",\"rise\":3,\"fall\":4,"
+	"\"too-big\":\"drop\",\"check\":\"https\",\"check-method\":\"POST\","
+	"\"check-path\":\"/health\",\"check-host\":\"example.org\","
+	"\"check-header\":[\"X-Probe: sluice\",\"Accept: text/plain\"],"
+	"\"check-status\":\"200-204\",\"check-body\":\"ready|ok\",\"check-ca\":\"/etc/ca.pem\","
+	"\"check-sni\":\"www.example.org\",\"check-cert\":\"/etc/cert.pem\","
+	"\"check-key\":\"/etc/key.pem\",\"check-insecure\":true,"
+	"\"check-payload\":\"ping\\\\x0a\",\"check-expect\":\"pong\","
+	"\"check-name\":\"www.example.org\",\"check-type\":\"AAAA\","
+	"\"check-command\":[\"/etc/sluice/checks/x\",\"two words\",\"\"],\"check-port\":8080,"
+	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\","
+	"\"check-fast-interval\":\"100ms\",\"rise\":3,\"fall\":4,"
 	"\"check-via\":\"address\","
 	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
@@ -80,18 +97,15 @@ static const char full_spec[] =
 
 static const char default_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
-	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
-	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," PLAIN_HEALTH
-	"\"timeout-established\":\"15m\","
+	"\"check\":\"tcp\"," PLAIN_REQUEST "\"check-status\":\"200-399\"," PLAIN_CHECK
+	"\"check-via\":\"auto\"," PLAIN_HEALTH "\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP "\"backends\":[]}";
 
 static const char full_state[] =
 	"{\"version\":1,\"generation\":17,\"seed\":\"00ff00000000abcd\",\"services\":["
 	"{\"name\":\"web\",\"vip\":[\"tcp://[2001:db8::10]:80\",\"tcp://[2001:db8::10]:443\"],"
-	"\"mode\":\"l2\"," PLAIN_CHOICES "\"check\":\"none\",\"check-path\":\"/\","
-	"\"check-host\":\"\",\"check-status\":\"204\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," PLAIN_HEALTH
+	"\"mode\":\"l2\"," PLAIN_CHOICES "\"check\":\"none\"," PLAIN_REQUEST
+	"\"check-status\":\"204\"," PLAIN_CHECK "\"check-via\":\"auto\"," PLAIN_HEALTH
 	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":1,\"vip-ids\":[2,1],"
@@ -99,10 +113,8 @@ static const char full_state[] =
 	"\"priority\":0,\"quic-id\":\"\",\"id\":65535,"
 	"\"removing\":true,\"deadline-ms\":1795222923456}]},"
 	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
-	"\"check\":\"tcp\",\"check-path\":\"/\",\"check-host\":\"\","
-	"\"check-status\":\"200-399\",\"check-port\":0,\"check-interval\":\"1s\","
-	"\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," PLAIN_HEALTH
-	"\"timeout-established\":\"15m\","
+	"\"check\":\"tcp\"," PLAIN_REQUEST "\"check-status\":\"200-399\"," PLAIN_CHECK
+	"\"check-via\":\"auto\"," PLAIN_HEALTH "\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":2,\"vip-ids\":[3],"
 	"\"backends\":[]}]}";
@@ -219,7 +231,7 @@ static void assert_spec_refused(const char *pair, const char *field, const char 
 {
 	struct service_spec spec = {0};
 	struct error err = {0};
-	char text[1024];
+	char text[2048];
 	int r;
 
 	if (pair[0] == ',')
@@ -288,6 +300,27 @@ static void test_spec_refused(void **state)
 		{",\"check-status\":\"200-399-\"", "check-status", "service web: check-status: "},
 		{",\"check-status\":\"200000000\"", "check-status", "service web: check-status: "},
 		{",\"check-status\":null", "check-status", "service web: check-status: null is"},
+		{",\"check-header\":7", "check-header",
+		 "service web: check-header: not a text or an array of texts"},
+		{",\"check-header\":[\"A: b\",{}]", "check-header",
+		 "service web: check-header: not a text or an array of texts"},
+		{",\"check-header\":[\"A\"]", "check-header",
+		 "service web: check-header: has no colon"},
+		{",\"check\":\"exec\"", "check-command", "service web: check-command: missing"},
+		{",\"check-command\":[\"x\"]", "check-command",
+		 "service web: check-command: the program is no absolute path"},
+		{",\"check\":\"dns\"", "check-name", "service web: check-name: missing"},
+		{",\"check-type\":\"ANY\"", "check-type",
+		 "service web: check-type: there is no such choice"},
+		{",\"check-method\":\"get\"", "check-method",
+		 "service web: check-method: there is no such choice"},
+		{",\"check-body\":\"(\"", "check-body", "service web: check-body: Unmatched ("},
+		{",\"check-insecure\":\"true\"", "check-insecure",
+		 "service web: check-insecure: not true or false"},
+		{",\"check-payload\":\"\\\\z\"", "check-payload",
+		 "service web: check-payload: has a backslash"},
+		{",\"check-fast-interval\":\"2s\"", "check-fast-interval",
+		 "service web: check-fast-interval: 2s is out of range"},
 		{",\"check-port\":65536", "check-port", "service web: check-port: 65536 is not"},
 		{",\"check-interval\":5", "check-interval",
 		 "service web: check-interval: 5 is not"},
@@ -331,19 +364,49 @@ static void test_spec_refused(void **state)
 
 static void test_spec_too_long(void **state)
 {
-	char name[SERVICE_NAME_MAX + 2], text[512];
+	char name[SERVICE_NAME_MAX + 2], text[1536];
 
 	(void)state;
 	memset(name, 'n', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
 	snprintf(text, sizeof(text), "{\"name\":\"%s\",\"vip\":\"tcp://198.18.0.10:80\"}", name);
 	assert_spec_refused(text, "name", "service: name: longer than 63 characters");
-	snprintf(text, sizeof(text), ",\"check-path\":\"/%0300d\"", 0);
+	snprintf(text, sizeof(text), ",\"check-path\":\"/%01100d\"", 0);
 	assert_spec_refused(text, "check-path",
-			    "service web: check-path: longer than 255 characters");
+			    "service web: check-path: longer than 1023 characters");
 }
 
 /* --- PATCH of a service --- */
+
+/* One text of a command is parted at blanks; an empty text or array takes a list away. */
+static void test_lists_of_texts(void **state)
+{
+	static const char *const nothing[] = {"[]", "\"\"", "[\"\"]"};
+	struct service_spec spec = {0};
+	struct error err;
+	char text[128];
+
+	(void)state;
+	assert_int_equal(read_spec(full_spec, &spec, &err), 0);
+	assert_int_equal(patch_spec("{\"check-command\":\"/bin/x  -a b \"}", &spec, &err), 0);
+	assert_string_equal(spec.check.command[0], "/bin/x");
+	assert_string_equal(spec.check.command[1], "-a");
+	assert_string_equal(spec.check.command[2], "b");
+	assert_null(spec.check.command[3]);
+	assert_int_equal(patch_spec("{\"check-command\":[\"/bin/x y\",\"a b\"]}", &spec, &err), 0);
+	assert_string_equal(spec.check.command[0], "/bin/x y");
+	assert_string_equal(spec.check.command[1], "a b");
+	assert_null(spec.check.command[2]);
+	for (size_t i = 0; i < COUNT(nothing); i++) {
+		assert_int_equal(patch_spec("{\"check-header\":\"A: b\"}", &spec, &err), 0);
+		assert_string_equal(spec.check.headers[0], "A: b");
+		assert_null(spec.check.headers[1]);
+		snprintf(text, sizeof(text), "{\"check-header\":%s}", nothing[i]);
+		assert_int_equal(patch_spec(text, &spec, &err), 0);
+		assert_null(spec.check.headers);
+	}
+	service_spec_clear(&spec);
+}
 
 static void test_patch(void **state)
 {
@@ -745,6 +808,7 @@ int main(void)
 		cmocka_unit_test(test_spec_status),
 		cmocka_unit_test(test_spec_refused),
 		cmocka_unit_test(test_spec_too_long),
+		cmocka_unit_test(test_lists_of_texts),
 		cmocka_unit_test(test_patch),
 		cmocka_unit_test(test_patch_all_or_nothing),
 		cmocka_unit_test(test_read_backend),

@@ -199,31 +199,6 @@ static void test_ranges(void **state)
 	service_spec_clear(&spec);
 }
 
-static void test_http_request(void **state)
-{
-	static const char *const bad_paths[] = {"",          "health", "/a b",
-						"/\r\nX: y", "/\x7f",  "/\xe9"};
-	struct service_spec spec = make_service("web", "tcp://198.18.0.10:80");
-	struct error err;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(bad_paths) / sizeof(bad_paths[0]); i++) {
-		snprintf(spec.check.path, sizeof(spec.check.path), "%s", bad_paths[i]);
-		assert_int_equal(service_spec_check(&spec, &err), -EINVAL);
-		assert_string_equal(err.field, "check-path");
-	}
-	snprintf(spec.check.path, sizeof(spec.check.path), "/health?deep=1");
-	assert_int_equal(service_spec_check(&spec, &err), 0);
-	snprintf(spec.check.host, sizeof(spec.check.host), "a\r\nX-Forged: 1");
-	assert_int_equal(service_spec_check(&spec, &err), -EINVAL);
-	assert_string_equal(err.field, "check-host");
-	spec.check.host[0] = '\0';
-	spec.check.status_min = 400;
-	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "check-status",
-		       "service web: check-status: 400-399 is no range within 100-599");
-	service_spec_clear(&spec);
-}
-
 /* --- backends --- */
 
 static void test_add_backend(void **state)
@@ -683,7 +658,6 @@ int main(void)
 		cmocka_unit_test(test_vips),
 		cmocka_unit_test(test_vip_limit),
 		cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_http_request),
 		cmocka_unit_test(test_add_backend),
 		cmocka_unit_test(test_twice_in_one_spec),
 		cmocka_unit_test(test_default_port),

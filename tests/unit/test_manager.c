@@ -56,9 +56,9 @@ static void start(struct desired *desired)
 	struct error err = {0};
 
 	assert_non_null(desired);
-	assert_int_equal(
-		manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, desired, &fx.manager, &err),
-		0);
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, desired,
+				     &fx.manager, &err),
+			 0);
 }
 
 static void stop(void)
@@ -527,8 +527,9 @@ static void test_first_start_behind_vip_refused(void **state)
 	stop();
 	fake_nexthop_keep_routes = true;
 	fake_nexthop_route("198.18.1.11", OWN);
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", fx.events, next, &none, &err),
-			 -EEXIST);
+	assert_int_equal(
+		manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, next, &none, &err),
+		-EEXIST);
 	assert_string_equal(err.field, "address");
 	assert_null(none);
 	start(saved);
@@ -637,6 +638,65 @@ static void test_changed_check_is_probed(void **state)
 	commit_ok(next);
 	assert_true(fake_probe_spec("198.18.1.11:80")->interval_ms == 100);
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, ""); /* what it was known to be */
+}
+
+/* Another check of the same words is the same: nobody is probed anew, for it would begin at once.
+ */
+static void test_same_check_goes_on(void **state)
+{
+	const struct check_spec *before;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	add_backend("web", "198.18.1.12:80");
+	before = fake_probe_spec("198.18.1.11:80");
+	commit_ok(change());
+	assert_ptr_equal(fake_probe_spec("198.18.1.11:80"), before);
+	assert_ptr_equal(fake_probe_spec("198.18.1.12:80"), before); /* one for all */
+}
+
+/* The prober hears that results speak against what is known, and when they no longer do. */
+static void test_prober_hears_of_change(void **state)
+{
+	struct desired *next;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	next = change();
+	desired_service(next, "web")->check.fall = 2;
+	commit_ok(next);
+	fake_probe_report("198.18.1.11:80", NULL);
+	assert_false(fake_probe_changing("198.18.1.11:80"));
+	fake_probe_report("198.18.1.11:80", "connect: Connection refused");
+	assert_true(fake_probe_changing("198.18.1.11:80"));
+	fake_probe_report("198.18.1.11:80", "connect: Connection refused");
+	assert_status("web", "198.18.1.11:80", BACKEND_DOWN, "connect: Connection refused");
+	assert_false(fake_probe_changing("198.18.1.11:80"));
+}
+
+/* The files of a check are looked at when the check changes, and only then. */
+static void test_files_of_a_check(void **state)
+{
+	struct check_spec *check;
+	struct desired *next;
+	struct error err = {0};
+
+	(void)state;
+	web_up(CHECK_TCP);
+	next = change();
+	check = &desired_service(next, "web")->check;
+	check->kind = CHECK_HTTPS;
+	check->ca = strdup("/none/ca.pem");
+	assert_int_equal(manager_commit(fx.manager, next, &err), -EINVAL);
+	assert_string_equal(err.message, "service web: check-ca: /none/ca.pem: "
+					 "No such file or directory");
+	assert_string_equal(err.field, "check-ca");
+	assert_int_equal(fake_probe_spec("198.18.1.11:80")->kind, CHECK_TCP);
+	next = change();
+	check = &desired_service(next, "web")->check;
+	check->ca = strdup("/none/ca.pem"); /* of a kind that does not use it */
+	commit_ok(next);
+	commit_ok(change());
 }
 
 static uint64_t now_ms(void)
@@ -1174,6 +1234,9 @@ int main(void)
 		TEST(test_changed_check_is_probed),
 		TEST(test_clock_outlives_changes),
 		TEST(test_a_backend_right_after_a_restart),
+		TEST(test_same_check_goes_on),
+		TEST(test_prober_hears_of_change),
+		TEST(test_files_of_a_check),
 		TEST(test_drain_ends_at_its_deadline),
 		TEST(test_removal_waits_for_flows),
 		TEST(test_drained_is_certain),

@@ -42,14 +42,19 @@
 		    "\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                                           \
 		    "\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":60,\"packets\":600,\"bytes\":6000," \
 		    "\"syn-retransmits\":6}"
-#define DEFAULTS                                                                                           \
-	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","               \
-	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                            \
-	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-path\":\"/\","                                     \
-	"\"check-host\":\"\",\"check-status\":\"200-399\",\"check-port\":0,"                               \
-	"\"check-interval\":\"1s\",\"check-timeout\":\"1s\",\"rise\":2,\"fall\":3,\"check-via\":\"auto\"," \
-	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"           \
-	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                                   \
+#define DEFAULTS                                                                                   \
+	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","       \
+	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
+	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-method\":\"GET\","                         \
+	"\"check-path\":\"/\",\"check-host\":\"\",\"check-header\":[],"                            \
+	"\"check-status\":\"200-399\",\"check-body\":\"\",\"check-ca\":\"\",\"check-sni\":\"\","   \
+	"\"check-cert\":\"\",\"check-key\":\"\",\"check-insecure\":false,"                         \
+	"\"check-payload\":\"\",\"check-expect\":\"\",\"check-name\":\"\",\"check-type\":\"A\","   \
+	"\"check-command\":[],\"check-port\":0,\"check-interval\":\"1s\","                         \
+	"\"check-timeout\":\"1s\",\"check-fast-interval\":\"0ms\",\"rise\":2,\"fall\":3,"          \
+	"\"check-via\":\"auto\","                                                                  \
+	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
+	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
 	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
