@@ -152,7 +152,7 @@ const struct flag flags[FLAG_COUNT] = {
 			   "time between two looks at the agent"},
 	[FLAG_ONCE] = {"once", NULL, FLAG_KIND_SWITCH, NULL, "print one picture and end"},
 	[FLAG_FILE] = {"file", NULL, FLAG_KIND_TEXT, "FILE",
-		       "the configuration, as export writes it; - for standard input", "f"},
+		       "the configuration, as export writes it; - for standard input"},
 	[FLAG_DRY_RUN] = {"dry-run", NULL, FLAG_KIND_SWITCH, NULL,
 			  "show what would change, and change nothing"},
 	[FLAG_MAX_DISRUPTION] = {"max-disruption", NULL, FLAG_KIND_TEXT, "PERCENT",
@@ -190,14 +190,10 @@ enum flag_id flag_find(const char *name, size_t length)
 	return FLAG_COUNT;
 }
 
-/* "-f" */
+/* The one flag that has a letter. */
 static enum flag_id find_letter(const char *argument)
 {
-	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
-		if (flags[id].letter != NULL && strcmp(argument + 1, flags[id].letter) == 0)
-			return id;
-	}
-	return FLAG_COUNT;
+	return strcmp(argument, "-f") == 0 ? FLAG_FILE : FLAG_COUNT;
 }
 
 bool flag_has_choices(const struct flag *flag)

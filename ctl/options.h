@@ -118,7 +118,6 @@ struct flag {
 	enum flag_kind kind;
 	const char *value; /* what it is, or the choices, parted by '|' */
 	const char *help;
-	const char *letter; /* "f" if -f will do for --file; NULL: none */
 };
 
 extern const struct flag flags[FLAG_COUNT];

@@ -52,7 +52,7 @@ none() {
 bpf_objects() {
 	local source skeleton skeletons=("$out/gen/ingress.skel.h" "$out/gen/decap.skel.h"
 		"$out/gen/probe.skel.h")
-	local objects=("${skeletons[@]}")
+	local objects=("${skeletons[@]}" "$out/gen/corpus.h")
 	for source in $(files 'bpf/*.bpf.c' 'tests/bench/*.bpf.c'); do
 		objects+=("$out/${source%.c}.o")
 	done

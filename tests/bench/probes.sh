@@ -15,7 +15,7 @@
 # agent costs without probing.
 . "$(dirname "$0")/../lab/lab.sh"
 
-backends=${BACKENDS:-4000} each=250 interval=${INTERVAL:-1s}
+count=${BACKENDS:-4000} each=250 interval=${INTERVAL:-1s}
 window=${SECONDS_A_WINDOW:-10} windows=${WINDOWS:-3} apart=${APART:-1}
 # shellcheck disable=SC2034 # lab.sh reads it
 LAB_BACKENDS=1
@@ -74,8 +74,8 @@ port_of() {
 
 measure() {
 	local kind=$1 i before after shares=() first wanted down
-	wanted=$(($(ups) + backends))
-	for ((i = 0; i * each < backends; i++)); do
+	wanted=$(($(ups) + count))
+	for ((i = 0; i * each < count; i++)); do
 		spec "$kind" "$(port_of "$kind")" "$i" $((i * each)) "$each" >"$LAB_DIR/bench.json"
 		lab_api POST /v1/services --data-binary "@$LAB_DIR/bench.json" -o "$LAB_DIR/answer" \
 			-w '%{http_code}\n' | grep -q 201 || bail "$kind: $(head -c 300 "$LAB_DIR/answer")"
@@ -109,7 +109,7 @@ mkdir -p "$LAB_BUILD/tests/lab"
 ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -I"$LAB_TOP/common" -o "$LAB_BUILD/tests/lab/udp_echo" \
 	"$LAB_TOP/tests/lab/udp_echo.c" "$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || exit 1
 lab_spawn b1 udp_echo "$LAB_BUILD/tests/lab/udp_echo" 7
-echo "$backends backends, each checked every $interval"
+echo "$count backends, each checked every $interval"
 for kind in "${kinds[@]}"; do
 	lab_agent_start || exit 1
 	measure "$kind"
