@@ -119,4 +119,25 @@ check_equal "each of them within the limit" "" "$(awk '$1 == "step" && $5 + 0 > 
 check_equal "to what was wanted" "no difference" "$(lbctl apply -f "$LAB_DIR/wanted")"
 check_between "flows moved as the plan of the whole said, in thousandths" \
 	$((part - 20)) $((part + 20)) $(($(moved "$plain") * 1000 / flows))
+# --- flows that nobody remembers: how many slots move that need not ---
+
+lbctl add service many --vip "tcp://$LAB_VIP4:81" --check none --tracking none >/dev/null
+for ((i = 1; i <= 100; i++)); do
+	ip -n "$LAB-lb" neigh replace "198.18.2.$i" lladdr 02:00:00:00:02:01 dev eth0 nud permanent
+	echo "198.18.2.$i"
+done | xargs "$LAB_BUILD/lbctl" --socket "$LAB_SOCKET" add backend many >/dev/null
+check "a hundred backends are up" wait_until 10 lab_all_up many
+# between_others VERB ADDRESS-BEFORE-N [FLAG...]: slots of 100,000 that move between backends which
+# stay, the mean of twenty N.
+between_others() {
+	local verb=$1 prefix=$2 n
+	shift 2
+	for ((n = 1; n <= 20; n++)); do
+		lbctl --json plan "$verb" backend many "$prefix$n" "$@"
+	done | jq -s '[.[] | .services[0]."slots-moved".between * 100000 / .slots] | add / length | ceil'
+}
+promise "one of 100 backends leaves: slots of 100,000 that move between the others, on average" 600 \
+	"$(between_others rm 198.18.2. --now)"
+promise "one more than 100 backends comes: slots of 100,000 that move between the others, on average" \
+	600 "$(between_others add 198.18.3.)"
 checks_done
