@@ -67,14 +67,6 @@ static bool route_matches(const struct route *route, struct call *call)
 	return true;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)tolower((unsigned char)c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decodes %XX. False: not decodable, a control character, or too long. */
 static bool decode_segment(const char *text, size_t length, char segment[API_SEGMENT_MAX])
 {
@@ -84,8 +76,8 @@ static bool decode_segment(const char *text, size_t length, char segment[API_SEG
 	for (i = 0; i < length; i++) {
 		c = (unsigned char)text[i];
 		if (c == '%') {
-			high = i + 2 < length ? hex_value(text[i + 1]) : -1;
-			low = high < 0 ? -1 : hex_value(text[i + 2]);
+			high = i + 2 < length ? hex_digit(text[i + 1]) : -1;
+			low = high < 0 ? -1 : hex_digit(text[i + 2]);
 			if (low < 0)
 				return false;
 			c = high << 4 | low;

@@ -129,14 +129,6 @@ static bool write_vip_ids(const struct field *field, const void *object, cJSON *
 
 /* --- quic-id: bytes as hexadecimal digits; empty for none --- */
 
-static int hex_value(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *digit = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-	return digit ? (int)(digit - digits) : -1;
-}
-
 static int read_quic_id(const struct field *field, const cJSON *json, const char *where,
 			void *object, struct error *err)
 {
@@ -154,8 +146,8 @@ static int read_quic_id(const struct field *field, const cJSON *json, const char
 		return error_hint(err, -EINVAL, "write two hexadecimal digits a byte, like 0a1b");
 	}
 	for (i = 0; i < length; i += 2) {
-		high = hex_value(text[i]);
-		low = hex_value(text[i + 1]);
+		high = hex_digit(text[i]);
+		low = hex_digit(text[i + 1]);
 		if (high < 0 || low < 0) {
 			refuse_value(where, field->key, "not hexadecimal digits", err);
 			return error_hint(err, -EINVAL, "write 0 to 9 and a to f");

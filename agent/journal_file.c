@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "json.h"
 
 #define NAME        "events.jsonl"
@@ -62,21 +63,6 @@ static void take_file(const struct journal_file *file, const char *name, struct 
 
 /* --- writing --- */
 
-static int write_all(int fd, const char *text, size_t length)
-{
-	while (length > 0) {
-		ssize_t count = write(fd, text, length);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		text += count;
-		length -= (size_t)count;
-	}
-	return 0;
-}
-
 static void close_current(struct journal_file *file)
 {
 	if (file->fd >= 0)
@@ -92,7 +78,7 @@ static int end_torn_line(struct journal_file *file)
 	if (file->size == 0 || pread(file->fd, &last, 1, file->size - 1) != 1 || last == '\n')
 		return 0;
 	file->size++;
-	return write_all(file->fd, "\n", 1);
+	return file_write_all(file->fd, "\n", 1);
 }
 
 static int open_current(struct journal_file *file)
@@ -137,7 +123,7 @@ static int save_line(struct journal_file *file, const char *line, size_t length)
 
 	if (ret)
 		return ret;
-	ret = write_all(file->fd, line, length);
+	ret = file_write_all(file->fd, line, length);
 	if (ret == 0)
 		file->size += (off_t)length;
 	else if (ftruncate(file->fd, file->size) < 0)

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 #define STATE_NAME      "state.json"
 #define BACKUP_NAME     "state.json.bak"
 #define BAD_NAME        "state.json.bad"
@@ -153,25 +155,6 @@ static int open_file(const struct store *store, const char *name, size_t *ret_si
 	return fd;
 }
 
-/* Returns how many bytes there were, at most size. */
-static ssize_t read_all(int fd, char *buffer, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size) {
-		ssize_t count = read(fd, buffer + used, size - used);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		if (count == 0)
-			break;
-		used += (size_t)count;
-	}
-	return (ssize_t)used;
-}
-
 static int offer(const struct store *store, const char *name, const char *text, size_t length,
 		 store_accept accept, void *context, struct error *err)
 {
@@ -199,7 +182,7 @@ static int load_file(const struct store *store, const char *name, store_accept a
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	text = malloc(size + 1);
-	length = text ? read_all(fd, text, size) : -ENOMEM;
+	length = text ? file_read_all(fd, text, size) : -ENOMEM;
 	close(fd);
 	if (length < 0) {
 		r = refuse(store, name, (int)-length, err);
@@ -302,21 +285,6 @@ int store_peek(const char *dir, store_accept accept, void *context, enum store_f
 
 /* --- saving --- */
 
-static int write_all(int fd, const char *text, size_t length)
-{
-	while (length > 0) {
-		ssize_t count = write(fd, text, length);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		text += count;
-		length -= (size_t)count;
-	}
-	return 0;
-}
-
 static int write_temporary(const struct store *store, const char *text, size_t length)
 {
 	int fd, r;
@@ -327,7 +295,7 @@ static int write_temporary(const struct store *store, const char *text, size_t l
 	fd = openat(store->fd, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, text, length);
+	r = file_write_all(fd, text, length);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	/* Some file systems say only here that the disk is full. */

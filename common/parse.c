@@ -447,7 +447,7 @@ const char *format_time(uint64_t ms, char buffer[TIME_TEXT_MAX])
 	return buffer;
 }
 
-static int hex_digit(char c)
+int hex_digit(char c)
 {
 	static const char digits[] = "0123456789abcdef";
 	const char *digit = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;

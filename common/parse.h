@@ -49,6 +49,9 @@ struct vip {
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value,
 		 struct error *err);
 
+/* The value of a hexadecimal digit of either case; -1: it is none. */
+int hex_digit(char c);
+
 /* "500ms", "30s", "5m", "2h" to milliseconds, min_ms to max_ms. A bare number is refused. */
 int parse_duration(const char *text, uint64_t min_ms, uint64_t max_ms, uint64_t *ret_ms,
 		   struct error *err);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 static int check_trusted(const struct stat *status, const char *what, const char *path,
 			 struct error *err)
 {
@@ -31,25 +33,6 @@ static int check_trusted(const struct stat *status, const char *what, const char
 	return 0;
 }
 
-/* Reads up to size bytes; returns how many there were. */
-static ssize_t read_all(int fd, char *text, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size) {
-		ssize_t count = read(fd, text + used, size - used);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count < 0)
-			return -errno;
-		if (count == 0)
-			break;
-		used += (size_t)count;
-	}
-	return (ssize_t)used;
-}
-
 static int read_opened(int fd, const char *what, const char *path, char **ret_text,
 		       size_t *ret_length, struct error *err)
 {
@@ -66,7 +49,7 @@ static int read_opened(int fd, const char *what, const char *path, char **ret_te
 	text = malloc((size_t)status.st_size + 1);
 	if (!text)
 		return error_set(err, ENOMEM, "out of memory");
-	length = read_all(fd, text, (size_t)status.st_size);
+	length = file_read_all(fd, text, (size_t)status.st_size);
 	if (length < 0) {
 		secret_free(text, (size_t)status.st_size);
 		return error_set(err, (int)-length, "%s %.200s: %s", what, path,

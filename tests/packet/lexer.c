@@ -92,13 +92,6 @@ int lexer_pair(const char **at, struct pair *ret_pair, struct error *err)
 	return 0;
 }
 
-static int hex_digit(char c)
-{
-	if (!isxdigit((unsigned char)c))
-		return -1;
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
-
 static int read_hex_number(const char *digits, uint64_t max, uint64_t *ret_value, struct error *err)
 {
 	uint64_t value = 0;
