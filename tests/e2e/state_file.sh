@@ -39,7 +39,7 @@ services() {
 falls_back() {
 	check "$1: the agent starts" lab_agent_start
 	check_matches "$1: it says so" \
-		"state taken from the backup.*$2.*kept it as state.json.bad and loaded state.json.bak" \
+		"state restored.*$2.*kept it as state.json.bad and loaded state.json.bak" \
 		"$(last_log)"
 	check_equal "$1: the last good state is served" web "$(services)"
 	[ "$(services)" = web ] || lost=$((lost + 1))
