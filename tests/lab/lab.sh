@@ -39,9 +39,10 @@ lab_fail() {
 	return 1
 }
 
-# wait_until SECONDS CMD...: runs CMD every 20 ms until it succeeds; fails when time is up.
+# wait_until SECONDS CMD...: runs CMD every 20 ms until it succeeds; fails when time is up, which on
+# a slow machine is SLOWER times as long.
 wait_until() {
-	local end=$((${EPOCHREALTIME//[!0-9]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME//[!0-9]/} + $1 * ${SLOWER:-1} * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "${EPOCHREALTIME//[!0-9]/}" -lt "$end" ] || return 1
