@@ -266,7 +266,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/steady.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
-                   tests/unit/fake_probe.c
+                   tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
 TEST_backend_way := $(TEST_manager)
 TEST_by_address := agent/by_address.c agent/maglev.c

@@ -5,21 +5,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "manager_internal.h"
 #include "pool.h"
 #include "slow_start.h"
 
 #define BEGIN_TOLD_MS 2000
-
-static uint64_t unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 const char *backend_status_name(enum backend_status status)
 {
@@ -309,7 +301,7 @@ void run_update(struct manager *manager, struct backend_run *run)
 	run_add_note(manager, run);
 	if (!fresh && run->status == former)
 		return;
-	run->since_ms = unix_ms();
+	run->since_ms = clock_ms(CLOCK_REALTIME);
 	if (fresh)
 		run->told = run_begins(run) ? BACKEND_CHECKING : run->status;
 	else if (!run_begins(run))
@@ -319,7 +311,7 @@ void run_update(struct manager *manager, struct backend_run *run)
 bool run_tell_late(struct manager *manager, struct backend_run *run)
 {
 	if (!run_begins(run) || run->status == run->told ||
-	    unix_ms() - run->since_ms < BEGIN_TOLD_MS)
+	    clock_ms(CLOCK_REALTIME) - run->since_ms < BEGIN_TOLD_MS)
 		return false;
 	tell_status(manager, run);
 	return true;

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <zlib.h>
 
+#include "clock.h"
 #include "corpus.h"
 #include "dataplane_bpf_internal.h"
 #include "selftest.h"
@@ -217,17 +217,9 @@ static void instance_clear(struct instance *instance)
 	ingress__destroy(instance->skel);
 }
 
-static uint64_t monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 int dataplane_bpf_selftest(uint32_t mtu, struct dataplane_selftest *ret_test, struct error *err)
 {
-	uint64_t began = monotonic_ms();
+	uint64_t began = clock_ms(CLOCK_MONOTONIC);
 	struct selftest_result result = {0};
 	uint8_t *recording = unpack(err);
 	struct instance instance = {0};
@@ -247,7 +239,7 @@ int dataplane_bpf_selftest(uint32_t mtu, struct dataplane_selftest *ret_test, st
 	*ret_test = (struct dataplane_selftest){
 		.cases = result.played,
 		.left_out = result.left_out,
-		.ms = (uint32_t)(monotonic_ms() - began),
+		.ms = (uint32_t)(clock_ms(CLOCK_MONOTONIC) - began),
 	};
 	return 0;
 }

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "journal_file.h"
 
 #define EVENTS_MAX  10000
@@ -88,14 +88,6 @@ void events_generation(struct events *events, uint64_t generation)
 	events->generation = generation;
 }
 
-static uint64_t unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Whose doing it was is said if it was not the agent's. */
 static void log_it(const struct event *event)
 {
@@ -124,7 +116,7 @@ void events_tell(struct events *events, const struct event *event)
 	struct event full = *event;
 	struct error err;
 
-	full.time_ms = unix_ms();
+	full.time_ms = clock_ms(CLOCK_REALTIME);
 	full.generation = full.generation ?: events->generation;
 	full.who = full.who ?: events->who;
 	if (!full.reason || !full.reason[0])

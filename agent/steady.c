@@ -3,17 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+
+#include "clock.h"
 
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
-
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void steady_adopt(struct steady *steady, const char *boot, uint64_t boottime_ms, uint64_t unix_ms)
 {

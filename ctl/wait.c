@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "clock.h"
 #include "human.h"
 #include "parse.h"
 
@@ -16,14 +17,6 @@
 #define BAR_WIDTH   20
 #define SPAN_MAX_MS (UINT64_MAX / 2) /* the agent knows what is too long */
 #define GRACE_MS    10000            /* for the agent to end a drain whose deadline has passed */
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void pause_ms(long ms)
 {
@@ -45,7 +38,7 @@ static int read_end(const struct options *options, uint64_t *ret_end_ms, struct 
 	}
 	r = parse_duration(deadline, 0, SPAN_MAX_MS, &span, err);
 	if (r == 0)
-		*ret_end_ms = now_ms() + span + GRACE_MS;
+		*ret_end_ms = clock_ms(CLOCK_MONOTONIC) + span + GRACE_MS;
 	return r;
 }
 
@@ -132,7 +125,7 @@ int wait_for_drain(struct invocation *invocation, bool removal, struct error *er
 		invocation->document = backend;
 		if (is_over(backend, removal))
 			break;
-		if (now_ms() > end_ms) {
+		if (clock_ms(CLOCK_MONOTONIC) > end_ms) {
 			r = error_set(err, ETIMEDOUT,
 				      "%s: backend %s is past its deadline; flows left: %.0f",
 				      invocation->arguments[0], answer_text(backend, "address"),

@@ -16,57 +16,17 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "fake_dataplane.h"
 #include "fake_nexthop.h"
 #include "fake_probe.h"
-#include "log.h"
-#include "manager.h"
-#include "store.h"
+#include "manager_fixture.h"
 
-#define GUARD_MS 8000
-#define OWN      "198.18.0.1"
-#define VIP      "198.18.0.10"
-#define B1       "198.18.1.11"
-#define ETH0     5
-#define ETH1     6
-
-static struct {
-	struct fake_dataplane *fake;
-	struct events *events;
-	struct manager *manager;
-	uv_loop_t loop;
-} fx;
-
-int store_save(const char *dir, const char *text, struct error *err)
-{
-	(void)dir;
-	(void)text;
-	(void)err;
-	return 0;
-}
+#define OWN  "198.18.0.1"
+#define VIP  "198.18.0.10"
+#define B1   "198.18.1.11"
+#define ETH0 5
+#define ETH1 6
 
 /* --- fixture: the service web in mode l2 --- */
-
-static void start(struct desired *desired)
-{
-	struct error err = {0};
-
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, desired,
-				     &fx.manager, &err),
-			 0);
-}
-
-static void stop(void)
-{
-	manager_stop(fx.manager);
-	uv_run(&fx.loop, UV_RUN_DEFAULT);
-	manager_free(fx.manager);
-}
-
-static struct desired *change(void)
-{
-	return desired_clone(manager_desired(fx.manager));
-}
 
 static void commit(struct desired *next)
 {
@@ -109,37 +69,18 @@ static int setup(void **state)
 {
 	static const struct dataplane_sizes sizes = {
 		.services = 2, .backends = 4, .vips = 4, .flows = LB_FLOW_WAYS, .table_size = 251};
-	struct error err;
 
 	(void)state;
-	log_set_level(LOG_LEVEL_ERROR);
-	fx.fake = fake_dataplane_new(&sizes);
-	assert_non_null(fx.fake);
-	fake_nexthop_address_count = 0;
-	assert_int_equal(uv_loop_init(&fx.loop), 0);
-	assert_int_equal(events_new("none", &fx.events, &err), 0);
-	start(desired_new());
+	fixture_begin(&sizes);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	stop();
-	assert_int_equal(uv_loop_close(&fx.loop), 0);
-	events_free(fx.events);
-	fake_dataplane_free(fx.fake);
+	fixture_end();
 	return 0;
 }
-
-#define run_until(condition)                                                                       \
-	do {                                                                                       \
-		uint64_t guard = uv_hrtime() + GUARD_MS * 1000000ULL;                              \
-		while (!(condition)) {                                                             \
-			assert_true(uv_hrtime() < guard);                                          \
-			uv_run(&fx.loop, UV_RUN_ONCE);                                             \
-		}                                                                                  \
-	} while (0)
 
 /* --- what happens, and what came of it --- */
 
@@ -353,10 +294,10 @@ static void a_restart_waits_for_the_route(void **state)
 	(void)state;
 	web_up();
 	desired = change();
-	stop();
+	fixture_stop();
 	fx.fake->dp.adopted = true;
 	fx.fake->probe_device_count = 77;
-	start(desired);
+	fixture_start(desired);
 	assert_view(BACKEND_UP, "", "vip");
 	assert_null(fake_probe_spec(B1 ":80"));
 	assert_int_equal(fx.fake->probe_device_count, 77); /* a former agent's filters stay */

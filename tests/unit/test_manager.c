@@ -16,58 +16,14 @@
 #include <errno.h>
 #include <time.h>
 
-#include "fake_dataplane.h"
 #include "fake_nexthop.h"
 #include "fake_probe.h"
-#include "log.h"
-#include "manager.h"
-#include "store.h"
+#include "manager_fixture.h"
 
-#define GUARD_MS 5000
-#define OWN      "198.18.0.1" /* the balancer's address towards all backends */
-#define OWN2     "198.18.0.9" /* another one, by another route */
-
-static struct {
-	struct fake_dataplane *fake;
-	struct events *events;
-	struct manager *manager;
-	uv_loop_t loop;
-} fx;
-
-/* --- the disk --- */
-
-static int save_error; /* errno that saving fails with; 0: it works */
-static unsigned int saves;
-
-int store_save(const char *dir, const char *text, struct error *err)
-{
-	(void)dir;
-	assert_non_null(text);
-	if (save_error)
-		return error_set(err, save_error, "disk: %s", strerror(save_error));
-	saves++;
-	return 0;
-}
+#define OWN  "198.18.0.1" /* the balancer's address towards all backends */
+#define OWN2 "198.18.0.9" /* another one, by another route */
 
 /* --- fixture --- */
-
-static void start(struct desired *desired)
-{
-	struct error err = {0};
-
-	assert_non_null(desired);
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, desired,
-				     &fx.manager, &err),
-			 0);
-}
-
-static void stop(void)
-{
-	manager_stop(fx.manager);
-	uv_run(&fx.loop, UV_RUN_DEFAULT);
-	manager_free(fx.manager);
-	fx.manager = NULL;
-}
 
 static int setup(void **state)
 {
@@ -78,59 +34,20 @@ static int setup(void **state)
 		.flows = LB_FLOW_WAYS,
 		.table_size = 251,
 	};
-	struct error err;
 
 	(void)state;
-	log_set_level(LOG_LEVEL_ERROR);
-	save_error = 0;
-	saves = 0;
-	fx.fake = fake_dataplane_new(&sizes);
-	assert_non_null(fx.fake);
-	assert_int_equal(uv_loop_init(&fx.loop), 0);
-	assert_int_equal(events_new("none", &fx.events, &err), 0);
-	start(desired_new());
+	fixture_begin(&sizes);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	stop();
-	assert_int_equal(uv_loop_close(&fx.loop), 0);
-	events_free(fx.events);
-	fake_dataplane_free(fx.fake);
+	fixture_end();
 	return 0;
 }
 
-/* A restart, as by kill -9: the data plane stays as it is. */
-static void restart(void)
-{
-	struct desired *desired = desired_clone(manager_desired(fx.manager));
-
-	stop();
-	fx.fake->dp.adopted = true;
-	start(desired);
-}
-
-/* Runs the loop, and with it the manager's clock, until the condition holds. */
-#define run_until(condition)                                                                       \
-	do {                                                                                       \
-		uint64_t guard = uv_hrtime() + GUARD_MS * 1000000ULL;                              \
-		while (!(condition)) {                                                             \
-			assert_true(uv_hrtime() < guard);                                          \
-			uv_run(&fx.loop, UV_RUN_ONCE);                                             \
-		}                                                                                  \
-	} while (0)
-
 /* --- changes --- */
-
-static struct desired *change(void)
-{
-	struct desired *next = desired_clone(manager_desired(fx.manager));
-
-	assert_non_null(next);
-	return next;
-}
 
 static int commit(struct desired *next, struct error *ret_err)
 {
@@ -150,7 +67,7 @@ static void commit_ok(struct desired *next)
 static void commit_refused(struct desired *next, const char *field, const char *message)
 {
 	uint64_t generation = manager_desired(fx.manager)->generation;
-	unsigned int saved = saves;
+	unsigned int saved = fx.saves;
 	struct error err;
 
 	assert_int_equal(commit(next, &err), -EEXIST);
@@ -158,7 +75,7 @@ static void commit_refused(struct desired *next, const char *field, const char *
 	assert_string_equal(err.field, field);
 	assert_non_null(strstr(err.hint, "--nat-ports"));
 	assert_true(manager_desired(fx.manager)->generation == generation);
-	assert_int_equal(saves, saved);
+	assert_int_equal(fx.saves, saved);
 	assert_null(manager_out_of_sync(fx.manager));
 }
 
@@ -524,7 +441,7 @@ static void test_first_start_behind_vip_refused(void **state)
 	saved->services[1].id = 2;
 	saved->services[1].vips[0].id = 2;
 	saved->services[1].backends[0].id = 1;
-	stop();
+	fixture_stop();
 	fake_nexthop_keep_routes = true;
 	fake_nexthop_route("198.18.1.11", OWN);
 	assert_int_equal(
@@ -532,7 +449,7 @@ static void test_first_start_behind_vip_refused(void **state)
 		-EEXIST);
 	assert_string_equal(err.field, "address");
 	assert_null(none);
-	start(saved);
+	fixture_start(saved);
 	fake_nexthop_keep_routes = false;
 	resolve("198.18.1.11", OWN);
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
@@ -572,7 +489,7 @@ static void test_route_moves_behind_any_port(void **state)
 	assert_false(is_up("web", "198.18.1.11:80"));
 	assert_true(nat_key_is(LB_VIP_SERVICE));
 	set_state("web", "198.18.1.11:80", ADMIN_UP, 0);
-	restart();
+	fixture_restart();
 	fake_probe_report("198.18.1.11:80", NULL);
 	resolve("198.18.1.11", OWN);
 	assert_false(is_up("web", "198.18.1.11:80"));
@@ -711,9 +628,9 @@ static void test_clock_outlives_changes(void **state)
 
 	(void)state;
 	assert_non_null(next);
-	stop();
+	fixture_stop();
 	next->steady = (struct steady){.boot = "one", .offset_ms = 1795222923456ULL};
-	start(next);
+	fixture_start(next);
 	next = change();
 	next->steady = (struct steady){0};
 	commit_ok(next);
@@ -759,7 +676,7 @@ static void test_a_backend_right_after_a_restart(void **state)
 	service_remove_backend(desired_service(next, "web"),
 			       backend(next, "web", "198.18.1.13:80"));
 	commit_ok(next);
-	restart();
+	fixture_restart();
 	add_backend("web", "198.18.1.14:80");
 	assert_int_not_equal(backend(manager_desired(fx.manager), "web", "198.18.1.14:80")->id, id);
 }
@@ -781,16 +698,16 @@ static void test_removal_waits_for_flows(void **state)
 	next = change();
 	backend(next, "web", "198.18.1.11:80")->removing = true;
 	commit_ok(next);
-	saved = saves;
+	saved = fx.saves;
 	run_until(view_of("web", "198.18.1.11:80").active_flows == 1);
 	for (int i = 0; i < 5; i++)
 		uv_run(&fx.loop, UV_RUN_ONCE);
 	assert_status("web", "198.18.1.11:80", BACKEND_REMOVING, "");
 	assert_true(is_up("web", "198.18.1.11:80"));
-	assert_int_equal(saves, saved);
+	assert_int_equal(fx.saves, saved);
 	fx.fake->dp.flows[0].word[0] = 0;
 	run_until(web_backends() == 0);
-	assert_int_equal(saves, saved + 1);
+	assert_int_equal(fx.saves, saved + 1);
 	assert_int_equal(fake_nexthop_watchers("198.18.1.11"), 0);
 	assert_null(fake_probe_spec("198.18.1.11:80"));
 	assert_int_equal(fx.fake->dp.backends[1].service, 0);
@@ -952,7 +869,7 @@ static void test_unsaved_change_is_none(void **state)
 
 	(void)state;
 	web_up(CHECK_TCP);
-	save_error = ENOSPC;
+	fx.save_error = ENOSPC;
 	next = change();
 	put_backend(next, "web", "198.18.1.12:80");
 	assert_int_equal(commit(next, &err), -ENOSPC);
@@ -982,7 +899,7 @@ static void test_unsynced_change_is_undone(void **state)
 		commit_ok(next);
 	}
 	generation = manager_desired(fx.manager)->generation;
-	saves = 0;
+	fx.saves = 0;
 	next = change();
 	put_service(next, "y", "tcp://198.18.0.12:80", CHECK_TCP);
 	put_backend(next, "y", "198.18.1.12:80");
@@ -990,7 +907,7 @@ static void test_unsynced_change_is_undone(void **state)
 	assert_int_equal(commit(next, &err), -E2BIG);
 	assert_true(manager_desired(fx.manager)->generation == generation);
 	assert_null(desired_service(manager_desired(fx.manager), "y"));
-	assert_int_equal(saves, 2); /* there and back */
+	assert_int_equal(fx.saves, 2); /* there and back */
 	assert_null(manager_out_of_sync(fx.manager));
 	assert_int_equal(fake_dataplane_vips_but_echo(fx.fake), 8);
 	assert_null(fake_probe_spec("198.18.1.12:80"));
@@ -1031,7 +948,7 @@ static void test_restart_takes_up_as_up(void **state)
 	for (int i = 0; i < 3; i++)
 		fake_probe_report("198.18.1.12:80", "timeout");
 	flags = record("web", "198.18.1.11:80")->hop.flags;
-	restart();
+	fixture_restart();
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
 	assert_int_equal(record("web", "198.18.1.11:80")->hop.flags, flags);
 	assert_true(nat_key_is(LB_VIP_NAT));
@@ -1050,7 +967,7 @@ static void test_restart_with_a_lost_hop(void **state)
 	lose("198.18.1.11");
 	before = *record("web", "198.18.1.11:80");
 	assert_int_equal(before.hop.flags, LB_BACKEND_UP);
-	restart();
+	fixture_restart();
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
 	assert_memory_equal(record("web", "198.18.1.11:80"), &before, sizeof(before));
 }
@@ -1132,7 +1049,7 @@ static void test_restart_with_tunnels(void **state)
 	before = *record("web", "198.18.1.11:80");
 	assert_int_equal(before.spread_bits, 16);
 	assert_memory_equal(&before.local_addr, &addr, sizeof(addr));
-	restart();
+	fixture_restart();
 	assert_memory_equal(record("web", "198.18.1.11:80"), &before, sizeof(before));
 	assert_status("web", "198.18.1.11:80", BACKEND_UP, "");
 	set_mode("web", LB_MODE_NAT); /* before the kernel has said what the own address is */
@@ -1155,14 +1072,14 @@ static void test_a_plan_changes_nothing(void **state)
 	(void)state;
 	web_up(CHECK_NONE);
 	before = view_of("web", "198.18.1.11:80");
-	saved = saves;
+	saved = fx.saves;
 	next = change();
 	put_backend(next, "web", "198.18.1.12:80");
 	assert_int_equal(manager_plan(fx.manager, next, &plan, &err), 0);
 	assert_int_equal(plan->service_count, 1);
 	assert_int_equal(plan->services[0].backends[0].slots_before, 251);
 	assert_in_range(plan->services[0].backends[1].slots_after, 125, 126);
-	assert_int_equal(saves, saved);
+	assert_int_equal(fx.saves, saved);
 	assert_int_equal(manager_desired(fx.manager)->services[0].backend_count, 1);
 	assert_true(view_of("web", "198.18.1.11:80").share == before.share);
 	plan_free(plan);

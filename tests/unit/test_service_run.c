@@ -14,30 +14,11 @@
 
 #include <cmocka.h>
 
-#include "fake_dataplane.h"
 #include "fake_nexthop.h"
 #include "fake_probe.h"
-#include "log.h"
-#include "manager.h"
-#include "store.h"
+#include "manager_fixture.h"
 
-#define GUARD_MS 15000
-#define MOST     6 /* backends: 198.18.1.11:80 to .16:80, indices 1 to 6 */
-
-static struct {
-	struct fake_dataplane *fake;
-	struct events *events;
-	struct manager *manager;
-	uv_loop_t loop;
-} fx;
-
-int store_save(const char *dir, const char *text, struct error *err)
-{
-	(void)dir;
-	(void)text;
-	(void)err;
-	return 0;
-}
+#define MOST 6 /* backends: 198.18.1.11:80 to .16:80, indices 1 to 6 */
 
 /* --- the clock --- */
 
@@ -66,22 +47,6 @@ int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t time
 
 /* --- fixture --- */
 
-static void start(struct desired *desired)
-{
-	struct error err = {0};
-
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, desired,
-				     &fx.manager, &err),
-			 0);
-}
-
-static void stop(void)
-{
-	manager_stop(fx.manager);
-	uv_run(&fx.loop, UV_RUN_DEFAULT);
-	manager_free(fx.manager);
-}
-
 static int setup(void **state)
 {
 	static const struct dataplane_sizes sizes = {
@@ -92,39 +57,18 @@ static int setup(void **state)
 		.table_size = 1009,
 	};
 
-	struct error err;
-
 	(void)state;
-	memset(&fx, 0, sizeof(fx));
 	ahead_ms = 0;
-	log_set_level(LOG_LEVEL_ERROR);
-	fx.fake = fake_dataplane_new(&sizes);
-	assert_non_null(fx.fake);
-	assert_int_equal(uv_loop_init(&fx.loop), 0);
-	assert_int_equal(events_new("none", &fx.events, &err), 0);
-	start(desired_new());
+	fixture_begin(&sizes);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	stop();
-	assert_int_equal(uv_loop_close(&fx.loop), 0);
-	events_free(fx.events);
-	fake_dataplane_free(fx.fake);
+	fixture_end();
 	return 0;
 }
-
-/* Runs the loop, and with it the manager's clock, until the condition holds. */
-#define run_until(condition)                                                                       \
-	do {                                                                                       \
-		uint64_t guard = uv_hrtime() + GUARD_MS * 1000000ULL;                              \
-		while (!(condition)) {                                                             \
-			assert_true(uv_hrtime() < guard);                                          \
-			uv_run(&fx.loop, UV_RUN_ONCE);                                             \
-		}                                                                                  \
-	} while (0)
 
 static unsigned int ticks;
 
@@ -168,14 +112,6 @@ static const char *endpoint(int i)
 static struct service_spec *web(struct desired *desired)
 {
 	return desired_service(desired, "web");
-}
-
-static struct desired *change(void)
-{
-	struct desired *next = desired_clone(manager_desired(fx.manager));
-
-	assert_non_null(next);
-	return next;
 }
 
 static void commit(struct desired *next)
@@ -426,9 +362,9 @@ static void test_restart_is_no_recovery(void **state)
 	slow_pair();
 	report(2, false);
 	desired = desired_clone(manager_desired(fx.manager));
-	stop();
+	fixture_stop();
 	fx.fake->dp.adopted = true;
-	start(desired);
+	fixture_start(desired);
 	assert_int_equal(view(1).status, BACKEND_UP);
 	assert_weight(1, 10);
 	come_up(2);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_CLOCK_H
+#define SLUICE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* A clock of clock_gettime(2) in whole milliseconds; CLOCK_REALTIME's is Unix time. */
+uint64_t clock_ms(clockid_t clock);
+
+#endif
