@@ -55,8 +55,9 @@ trap 'exit 143' TERM
 printf '#!/bin/sh\nexit 101\n' >"$policy"
 chmod 755 "$policy"
 
+# A fresh machine's own upgrade may be holding dpkg's lock for a while.
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
-apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $missing
+apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 $missing
 echo "deps: done"
