@@ -95,13 +95,15 @@ static int prepare_check(struct manager *manager, const struct service_spec *ser
 	return 0;
 }
 
-static void forget_checks(struct manager *manager)
+/* Of services that are gone: another one may get the index. */
+static void forget_services(struct manager *manager)
 {
 	uint32_t id;
 
 	for (id = 1; id <= manager->dp->sizes.services; id++) {
 		if (manager->service_by_id[id])
 			continue;
+		manager->service_runs[id] = (struct service_run){0};
 		check_run_unref(manager->checks[id]);
 		manager->checks[id] = NULL;
 	}
@@ -137,7 +139,7 @@ static int reconcile(struct manager *manager, struct error *err)
 	}
 	for (i = 0; i < manager->desired->service_count; i++)
 		service_settle(manager, &manager->desired->services[i]);
-	forget_checks(manager);
+	forget_services(manager);
 	ways_begin(manager);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);

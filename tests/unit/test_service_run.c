@@ -427,6 +427,26 @@ static void test_panic_with_nobody_up(void **state)
 	assert_share(2, 0.5);
 }
 
+/* Another service gets the index, not the panic, so there is no end of it to tell of either. */
+static void test_panic_ends_with_its_service(void **state)
+{
+	const struct journal *journal = events_journal(fx.events);
+	struct desired *next;
+
+	(void)state;
+	pool_of(2, 90);
+	report(1, false);
+	assert_true(panics());
+	next = change();
+	desired_remove_service(next, web(next));
+	commit(next);
+	next = new_service(0, CHECK_TCP);
+	commit(next);
+	assert_false(panics());
+	assert_int_equal(journal_after(journal, journal_newest(journal) - 1)->kind,
+			 EVENT_SERVICE_ADDED);
+}
+
 /* Without a way nothing can be kept; in maintenance nothing may. */
 static void test_panic_keeps_who_can_be_reached(void **state)
 {
@@ -626,6 +646,7 @@ int main(void)
 		TEST(test_restart_is_no_recovery),
 		TEST(test_panic_keeps_all),
 		TEST(test_panic_with_nobody_up),
+		TEST(test_panic_ends_with_its_service),
 		TEST(test_panic_keeps_who_can_be_reached),
 		TEST(test_panic_is_of_the_group_in_use),
 		TEST(test_start_is_no_panic),
