@@ -33,7 +33,7 @@ for kernel in "${kernels[@]}"; do
 	echo "$kernel"
 	log=$logs/vm-$kernel.log
 	vm/boot.sh -t "$limit" "$kernel" env SLOWER=5 bash -c 'uname -r; exec bash tests/run.sh "$@"' \
-		_ "${programs[@]}" 2>&1 | tee "$log" | sed 's/^/  /'
+		_ "${programs[@]}" 2>&1 | tee "$log" | sed -u 's/^/  /'
 	tally "$log"
 done
 
