@@ -48,6 +48,13 @@ lab: deps ## open the lab and keep it: a balancer and backends to play with
 lab-down: ## close the lab
 	$(Q)bash tests/lab/open.sh down
 
+monitor: deps ## watch the lab with Prometheus and Alertmanager; opens it if need be
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/lab/open.sh monitor
+
+monitor-down: ## end Prometheus and Alertmanager; the lab stays open
+	$(Q)bash tests/lab/open.sh monitor-down
+
 test: deps ## run every test that CI runs
 	$(Q)$(MAKE) --no-print-directory build tests
 	$(Q)bash tests/run.sh
@@ -342,4 +349,4 @@ $(O)/tests/bench/lb_control: $(call objects,tests/bench/control/lb_control.c \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build demo lab lab-down test test-vm tests coverage replay lint fmt bench bench-probes install uninstall clean
+.PHONY: help deps build demo lab lab-down monitor monitor-down test test-vm tests coverage replay lint fmt bench bench-probes install uninstall clean
