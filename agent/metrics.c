@@ -91,6 +91,11 @@ static double up(const struct backend_figures *f)
 	return f->view.status == BACKEND_UP;
 }
 
+static double enabled(const struct backend_figures *f)
+{
+	return f->spec->state == ADMIN_UP && !f->spec->removing;
+}
+
 static double weight(const struct backend_figures *f)
 {
 	return f->spec->weight;
@@ -131,6 +136,7 @@ static const struct backend_series {
 	{"lb_backend_active_flows", "Flows of a backend in the flow table.",
 	 .measure = active_flows},
 	{"lb_backend_up", "1 if a backend's status is up, else 0.", .measure = up},
+	{"lb_backend_enabled", "1 if a backend is asked to serve, else 0.", .measure = enabled},
 	{"lb_backend_weight", "A backend's weight.", .measure = weight},
 	{"lb_backend_effective_weight", "The weight it has at the moment: less in a slow start.",
 	 .measure = effective_weight},
@@ -261,6 +267,8 @@ static void flow_metrics(FILE *out, const struct manager *manager)
 	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
 		fprintf(out, "lb_flow_table_entries{state=\"%s\"} %u\n", states[state],
 			flows->by_state[state]);
+	head(out, "lb_flow_table_size", "gauge", "Entries that the flow table has room for.");
+	fprintf(out, "lb_flow_table_size %u\n", dp->sizes.flows);
 	dp->ops->flow_stats(dp, &stats);
 	head(out, "lb_flow_table_evictions_total", "counter",
 	     "Live entries pushed out of a full bucket, by state.");

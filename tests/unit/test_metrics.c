@@ -217,6 +217,7 @@ static void test_every_sample(void **state)
 		"lb_backend_active_flows{service=\"web\",backend=\"198.18.1.11:80\"} 12",
 		"lb_backend_up{service=\"web\",backend=\"198.18.1.11:80\"} 1",
 		"lb_backend_up{service=\"web\",backend=\"198.18.1.12:80\"} 0",
+		"lb_backend_enabled{service=\"web\",backend=\"198.18.1.11:80\"} 1",
 		"lb_backend_weight{service=\"six\",backend=\"2001:db8::11\"} 30",
 		"lb_backend_effective_weight{service=\"web\",backend=\"198.18.1.11:80\"} 2.5",
 		"lb_backend_suspect{service=\"web\",backend=\"198.18.1.11:80\"} 1",
@@ -232,6 +233,7 @@ static void test_every_sample(void **state)
 		"lb_flow_table_entries{state=\"embryonic\"} 1",
 		"lb_flow_table_entries{state=\"established\"} 20",
 		"lb_flow_table_entries{state=\"closing\"} 300",
+		"lb_flow_table_size 1024",
 		"lb_flow_table_evictions_total{state=\"embryonic\"} 51",
 		"lb_flow_table_evictions_total{state=\"established\"} 52",
 		"lb_flow_table_evictions_total{state=\"closing\"} 53",
@@ -247,6 +249,24 @@ static void test_every_sample(void **state)
 		assert_line(manager, lines[i], true);
 	manager->out_of_sync = "map vips: no room";
 	assert_line(manager, "lb_in_sync 0", true);
+}
+
+/* Whoever is out because somebody wants it so can be told from whoever has failed. */
+static void test_backends_out_on_purpose(void **state)
+{
+	static const char line[] =
+		"lb_backend_enabled{service=\"web\",backend=\"198.18.1.11:80\"} 0";
+	struct manager *manager = *state;
+	struct backend_spec *spec = &manager->desired->services[0].backends[0];
+
+	spec->state = ADMIN_DRAIN;
+	assert_line(manager, line, true);
+	spec->state = ADMIN_MAINT;
+	assert_line(manager, line, true);
+	spec->state = ADMIN_UP;
+	assert_line(manager, line, false);
+	spec->removing = true;
+	assert_line(manager, line, true);
 }
 
 /* Drops are all there, packets that were not dropped are none. */
@@ -331,6 +351,7 @@ int main(void)
 		TEST(test_format),
 		TEST(test_names_need_no_escape),
 		TEST(test_every_sample),
+		TEST(test_backends_out_on_purpose),
 		TEST(test_every_drop_reason),
 		TEST(test_large_counters_are_exact),
 		TEST(test_no_services),
