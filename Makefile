@@ -26,6 +26,8 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wsha
 .SUFFIXES:
 .SECONDARY:
 
+WEBAPPS := hello unstable
+
 ##@ Every day
 
 help: ## this list
@@ -35,7 +37,7 @@ help: ## this list
 deps: ## install what building, demo and tests need, from Debian
 	$(Q)sh tests/lab/deps.sh
 
-build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/hello $(O)/bpf/decap.bpf.o ## build everything into build/
+build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/bpf/decap.bpf.o $(addprefix $(O)/,$(WEBAPPS)) ## build everything into build/
 
 demo: deps ## show the main job on real traffic, in namespaces; leaves nothing behind
 	$(Q)$(MAKE) --no-print-directory build
@@ -186,9 +188,15 @@ $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lbpf -lelf -lz -lmnl -lcjson -lm
 
-$(O)/hello: $(call objects,$(COMMON_SRC) backends/hello.c)
+# The demo services: what each has besides the base of all.
+WEBAPP_SRC      := $(COMMON_SRC) $(wildcard backends/webapp*.c)
+WEBAPP_hello    := backends/behaviour.c
+WEBAPP_unstable := backends/behaviour.c
+
+.SECONDEXPANSION:
+$(addprefix $(O)/,$(WEBAPPS)): $(O)/%: $$(call objects,$(WEBAPP_SRC) backends/$$*.c $$(WEBAPP_$$*))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson -lm
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson $(LIBS_$*) -lm
 
 # --- tests: everything native runs under ASan and UBSan ---
 
@@ -304,7 +312,6 @@ WRAP_probe_exec := setsockopt
 WRAP_service_run := uv_now uv_timer_start
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
-.SECONDEXPANSION:
 $(O)/tests/unit/test_%: $$(call san_objects,tests/unit/test_$$*.c $$(TEST_$$*) $(COMMON_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)

@@ -8,7 +8,7 @@ set -eu
 build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
 	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev libcap-dev
 	libuv1-dev libcjson-dev libcurl4-openssl-dev libssl-dev libmnl-dev libsmartcols-dev
-	libsystemd-dev'
+	libsystemd-dev libsqlite3-dev libhiredis-dev libmariadb-dev'
 
 # The namespace lab: links, namespaces, load, reading answers.
 demo='iproute2 ethtool procps util-linux mount jq curl wrk'
@@ -17,7 +17,7 @@ demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
 	libfaketime clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools openssl
 	libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
-	prometheus-node-exporter'
+	prometheus-node-exporter redis-server mariadb-server'
 
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils'

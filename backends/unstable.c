@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * unstable: a source of data that fails as often and answers as late as it is told to, to show
+ * what its callers make of that.
+ */
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "behaviour.h"
+#include "parse.h"
+#include "webapp.h"
+
+struct unstable {
+	struct behaviour behaviour; /* first: its flags and routes have unstable's address */
+	atomic_uint_fast64_t sequence;
+};
+
+static void get_data(void *context, struct webapp_call *call)
+{
+	struct unstable *unstable = context;
+	char text[TIME_TEXT_MAX];
+	struct timespec now;
+	cJSON *json;
+
+	if (behaviour_strikes(&unstable->behaviour, call))
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	format_time((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, text);
+	json = cJSON_CreateObject();
+	cJSON_AddStringToObject(json, "source", call->name);
+	cJSON_AddNumberToObject(json, "sequence",
+				(double)(atomic_fetch_add(&unstable->sequence, 1) + 1));
+	cJSON_AddStringToObject(json, "time", text);
+	webapp_answer_json(call, MHD_HTTP_OK, json);
+}
+
+static const struct webapp_flag flags[] = {
+	{"delay", "DURATION", BEHAVIOUR_HELP_DELAY, behaviour_set_delay},
+	{"error-rate", "RATE", BEHAVIOUR_HELP_ERROR_RATE, behaviour_set_error_rate},
+	{NULL, NULL, NULL, NULL},
+};
+
+static const struct webapp_route routes[] = {
+	{.method = "GET", .path = "/", .handle = get_data},
+	{.method = "GET", .path = "/settings", .handle = behaviour_get_settings, .aside = true},
+	{.method = "PUT",
+	 .path = "/settings",
+	 .handle = behaviour_put_settings,
+	 .takes_json = true,
+	 .aside = true},
+	{.path = NULL},
+};
+
+static const struct webapp app = {
+	.name = "unstable",
+	.description = "A source of data that fails as often and answers as late as it is told to.",
+	.interface = "GET /          data: {\"source\": NAME, \"sequence\": N, \"time\": ...}\n"
+		     "GET /health    ok, however it fails\n" BEHAVIOUR_HELP_SETTINGS,
+	.flags = flags,
+	.routes = routes,
+	.body_max = 4096,
+};
+
+int main(int argc, char **argv)
+{
+	static struct unstable unstable;
+
+	return webapp_main(&app, &unstable, argc, argv);
+}
