@@ -26,7 +26,7 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wsha
 .SUFFIXES:
 .SECONDARY:
 
-WEBAPPS := hello unstable
+WEBAPPS := hello unstable store
 
 ##@ Every day
 
@@ -192,6 +192,8 @@ $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 WEBAPP_SRC      := $(COMMON_SRC) $(wildcard backends/webapp*.c)
 WEBAPP_hello    := backends/behaviour.c
 WEBAPP_unstable := backends/behaviour.c
+WEBAPP_store    := $(addprefix backends/,retry.c shard.c storage.c storage_redis.c storage_sqlite.c upstream.c)
+LIBS_store      := -lcurl -lhiredis -lsqlite3
 
 .SECONDEXPANSION:
 $(addprefix $(O)/,$(WEBAPPS)): $(O)/%: $$(call objects,$(WEBAPP_SRC) backends/$$*.c $$(WEBAPP_$$*))
