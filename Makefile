@@ -26,7 +26,7 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wsha
 .SUFFIXES:
 .SECONDARY:
 
-WEBAPPS := hello unstable store
+WEBAPPS := hello unstable store orders
 
 ##@ Every day
 
@@ -193,6 +193,9 @@ WEBAPP_SRC      := $(COMMON_SRC) $(wildcard backends/webapp*.c)
 WEBAPP_hello    := backends/behaviour.c
 WEBAPP_unstable := backends/behaviour.c
 WEBAPP_store    := $(addprefix backends/,retry.c shard.c storage.c storage_redis.c storage_sqlite.c upstream.c)
+WEBAPP_orders   := $(addprefix backends/,database.c database_mariadb.c database_sqlite.c order.c order_book.c \
+                   retry.c)
+LIBS_orders     := -lmariadb -lsqlite3
 LIBS_store      := -lcurl -lhiredis -lsqlite3
 
 .SECONDEXPANSION:

@@ -189,19 +189,15 @@ static void helpers_stop(struct webapp_server *server)
 	webapp_delay_free(server->delay);
 }
 
-static int serve(struct webapp_server *server, struct error *err)
+static int serve(struct webapp_server *server, const sigset_t *ends, struct error *err)
 {
 	struct MHD_Daemon *daemons[WEBAPP_LISTEN_MAX];
-	sigset_t ends;
-	int r;
+	int r = helpers_start(server, err);
 
-	raise_file_limit();
-	block_signals(&ends);
-	r = helpers_start(server, err);
 	if (r == 0)
 		r = daemons_start(server, daemons, err);
 	if (r == 0) {
-		wait_for_end(server, &ends);
+		wait_for_end(server, ends);
 		daemons_quiesce(server, daemons);
 	}
 	helpers_stop(server);
@@ -230,6 +226,7 @@ int webapp_main(const struct webapp *app, void *context, int argc, char **argv)
 {
 	static struct webapp_server server;
 	struct error err;
+	sigset_t ends;
 	int r;
 
 	server.app = app;
@@ -241,12 +238,14 @@ int webapp_main(const struct webapp *app, void *context, int argc, char **argv)
 		webapp_options_help(app, stdout);
 		return EXIT_SUCCESS;
 	}
+	raise_file_limit();
+	block_signals(&ends);
 	if (app->start)
 		r = app->start(context, server.options.workers, &err);
 	if (r == -EINVAL)
 		return refuse_flags(app->name, r, &err);
 	if (r == 0)
-		r = serve(&server, &err);
+		r = serve(&server, &ends, &err);
 	if (app->stop)
 		app->stop(context);
 	if (r < 0)
