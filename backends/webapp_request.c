@@ -105,20 +105,15 @@ static struct webapp_request *request_new(struct webapp_server *server,
 	request->connection = connection;
 	request->method = method;
 	request->begin_us = now_us();
-	request->endpoint = server->route_count;
 	request->call.name = server->options.name;
 	request->call.body = "";
 	index = webapp_route_find(server->routes, server->route_count, method, url,
-				  &request->call.argument);
+				  &request->endpoint, &request->call.argument);
 	if (index < 0) {
 		refuse_route(request, url, index);
 		return request;
 	}
 	request->route = &server->routes[index];
-	/* Routes of one path are one endpoint: the first of them. */
-	for (request->endpoint = 0;
-	     strcmp(server->endpoints[request->endpoint], request->route->path) != 0;)
-		request->endpoint++;
 	return request;
 }
 

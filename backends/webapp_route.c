@@ -27,21 +27,22 @@ static bool method_matches(const char *own, const char *asked)
 }
 
 int webapp_route_find(const struct webapp_route *routes, size_t count, const char *method,
-		      const char *path, const char **ret_argument)
+		      const char *path, size_t *ret_endpoint, const char **ret_argument)
 {
 	const char *argument;
-	int result = -ENOENT;
 
+	*ret_endpoint = count;
 	for (size_t i = 0; i < count; i++) {
 		if (!path_matches(routes[i].path, path, &argument))
 			continue;
+		if (*ret_endpoint == count)
+			*ret_endpoint = i;
 		if (method_matches(routes[i].method, method)) {
 			*ret_argument = argument;
 			return (int)i;
 		}
-		result = -EOPNOTSUPP;
 	}
-	return result;
+	return *ret_endpoint == count ? -ENOENT : -EOPNOTSUPP;
 }
 
 void webapp_route_allowed(const struct webapp_route *routes, size_t count, const char *path,

@@ -8,10 +8,10 @@
 /*
  * Finds the route of a method and a path. Returns its index and sets *ret_argument (points into
  * path; NULL if the route has no {part}); -ENOENT: no route has this path; -EOPNOTSUPP: some do,
- * none by this method.
+ * none by this method. *ret_endpoint is the first route of this path, or count.
  */
 int webapp_route_find(const struct webapp_route *routes, size_t count, const char *method,
-		      const char *path, const char **ret_argument);
+		      const char *path, size_t *ret_endpoint, const char **ret_argument);
 
 /* The methods of a path, as the header Allow wants them: "GET, HEAD, PUT". Cut to size. */
 void webapp_route_allowed(const struct webapp_route *routes, size_t count, const char *path,
