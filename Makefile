@@ -195,18 +195,18 @@ WEBAPP_unstable := backends/behaviour.c
 WEBAPP_store    := $(addprefix backends/,retry.c shard.c storage.c storage_redis.c storage_sqlite.c upstream.c)
 WEBAPP_orders   := $(addprefix backends/,database.c database_mariadb.c database_sqlite.c order.c order_book.c \
                    retry.c)
-LIBS_orders     := -lmariadb -lsqlite3
-LIBS_store      := -lcurl -lhiredis -lsqlite3
+WEBAPP_LIBS_orders := -lmariadb -lsqlite3
+WEBAPP_LIBS_store  := -lcurl -lhiredis -lsqlite3
 
 .SECONDEXPANSION:
 $(addprefix $(O)/,$(WEBAPPS)): $(O)/%: $$(call objects,$(WEBAPP_SRC) backends/$$*.c $$(WEBAPP_$$*))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson $(LIBS_$*) -lm
+	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson $(WEBAPP_LIBS_$*) -lm
 
 # --- tests: everything native runs under ASan and UBSan ---
 
 TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-TEST_LIBS := -lcmocka -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lssl -lcrypto -lmnl -lcjson \
+TEST_LIBS := -lcmocka -lmicrohttpd -lsqlite3 -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lssl -lcrypto -lmnl -lcjson \
              -lsmartcols -lm
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
@@ -306,6 +306,19 @@ TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 TEST_probe_path := $(TEST_decap)
+# Of the demo services; these tests see backends/.
+TEST_webapp_metrics := backends/webapp_metrics.c
+TEST_webapp_route   := backends/webapp_route.c
+TEST_webapp_options := backends/webapp_options.c
+TEST_behaviour  := backends/behaviour.c backends/webapp_answer.c
+TEST_retry      := backends/retry.c backends/upstream.c
+TEST_shard      := backends/shard.c
+TEST_storage    := backends/storage.c backends/storage_sqlite.c backends/shard.c
+TEST_order      := backends/order.c
+TEST_database   := backends/database.c backends/retry.c
+TEST_order_book := backends/order_book.c backends/order.c backends/database_sqlite.c $(TEST_database)
+$(call san_objects,$(patsubst %,tests/unit/test_%.c,webapp_metrics webapp_route webapp_options \
+	behaviour retry shard storage order database order_book)): NATIVE := -Ibackends
 WRAP_config     := malloc calloc reallocarray
 WRAP_journal_file := ftruncate write
 WRAP_metrics    := calloc open_memstream
