@@ -10,7 +10,7 @@
 /* For a connection, and for an answer. */
 #define TIMEOUT_MS 250
 
-static const struct timeval timeout = {.tv_usec = TIMEOUT_MS * 1000};
+static const struct timeval timeout = {.tv_usec = TIMEOUT_MS * 1000L};
 
 static int redis_open(const char *place, bool create, void **ret_connection, struct error *err)
 {

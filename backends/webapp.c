@@ -124,7 +124,7 @@ static uint64_t now_ms(void)
 static void daemons_quiesce(struct webapp_server *server, struct MHD_Daemon *const *daemons)
 {
 	const uint64_t end_ms = now_ms() + server->options.grace_ms;
-	const struct timespec pause = {.tv_nsec = 10 * 1000000};
+	const struct timespec pause = {.tv_nsec = 10000000};
 
 	atomic_store(&server->stopping, true);
 	for (size_t i = 0; i < server->options.listen_count; i++) {
@@ -191,7 +191,7 @@ static void helpers_stop(struct webapp_server *server)
 
 static int serve(struct webapp_server *server, const sigset_t *ends, struct error *err)
 {
-	struct MHD_Daemon *daemons[WEBAPP_LISTEN_MAX];
+	struct MHD_Daemon *daemons[WEBAPP_LISTEN_MAX] = {NULL};
 	int r = helpers_start(server, err);
 
 	if (r == 0)
