@@ -10,9 +10,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "database.h"
 #include "file.h"
 #include "log.h"
@@ -38,14 +38,6 @@ struct orders {
 };
 
 /* --- answers --- */
-
-static uint64_t wall_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Logs what changes, not each request. */
 static void note_database(struct orders *orders, const struct webapp_call *call, const char *reason)
@@ -124,7 +116,8 @@ static void post_order(void *context, struct webapp_call *call)
 		webapp_answer_error(call, MHD_HTTP_BAD_REQUEST, &err);
 		return;
 	}
-	r = order_book_enter(orders->database, key, &order, wall_ms(), &entered, &err);
+	r = order_book_enter(orders->database, key, &order, clock_ms(CLOCK_REALTIME), &entered,
+			     &err);
 	if (r >= 0) {
 		atomic_fetch_add(r == 1 ? &orders->created : &orders->repeated, 1);
 		answer_order(orders, call, r == 1 ? MHD_HTTP_CREATED : MHD_HTTP_OK, &entered);

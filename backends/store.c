@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "parse.h"
 #include "retry.h"
@@ -44,14 +44,6 @@ struct store {
 	atomic_uint_fast64_t fallbacks;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* --- the answer to GET / --- */
 
 static void new_id(char id[2 * ID_BYTES + 1])
@@ -72,7 +64,7 @@ static void remember(struct store *store, const char *text)
 	pthread_mutex_lock(&store->lock);
 	free(store->last);
 	store->last = copy;
-	store->last_ms = now_ms();
+	store->last_ms = clock_ms(CLOCK_MONOTONIC);
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -81,7 +73,8 @@ static void add_last(struct store *store, cJSON *json)
 {
 	pthread_mutex_lock(&store->lock);
 	if (store->last) {
-		cJSON_AddNumberToObject(json, "age_ms", (double)(now_ms() - store->last_ms));
+		cJSON_AddNumberToObject(json, "age_ms",
+					(double)(clock_ms(CLOCK_MONOTONIC) - store->last_ms));
 		cJSON_AddRawToObject(json, "data", store->last);
 	} else {
 		cJSON_AddNullToObject(json, "data");
@@ -129,7 +122,8 @@ static int keep(struct store *store, size_t worker, cJSON *json, struct error *e
 		text = cJSON_PrintUnformatted(json);
 		if (!text)
 			return error_set(err, ENOMEM, "no memory");
-		r = storage_put(store->storage, worker, id, text, now_ms(), &shard, err);
+		r = storage_put(store->storage, worker, id, text, clock_ms(CLOCK_MONOTONIC), &shard,
+				err);
 		free(text);
 	}
 	if (r == 0)
@@ -187,8 +181,8 @@ static void get_data(void *context, struct webapp_call *call)
 		webapp_answer_error(call, MHD_HTTP_BAD_REQUEST, &err);
 		return;
 	}
-	r = storage_get(store->storage, call->worker, call->argument, now_ms(), &text, &shard,
-			&err);
+	r = storage_get(store->storage, call->worker, call->argument, clock_ms(CLOCK_MONOTONIC),
+			&text, &shard, &err);
 	if (r < 0) {
 		refuse(call, r, &err);
 		return;
@@ -246,7 +240,7 @@ static int open_sqlite(struct store *store, size_t workers, struct error *err)
 		places[i] = paths[i];
 	}
 	store->storage = storage_new(&storage_sqlite, places, store->sqlite_shards, workers,
-				     shard_changed, store, now_ms());
+				     shard_changed, store, clock_ms(CLOCK_MONOTONIC));
 	return 0;
 }
 
@@ -265,8 +259,9 @@ static int start(void *context, size_t workers, struct error *err)
 	pthread_mutex_init(&store->lock, NULL);
 	store->upstream = upstream_new(&store->options, workers);
 	if (store->redis_count > 0)
-		store->storage = storage_new(&storage_redis, store->redis, store->redis_count,
-					     workers, shard_changed, store, now_ms());
+		store->storage =
+			storage_new(&storage_redis, store->redis, store->redis_count, workers,
+				    shard_changed, store, clock_ms(CLOCK_MONOTONIC));
 	else
 		r = open_sqlite(store, workers, err);
 	if (r < 0)

@@ -5,9 +5,9 @@
  */
 #include <microhttpd.h>
 #include <stdatomic.h>
-#include <time.h>
 
 #include "behaviour.h"
+#include "clock.h"
 #include "parse.h"
 #include "webapp.h"
 
@@ -20,13 +20,11 @@ static void get_data(void *context, struct webapp_call *call)
 {
 	struct unstable *unstable = context;
 	char text[TIME_TEXT_MAX];
-	struct timespec now;
 	cJSON *json;
 
 	if (behaviour_strikes(&unstable->behaviour, call))
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	format_time((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, text);
+	format_time(clock_ms(CLOCK_REALTIME), text);
 	json = cJSON_CreateObject();
 	cJSON_AddStringToObject(json, "source", call->name);
 	cJSON_AddNumberToObject(json, "sequence",

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "webapp_server.h"
 
@@ -112,18 +112,10 @@ static int daemons_start(struct webapp_server *server,
 	return -EIO;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* No new connections; what is under way may end in peace, for as long as --grace. */
 static void daemons_quiesce(struct webapp_server *server, struct MHD_Daemon *const *daemons)
 {
-	const uint64_t end_ms = now_ms() + server->options.grace_ms;
+	const uint64_t end_ms = clock_ms(CLOCK_MONOTONIC) + server->options.grace_ms;
 	const struct timespec pause = {.tv_nsec = 10000000};
 
 	atomic_store(&server->stopping, true);
@@ -133,7 +125,7 @@ static void daemons_quiesce(struct webapp_server *server, struct MHD_Daemon *con
 		if (listening != MHD_INVALID_SOCKET)
 			close(listening);
 	}
-	while (webapp_metrics_in_flight(server->metrics) > 0 && now_ms() < end_ms)
+	while (webapp_metrics_in_flight(server->metrics) > 0 && clock_ms(CLOCK_MONOTONIC) < end_ms)
 		nanosleep(&pause, NULL);
 }
 

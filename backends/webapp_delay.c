@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "webapp_server.h"
 
 struct webapp_delay {
@@ -14,14 +14,6 @@ struct webapp_delay {
 	bool ending;
 	pthread_t thread;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* Waits for a change, or until due_ms. */
 static void wait_until(struct webapp_delay *delay, uint64_t due_ms)
@@ -44,7 +36,7 @@ static void *run(void *context)
 		first = TAILQ_FIRST(&delay->waiting);
 		if (!first) {
 			pthread_cond_wait(&delay->changed, &delay->lock);
-		} else if (!delay->ending && first->due_ms > now_ms()) {
+		} else if (!delay->ending && first->due_ms > clock_ms(CLOCK_MONOTONIC)) {
 			wait_until(delay, first->due_ms);
 		} else {
 			TAILQ_REMOVE(&delay->waiting, first, link);
@@ -93,7 +85,7 @@ static void insert(struct webapp_requests *waiting, struct webapp_request *reque
 
 void webapp_delay_add(struct webapp_delay *delay, struct webapp_request *request, uint64_t delay_ms)
 {
-	request->due_ms = now_ms() + delay_ms;
+	request->due_ms = clock_ms(CLOCK_MONOTONIC) + delay_ms;
 	pthread_mutex_lock(&delay->lock);
 	insert(&delay->waiting, request);
 	if (TAILQ_FIRST(&delay->waiting) == request)
