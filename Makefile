@@ -88,6 +88,11 @@ bench-probes: deps ## print what checking 4000 backends a second costs lbagent: 
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/bench/probes.sh $(KINDS)
 
+dashboards: deps ## write Grafana's dashboards anew from grafana/boards/
+	$(Q)for board in grafana/boards/*.jsonnet; do \
+		jsonnet -o "grafana/provisioning/dashboards/sluice/$$(basename "$$board" .jsonnet).json" \
+			"$$board" || exit 1; done
+
 install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by uninstall
 	$(Q)install -d $(addprefix $(DESTDIR)$(PREFIX)/,sbin bin share/man/man1 share/man/man8 \
 		share/bash-completion/completions share/sluice) $(DESTDIR)/lib/systemd/system
@@ -374,4 +379,4 @@ $(O)/tests/bench/lb_control: $(call objects,tests/bench/control/lb_control.c \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build demo lab lab-down monitor monitor-down test test-vm tests coverage replay lint fmt bench bench-probes install uninstall clean
+.PHONY: help deps build dashboards demo lab lab-down monitor monitor-down test test-vm tests coverage replay lint fmt bench bench-probes install uninstall clean

@@ -132,7 +132,7 @@ libbpf_in_one_place() {
 licences() {
 	local file want status=0
 	for file in $(files '*.c' '*.h' '*.sh' '*.bash' '*.service' '.ci/run' 'docs/man/*' Makefile \
-		'*.yml' '*.py'); do
+		'*.yml' '*.py' '*sonnet'); do
 		case $file in
 		bpf/*) want='GPL-2.0-only OR BSD-2-Clause' ;;
 		*) want='Apache-2.0' ;;
@@ -147,7 +147,8 @@ licences() {
 # Space at the end of a line, a last line without its end.
 whitespace() {
 	local file status=0
-	for file in $(files '*.c' '*.h' '*.sh' '*.md' '*.pkt' '*.json' '*.yml' '*.py' Makefile); do
+	for file in $(files '*.c' '*.h' '*.sh' '*.md' '*.pkt' '*.json' '*.yml' '*.py' '*sonnet' \
+		Makefile); do
 		if grep -nHE '[[:blank:]]$' "$file"; then status=1; fi
 		[ -z "$(tail -c 1 "$file")" ] && continue
 		echo "$file: the last line has no end"

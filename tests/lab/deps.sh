@@ -19,12 +19,15 @@ tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-pin
 	libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
 	prometheus-node-exporter redis-server mariadb-server'
 
+# The database's figures, and the dashboards' source.
+boards='mariadb-server prometheus-mysqld-exporter jsonnet'
+
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils'
 [ "${1:-}" = vm ] || vm=
 
 missing=
-for package in $build $demo $tests $vm; do
+for package in $build $demo $tests $boards $vm; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
