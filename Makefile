@@ -237,8 +237,10 @@ EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
 
 # What each unit test is linked with, besides common/.
 SRC_check       := agent/check.c agent/range.c agent/dns_message.c
-SRC_desired     := agent/desired.c $(SRC_check)
-SRC_config      := agent/config.c agent/config_field.c agent/config_check.c $(SRC_desired)
+SRC_policy      := agent/autoscale_policy.c agent/autoscale_schedule.c
+SRC_desired     := agent/desired.c $(SRC_policy) $(SRC_check)
+SRC_config      := agent/config.c agent/config_field.c agent/config_check.c agent/config_scale.c $(SRC_desired)
+TEST_autoscale  := agent/autoscale.c $(SRC_policy) $(SRC_check)
 TEST_check      := $(SRC_check)
 TEST_check_files := agent/check_files.c
 TEST_config     := $(SRC_config)

@@ -3,6 +3,7 @@
 #define SLUICE_API_H
 
 /* The HTTP API of docs/api.md: requests to changes and views of the manager. */
+#include "autoscale_run.h"
 #include "dataplane_bpf.h"
 #include "door.h"
 #include "event_streams.h"
@@ -13,6 +14,7 @@
 
 struct api {
 	struct manager *manager;
+	struct autoscaler *autoscaler;
 	struct events *events;
 	struct event_streams *streams;
 	struct dataplane *dp;      /* the real one: its interfaces come and go */

@@ -362,6 +362,8 @@ static void on_probe(void *context, const struct probe_result *result)
 	bool success = way_judge(manager, run, result, reason), changed;
 
 	run->checks[success]++;
+	if (success)
+		run->passed_us = result->duration_us;
 	changed = health_feed(&run->health, success, run->check->spec.rise, run->check->spec.fall);
 	prober_set_changing(run->prober, run->health.streak > 0);
 	if (!changed)

@@ -53,6 +53,7 @@ struct backend_run {
 	bool drain_counted;        /* all of those */
 	bool drain_told;           /* that it has none left */
 	uint64_t checks[2];        /* failed, passed */
+	uint64_t passed_us;        /* that the last one took to pass */
 	uint64_t ramp_began_ms;    /* of its slow start, loop time; 0: it has its whole weight */
 	uint64_t ejected_until_ms; /* loop time; 0: it is not ejected */
 	uint64_t ejection_ended_ms;

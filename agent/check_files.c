@@ -84,23 +84,21 @@ static bool lies_in(const char *file, const char *directory)
 	       strcmp(file + length + 1, "..") != 0;
 }
 
-static int check_program(const struct check_spec *spec, const char *service, const char *commands,
-			 struct error *err)
+int check_program(const char *program, const char *field, const char *service,
+		  const char *commands, struct error *err)
 {
-	const char *program = spec->command[0];
 	char hint[192];
 	struct stat status;
 
 	snprintf(hint, sizeof(hint), "put it into %.96s, which lbagent --check-commands sets",
 		 commands);
 	if (!lies_in(program, commands))
-		return refuse(service, "check-command", program,
-			      "is not in the directory of checks", hint, err);
+		return refuse(service, field, program, "is not in the directory of checks", hint,
+			      err);
 	if (stat(program, &status) < 0)
-		return refuse(service, "check-command", program, strerror(errno), hint, err);
+		return refuse(service, field, program, strerror(errno), hint, err);
 	if (!S_ISREG(status.st_mode) || access(program, X_OK) < 0)
-		return refuse(service, "check-command", program, "is no program",
-			      "make it executable: chmod 755", err);
+		return refuse(service, field, program, "is no program", "make it executable: chmod 755", err);
 	return 0;
 }
 
@@ -110,6 +108,6 @@ int check_files(const struct check_spec *spec, const char *service, const char *
 	if (spec->kind == CHECK_HTTPS && (spec->ca || spec->cert))
 		return check_tls_files(spec, service, err);
 	if (spec->kind == CHECK_EXEC)
-		return check_program(spec, service, commands, err);
+		return check_program(spec->command[0], "check-command", service, commands, err);
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "config_check.h"
 #include "config_field.h"
+#include "config_scale.h"
 #include "json.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -200,6 +201,7 @@ static const struct field service_fields[] = {
 	CHOICE("too-big", struct service_spec, too_big, too_big_words),
 	NESTED(check_table, struct service_spec, check),
 	CHOICE("check-via", struct service_spec, check_via, check_via_words),
+	NESTED(scale_table, struct service_spec, scale),
 	DURATION("slow-start", struct service_spec, slow_start_ms),
 	CHOICE("passive", struct service_spec, passive, passive_words),
 	NUMBER("eject-max", struct service_spec, eject_max, UINT8_MAX),
@@ -222,6 +224,8 @@ static const struct field backend_fields[] = {
 	{"removing", read_bool, write_bool, MEMBER(struct backend_spec, removing),
 	 .state_only = true},
 	STATE_NUMBER("deadline-ms", struct backend_spec, deadline_ms, UINT64_MAX),
+	{"launched", read_text, write_text, MEMBER(struct backend_spec, launched),
+	 .state_only = true},
 };
 /* clang-format on */
 
@@ -422,6 +426,10 @@ int config_patch_service(const cJSON *json, struct service_spec *spec, struct er
 
 	snprintf(where, sizeof(where), "service %s", spec->name);
 	r = check_spec_copy(&spec->check, &patched.check);
+	if (r == 0 && autoscale_policy_copy(&spec->scale, &patched.scale) < 0) {
+		check_spec_clear(&patched.check);
+		r = -ENOMEM;
+	}
 	if (r < 0)
 		return refuse_memory(where, err);
 	r = refuse_fixed(json, where, err);
@@ -434,6 +442,7 @@ int config_patch_service(const cJSON *json, struct service_spec *spec, struct er
 	if (patched.vips != spec->vips)
 		free(r == 0 ? spec->vips : patched.vips);
 	check_spec_clear(r == 0 ? &spec->check : &patched.check);
+	autoscale_policy_clear(r == 0 ? &spec->scale : &patched.scale);
 	if (r == 0)
 		*spec = patched;
 	return r;

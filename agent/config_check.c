@@ -113,7 +113,7 @@ static int read_texts(const struct field *field, const cJSON *json, const char *
 	return 0;
 }
 
-static bool write_texts(const struct field *field, const void *object, cJSON *json)
+bool write_texts(const struct field *field, const void *object, cJSON *json)
 {
 	cJSON *array = cJSON_AddArrayToObject(json, field->key);
 
@@ -124,10 +124,10 @@ static bool write_texts(const struct field *field, const void *object, cJSON *js
 	return array;
 }
 
-/* --- check-command: one text is parted at blanks, more are words as they stand --- */
+/* --- a command: one text is parted at blanks, more are words as they stand --- */
 
-static int read_command(const struct field *field, const cJSON *json, const char *where,
-			void *object, struct error *err)
+int read_words(const struct field *field, const cJSON *json, const char *where, void *object,
+	       struct error *err)
 {
 	char *words[CHECK_WORDS_MAX + 1] = {NULL}, **parted = NULL, **list, *rest;
 	size_t count = 0;
@@ -169,7 +169,7 @@ static const struct field check_fields[] = {
 	OWNED_TEXT("check-expect", struct check_spec, expect, ESCAPED_MAX),
 	OWNED_TEXT("check-name", struct check_spec, name, DNS_NAME_MAX),
 	CHOICE("check-type", struct check_spec, dns_type, dns_type_words),
-	{"check-command", read_command, write_texts, MEMBER(struct check_spec, command)},
+	{"check-command", read_words, write_texts, MEMBER(struct check_spec, command)},
 	NUMBER("check-port", struct check_spec, port, UINT16_MAX),
 	DURATION("check-interval", struct check_spec, interval_ms),
 	DURATION("check-timeout", struct check_spec, timeout_ms),

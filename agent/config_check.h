@@ -8,4 +8,8 @@
 
 extern const struct table check_table; /* of a struct check_spec */
 
+/* An owned list of words: one text is parted at blanks, an array's are words as they stand. */
+FIELD_READER(read_words);
+FIELD_WRITER(write_texts);
+
 #endif

@@ -46,6 +46,7 @@ void service_spec_init(struct service_spec *spec)
 		.timeout_udp_ms = 2 * MINUTE_MS,
 	};
 	check_spec_init(&spec->check);
+	autoscale_policy_init(&spec->scale);
 }
 
 void backend_spec_init(struct backend_spec *spec)
@@ -58,6 +59,7 @@ void service_spec_clear(struct service_spec *spec)
 	free(spec->vips);
 	free(spec->backends);
 	check_spec_clear(&spec->check);
+	autoscale_policy_clear(&spec->scale);
 	*spec = (struct service_spec){0};
 }
 
@@ -90,20 +92,24 @@ int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_
 {
 	void *vips = NULL;
 	void *backends = NULL;
-	struct check_spec check;
+	struct check_spec check = {0};
+	struct autoscale_policy scale;
 
 	if (copy_array(spec->vips, spec->vip_count, sizeof(*spec->vips), &vips) < 0 ||
 	    copy_array(spec->backends, spec->backend_count, sizeof(*spec->backends), &backends) <
 		    0 ||
-	    check_spec_copy(&spec->check, &check) < 0) {
+	    check_spec_copy(&spec->check, &check) < 0 ||
+	    autoscale_policy_copy(&spec->scale, &scale) < 0) {
 		free(vips);
 		free(backends);
+		check_spec_clear(&check);
 		return -ENOMEM;
 	}
 	*ret_copy = *spec;
 	ret_copy->vips = vips;
 	ret_copy->backends = backends;
 	ret_copy->check = check;
+	ret_copy->scale = scale;
 	return 0;
 }
 
@@ -640,6 +646,8 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 		r = check_choices(spec, err);
 	if (r == 0)
 		r = check_passive(spec, err);
+	if (r == 0)
+		r = autoscale_policy_check(&spec->scale, spec->name, err);
 	for (size_t i = 0; r == 0 && i < spec->backend_count; i++)
 		r = check_backend(spec, &spec->backends[i], err);
 	return r < 0 ? r : check_backends_differ(spec, err);

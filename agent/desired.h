@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "autoscale_policy.h"
 #include "check.h"
 #include "error.h"
 #include "parse.h"
@@ -44,6 +45,8 @@ struct backend_spec {
 	enum admin_state state;
 	bool removing;        /* drains, then leaves the desired state */
 	uint64_t deadline_ms; /* end of a drain, as steady_now() counts; 0: none */
+	/* What the autoscaler has asked its driver to start; "": it is the operator's. */
+	char launched[SCALE_ID_MAX + 1];
 };
 
 struct vip_spec {
@@ -83,6 +86,7 @@ struct service_spec {
 	enum too_big too_big;
 	struct check_spec check;
 	enum check_via check_via;
+	struct autoscale_policy scale;
 	uint64_t slow_start_ms; /* 0: a backend that comes back has its whole weight at once */
 	enum passive_action passive;
 	uint8_t eject_max;                   /* per cent of the pool; see pool.h */

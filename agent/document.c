@@ -109,13 +109,14 @@ static int compare_services(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-/* Puts a service in its canonical order, without backends that are on their way out. */
+/* Puts a service in its canonical order, without backends that are on their way out, or that come
+ * and go by the autoscaler's doing. */
 static void settle(struct service_spec *spec)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < spec->backend_count; i++) {
-		if (!spec->backends[i].removing)
+		if (!spec->backends[i].removing && !spec->backends[i].launched[0])
 			spec->backends[kept++] = spec->backends[i];
 	}
 	spec->backend_count = kept;
@@ -244,16 +245,24 @@ static int keep_vips(const struct desired *former, struct desired *next)
 static void keep_backend(const struct backend_spec *former, struct backend_spec *next)
 {
 	next->id = former->id;
+	memcpy(next->launched, former->launched, sizeof(next->launched));
 	if (!former->removing && former->state == ADMIN_DRAIN && next->state == ADMIN_DRAIN)
 		next->deadline_ms = former->deadline_ms;
 }
 
+/* What the autoscaler has launched is in no document, and stays while there is an autoscaler. */
+static bool stays(const struct backend_spec *former, const struct service_spec *next)
+{
+	return former->launched[0] && next->scale.mode == SCALE_ON;
+}
+
 static struct backend_spec leaving(const struct backend_spec *former,
+				   const struct service_spec *next,
 				   const struct document_removal *removal)
 {
 	struct backend_spec spec = *former;
 
-	if (!former->removing) {
+	if (!former->removing && !stays(former, next)) {
 		spec.removing = true;
 		spec.deadline_ms = removal->deadline_ms;
 	}
@@ -278,8 +287,10 @@ static int follow_backends(const struct service_spec *former, struct service_spe
 	/* From here on matches[].next is good for telling NULL only. */
 	backends = reallocarray(next->backends, count + 1, sizeof(*backends));
 	for (size_t i = 0; backends && i < count; i++) {
-		if (matches[i].former && !matches[i].next && !removal->now)
-			backends[next->backend_count++] = leaving(matches[i].former, removal);
+		if (matches[i].former && !matches[i].next &&
+		    (!removal->now || stays(matches[i].former, next)))
+			backends[next->backend_count++] =
+				leaving(matches[i].former, next, removal);
 	}
 	next->backends = backends ?: next->backends;
 	free(matches);

@@ -40,6 +40,18 @@
 	X(BACKEND_EJECTED, "backend-ejected", WARN)                                                \
 	X(BACKEND_SUSPECT, "backend-suspect", WARN)                                                \
 	X(BACKEND_NOT_SUSPECT, "backend-not-suspect", INFO)                                        \
+	X(SCALE_UP, "scale-up", INFO)                                                              \
+	X(SCALE_DOWN, "scale-down", INFO)                                                          \
+	X(SCALE_REPLACE, "scale-replace", WARN)                                                    \
+	X(SCALE_RETIRE, "scale-retire", INFO)                                                      \
+	X(SCALE_DRY_RUN, "scale-dry-run", INFO)                                                    \
+	X(SCALE_STOPPED, "scale-stopped", INFO)                                                    \
+	X(SCALE_LAUNCH_FAILED, "scale-launch-failed", WARN)                                        \
+	X(SCALE_STOP_FAILED, "scale-stop-failed", WARN)                                            \
+	X(SCALE_CIRCUIT_OPEN, "scale-circuit-open", WARN)                                          \
+	X(SCALE_CIRCUIT_CLOSED, "scale-circuit-closed", INFO)                                      \
+	X(SCALE_NO_DATA, "scale-no-data", WARN)                                                    \
+	X(SCALE_DATA, "scale-data", INFO)                                                          \
 	X(SERVICE_PANICS, "service-panics", WARN)                                                  \
 	X(SERVICE_PANICS_NO_MORE, "service-panics-no-more", INFO)                                  \
 	X(REPLIES_ASTRAY, "replies-astray", WARN)                                                  \

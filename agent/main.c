@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "api.h"
+#include "autoscale_run.h"
 #include "config.h"
 #include "dataplane_bpf.h"
 #include "document.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct dataplane *dp;
 	struct events *events;
 	struct manager *manager;
+	struct autoscaler *autoscaler;
 	struct ports *ports;
 	struct port_watch *port_watch;
 	struct api api;
@@ -220,6 +222,7 @@ static int attach(struct agent *agent, struct error *err)
 static int open_doors(struct agent *agent, struct error *err)
 {
 	agent->api.manager = agent->manager;
+	agent->api.autoscaler = agent->autoscaler;
 	agent->api.events = agent->events;
 	agent->api.streams = event_streams_new(&agent->loop, agent->events);
 	if (!agent->api.streams)
@@ -318,6 +321,9 @@ static int start(struct agent *agent, struct error *err)
 	if (ret == 0 && fresh)
 		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
 	if (ret == 0)
+		ret = autoscaler_new(&agent->loop, agent->manager, agent->events,
+				     agent->options.state_dir, &agent->autoscaler, err);
+	if (ret == 0)
 		ret = open_doors(agent, err);
 	if (ret == 0)
 		ret = attach(agent, err);
@@ -356,6 +362,7 @@ static void stop(struct agent *agent)
 {
 	doors_close(&agent->doors);
 	port_watch_free(agent->port_watch);
+	autoscaler_stop(agent->autoscaler);
 	if (agent->manager)
 		manager_stop(agent->manager);
 	uv_close((uv_handle_t *)&agent->sigterm, NULL);
@@ -365,6 +372,7 @@ static void stop(struct agent *agent)
 	event_streams_free(agent->api.streams);
 	uv_run(&agent->loop, UV_RUN_DEFAULT);
 	doors_free(&agent->doors);
+	autoscaler_free(agent->autoscaler);
 	manager_free(agent->manager);
 	events_free(agent->events);
 	ports_free(agent->ports);

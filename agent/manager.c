@@ -251,6 +251,17 @@ static int check_all_replies(const struct manager *manager, const struct desired
 	return ret;
 }
 
+static int check_driver(const struct manager *manager, const struct service_spec *service,
+			const struct service_spec *before, struct error *err)
+{
+	char *const *driver = service->scale.driver;
+
+	if (!driver || (before && before->scale.driver &&
+			strcmp(before->scale.driver[0], driver[0]) == 0))
+		return 0;
+	return check_program(driver[0], "scale-driver", service->name, manager->commands_dir, err);
+}
+
 /* Of checks that are new, or changed: what was there before may have lost its files, which its
  * probes say. */
 static int check_all_files(const struct manager *manager, const struct desired *next,
@@ -266,6 +277,8 @@ static int check_all_files(const struct manager *manager, const struct desired *
 		if (!before || !check_spec_equal(&before->check, &service->check))
 			ret = check_files(&service->check, service->name, manager->commands_dir,
 					  err);
+		if (ret == 0)
+			ret = check_driver(manager, service, before, err);
 	}
 	return ret;
 }
@@ -661,6 +674,7 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 		.drain_flows = run->drain_flows,
 		.checks_failed = run->checks[0],
 		.checks_passed = run->checks[1],
+		.check_seconds = (double)run->passed_us / 1e6,
 	};
 }
 

@@ -46,6 +46,7 @@ struct backend_view {
 	uint32_t drain_flows; /* that it had when the drain began, or when the agent started */
 	uint64_t checks_passed;
 	uint64_t checks_failed;
+	double check_seconds; /* that the last check to pass took; 0: none has */
 };
 
 /*

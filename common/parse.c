@@ -4,7 +4,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -158,6 +160,21 @@ int parse_percent(const char *text, double *ret_ratio, struct error *err)
 		return error_hint(err, -EINVAL, "write 0%% to 100%%, like 1%% or 0.25%%");
 	}
 	*ret_ratio = (double)(whole * 100 + hundredths) / 10000;
+	return 0;
+}
+
+int parse_decimal(const char *text, double *ret_value, struct error *err)
+{
+	char *end = NULL, shown[ECHO_MAX];
+	double value = strtod(text, &end);
+
+	/* strtod() would also have hexadecimals, blanks in front, infinities and what is no number. */
+	if (*text == '\0' || *end != '\0' || strspn(text, "0123456789+-.eE") != strlen(text) ||
+	    !isfinite(value)) {
+		error_set(err, EINVAL, "%s: not a decimal number", echo(text, shown));
+		return error_hint(err, -EINVAL, "write it like 0.6 or 250");
+	}
+	*ret_value = value;
 	return 0;
 }
 

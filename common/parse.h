@@ -62,6 +62,9 @@ int parse_time(const char *text, uint64_t *ret_ms, struct error *err);
 /* "1%", "0.25%" or, the same, "0.25": to a ratio, 0 to 1. At most two digits behind the point. */
 int parse_percent(const char *text, double *ret_ratio, struct error *err);
 
+/* "0.6", "250", "-1.5e-05": what is finite and decimal. */
+int parse_decimal(const char *text, double *ret_value, struct error *err);
+
 /* "198.18.0.10" or "2001:db8::10"; no name lookup, no scope, no IPv4-mapped IPv6. */
 int parse_address(const char *text, struct address *ret_address, struct error *err);
 
