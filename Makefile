@@ -275,6 +275,7 @@ TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
 TEST_metrics    := agent/metrics.c agent/view.c $(SRC_config) agent/dataplane.c \
+                   tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))

@@ -33,6 +33,8 @@ static const struct route {
 	 .get = api_service_get,
 	 .patch = api_service_patch,
 	 .delete = api_service_delete},
+	{{"services", "*", "scale"}, .get = api_scale_get},
+	{{"scale", "webhook"}, .post = api_scale_webhook_post},
 	{{"services", "*", "backends"}, .get = api_backends_get, .post = api_backends_post},
 	{{"services", "*", "backends", "*"},
 	 .get = api_backend_get,
@@ -246,7 +248,7 @@ static bool handle_text(struct api *api, const struct http_request *request,
 	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
 		return false;
 	if (strcmp(request->path, "/metrics") == 0) {
-		text = metrics_text(api->manager, api->door->guesses.refused, &length);
+		text = metrics_text(api->manager, api->autoscaler, api->door->guesses.refused, &length);
 		text_response(response, 200, METRICS_CONTENT_TYPE, text, length);
 		return true;
 	}

@@ -87,6 +87,8 @@ int api_backends_post(struct call *call);
 int api_backend_get(struct call *call);
 int api_backend_patch(struct call *call);
 int api_backend_delete(struct call *call);
+int api_scale_get(struct call *call);
+int api_scale_webhook_post(struct call *call);
 int api_status_get(struct call *call);
 int api_doctor_get(struct call *call);
 int api_explain_get(struct call *call);

@@ -12,8 +12,8 @@
 const char *autoscale_action_name(enum autoscale_action action)
 {
 	static const char *const names[AUTOSCALE_ACTIONS] = {
-		[AUTOSCALE_HOLD] = "hold",       [AUTOSCALE_UP] = "up",
-		[AUTOSCALE_DOWN] = "down",       [AUTOSCALE_REPLACE] = "replace",
+		[AUTOSCALE_HOLD] = "hold",     [AUTOSCALE_UP] = "up",
+		[AUTOSCALE_DOWN] = "down",     [AUTOSCALE_REPLACE] = "replace",
 		[AUTOSCALE_RETIRE] = "retire",
 	};
 
@@ -71,9 +71,10 @@ struct deciding {
 	struct autoscale_decision *decision;
 };
 
-__attribute__((format(printf, 4, 5))) static void
-settle(struct deciding *d, enum autoscale_action action, enum autoscale_why why, const char *format,
-       ...)
+__attribute__((format(printf, 4, 5))) static void settle(struct deciding *d,
+							 enum autoscale_action action,
+							 enum autoscale_why why, const char *format,
+							 ...)
 {
 	va_list arguments;
 
@@ -101,8 +102,8 @@ static uint64_t seconds_left(uint64_t began_ms, uint64_t span_ms, uint64_t now_m
 	return (began_ms + span_ms - now_ms + 999) / 1000;
 }
 
-void autoscale_bounds(const struct autoscale_policy *policy, uint16_t minute,
-		      unsigned int *ret_min, unsigned int *ret_max)
+void autoscale_bounds(const struct autoscale_policy *policy, uint16_t minute, unsigned int *ret_min,
+		      unsigned int *ret_max)
 {
 	*ret_min = policy->min;
 	*ret_max = policy->max;
@@ -335,8 +336,8 @@ static void decide_up(struct deciding *d, unsigned int wanted)
 static void decide_down(struct deciding *d, unsigned int wanted, unsigned int stable)
 {
 	const struct autoscale_policy *policy = d->policy;
-	uint64_t changed_ms = d->state->up_ms > d->state->down_ms ? d->state->up_ms
-								  : d->state->down_ms;
+	uint64_t changed_ms =
+		d->state->up_ms > d->state->down_ms ? d->state->up_ms : d->state->down_ms;
 	uint64_t watched_ms = d->now_ms - d->state->first_ms;
 
 	if (changed_ms && d->now_ms - changed_ms < policy->down_cooldown_ms)

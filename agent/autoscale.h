@@ -117,14 +117,14 @@ struct autoscale_state {
 		uint64_t slot; /* of time, a part of the stabilization window */
 		unsigned int most;
 	} wishes[AUTOSCALE_WISH_SLOTS];
-	unsigned int failures;   /* launches in a row */
-	uint64_t open_until_ms;  /* of the circuit; 0: it is closed */
-	int asked;               /* by an alert: 1 up, -1 down, 0 nothing; gone with one decision */
+	unsigned int failures;  /* launches in a row */
+	uint64_t open_until_ms; /* of the circuit; 0: it is closed */
+	int asked;              /* by an alert: 1 up, -1 down, 0 nothing; gone with one decision */
 };
 
 /* The bounds of a minute of the week (0: Monday at 00:00). */
-void autoscale_bounds(const struct autoscale_policy *policy, uint16_t minute,
-		      unsigned int *ret_min, unsigned int *ret_max);
+void autoscale_bounds(const struct autoscale_policy *policy, uint16_t minute, unsigned int *ret_min,
+		      unsigned int *ret_max);
 
 /*
  * Decides, once every scale-interval. Notes in state what was wished; that it is done, the caller

@@ -61,12 +61,11 @@ static void tell_circuit(struct autoscaler *autoscaler, const struct scale_run *
 
 	snprintf(reason, sizeof(reason), "%u launches in a row have failed", run->state.failures);
 	events_tell(autoscaler->events,
-		    &(struct event){.kind = open ? EVENT_SCALE_CIRCUIT_OPEN
-						 : EVENT_SCALE_CIRCUIT_CLOSED,
-				    .service = run->service,
-				    .after = open ? "nothing is launched for a while"
-						  : "launches go on",
-				    .reason = open ? reason : "a launch has succeeded"});
+		    &(struct event){
+			    .kind = open ? EVENT_SCALE_CIRCUIT_OPEN : EVENT_SCALE_CIRCUIT_CLOSED,
+			    .service = run->service,
+			    .after = open ? "nothing is launched for a while" : "launches go on",
+			    .reason = open ? reason : "a launch has succeeded"});
 }
 
 /* A launch is over, well or not. */
@@ -212,8 +211,8 @@ static void on_down(void *context, const struct scale_outcome *outcome)
 	}
 	if (entry->tries++ == 0)
 		tell_entry(autoscaler, EVENT_SCALE_STOP_FAILED, entry, outcome->reason);
-	entry->due_ms = uv_now(autoscaler->loop) +
-			(wait_ms < RETRY_MOST_MS ? wait_ms : RETRY_MOST_MS);
+	entry->due_ms =
+		uv_now(autoscaler->loop) + (wait_ms < RETRY_MOST_MS ? wait_ms : RETRY_MOST_MS);
 }
 
 /* --- following --- */
@@ -415,8 +414,7 @@ static void tell_decision(const struct scale_run *run)
 		[AUTOSCALE_RETIRE] = EVENT_SCALE_RETIRE,
 	};
 	const struct autoscale_decision *decision = &run->decision;
-	bool launches =
-		decision->action == AUTOSCALE_UP || decision->action == AUTOSCALE_REPLACE;
+	bool launches = decision->action == AUTOSCALE_UP || decision->action == AUTOSCALE_REPLACE;
 	char before[48], after[48];
 
 	snprintf(before, sizeof(before), "%u backends", decision->members);
@@ -431,8 +429,8 @@ static void tell_decision(const struct scale_run *run)
 
 bool scale_act(struct scale_run *run, const struct service_spec *service)
 {
-	bool launches = run->decision.action == AUTOSCALE_UP ||
-			run->decision.action == AUTOSCALE_REPLACE;
+	bool launches =
+		run->decision.action == AUTOSCALE_UP || run->decision.action == AUTOSCALE_REPLACE;
 	unsigned int begun = launches ? launch(run, service) : take_away(run);
 
 	if (!begun)

@@ -67,8 +67,7 @@ static int copy_text(const char *text, char **ret_copy)
 	return text && !*ret_copy ? -ENOMEM : 0;
 }
 
-int autoscale_policy_copy(const struct autoscale_policy *policy,
-			  struct autoscale_policy *ret_copy)
+int autoscale_policy_copy(const struct autoscale_policy *policy, struct autoscale_policy *ret_copy)
 {
 	struct autoscale_policy copy = *policy;
 

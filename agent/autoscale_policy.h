@@ -73,8 +73,7 @@ extern const char *const scale_metric_words[SCALE_METRICS];
 /* Every default in place: off. */
 void autoscale_policy_init(struct autoscale_policy *policy);
 /* *ret_copy owns texts of its own. -ENOMEM leaves it untouched. */
-int autoscale_policy_copy(const struct autoscale_policy *policy,
-			  struct autoscale_policy *ret_copy);
+int autoscale_policy_copy(const struct autoscale_policy *policy, struct autoscale_policy *ret_copy);
 /* Frees what policy owns, not policy. */
 void autoscale_policy_clear(struct autoscale_policy *policy);
 

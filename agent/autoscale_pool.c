@@ -99,8 +99,7 @@ bool scale_backend_dead(const struct scale_run *run, const struct backend_spec *
 {
 	const struct scale_death *death = find_death(run, &backend->endpoint);
 
-	return death &&
-	       uv_now(run->owner->loop) - death->since_ms >= run->policy.replace_after_ms;
+	return death && uv_now(run->owner->loop) - death->since_ms >= run->policy.replace_after_ms;
 }
 
 /* Is there an emergency backend for it, or will there be? */
@@ -149,8 +148,7 @@ static void count_spare(struct scale_run *run, const struct service_spec *servic
 	if (is_launching(entry))
 		return;
 	if (up)
-		run->pool.spares_done +=
-			status_of(run, stood_for(service, entry)) == BACKEND_UP;
+		run->pool.spares_done += status_of(run, stood_for(service, entry)) == BACKEND_UP;
 	else
 		run->pool.spares_dead += scale_backend_dead(run, backend);
 }

@@ -354,6 +354,13 @@ const struct scale_run *autoscaler_run(const struct autoscaler *autoscaler, cons
 	return run && run->decision.reason[0] ? run : NULL;
 }
 
+const struct scale_run *const *autoscaler_runs(const struct autoscaler *autoscaler,
+					       size_t *ret_count)
+{
+	*ret_count = autoscaler->run_count;
+	return (const struct scale_run *const *)autoscaler->runs;
+}
+
 const struct scale_roster *autoscaler_roster(const struct autoscaler *autoscaler)
 {
 	return &autoscaler->roster;

@@ -33,10 +33,10 @@ struct scale_run {
 	struct autoscale_policy policy; /* as it was last; owned */
 	struct autoscale_samples samples;
 	struct autoscale_state state;
-	struct autoscale_pool pool;          /* of the last decision, as all below */
-	struct autoscale_decision decision;  /* reason "": there was none yet */
+	struct autoscale_pool pool;            /* of the last decision, as all below */
+	struct autoscale_decision decision;    /* reason "": there was none yet */
 	char problem[SCALE_SOURCE_REASON_MAX]; /* why the last sample is missing; "": it is not */
-	bool blind;                          /* it was told that there is no data */
+	bool blind;                            /* it was told that there is no data */
 	struct scale_record history[SCALE_HISTORY_MAX]; /* a ring */
 	size_t history_count, history_next;
 	uint64_t decisions[AUTOSCALE_ACTIONS];
@@ -47,7 +47,7 @@ struct scale_run {
 	struct scale_death {
 		struct endpoint endpoint;
 		uint64_t since_ms;
-	} *deaths; /* backends that are down; owned */
+	} * deaths; /* backends that are down; owned */
 	size_t death_count;
 };
 
@@ -56,12 +56,16 @@ struct scale_run {
 int autoscaler_new(uv_loop_t *loop, struct manager *manager, struct events *events,
 		   const char *state_dir, struct autoscaler **ret_autoscaler, struct error *err);
 
-/* Ends what runs; the loop must run once more to close handles. Before manager_stop(). NULL-safe. */
+/* Ends what runs; the loop must run once more to close handles. Before manager_stop(). NULL-safe.
+ */
 void autoscaler_stop(struct autoscaler *autoscaler);
 void autoscaler_free(struct autoscaler *autoscaler);
 
 /* NULL: the service has no policy, or nothing was decided by it yet. */
 const struct scale_run *autoscaler_run(const struct autoscaler *autoscaler, const char *service);
+/* All runs; into *ret_count. Valid until the loop runs on. */
+const struct scale_run *const *autoscaler_runs(const struct autoscaler *autoscaler,
+					       size_t *ret_count);
 const struct scale_roster *autoscaler_roster(const struct autoscaler *autoscaler);
 enum autoscale_circuit autoscaler_circuit(const struct autoscaler *autoscaler,
 					  const struct scale_run *run);

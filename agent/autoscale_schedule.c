@@ -127,9 +127,9 @@ const char *scale_hours_format(const struct scale_hours *hours, char buffer[SCHE
 			snprintf(days + used, sizeof(days) - used, "%s%s", used ? "," : "",
 				 day_names[day]);
 	}
-	snprintf(buffer, SCHEDULE_TEXT_MAX, "%s %02u:%02u-%02u:%02u %u-%u",
-		 *days ? days : "daily", hours->from / 60u, hours->from % 60u, hours->to / 60u,
-		 hours->to % 60u, hours->min, hours->max);
+	snprintf(buffer, SCHEDULE_TEXT_MAX, "%s %02u:%02u-%02u:%02u %u-%u", *days ? days : "daily",
+		 hours->from / 60u, hours->from % 60u, hours->to / 60u, hours->to % 60u, hours->min,
+		 hours->max);
 	return buffer;
 }
 

@@ -21,7 +21,7 @@ struct scale_own {
 	struct scale_count {
 		uint16_t id; /* of the backend */
 		uint64_t new_flows;
-	} *counts; /* owned */
+	} * counts; /* owned */
 	size_t count;
 };
 
@@ -42,14 +42,13 @@ struct scale_query;
 typedef void (*scale_query_callback)(void *context, double value, const char *reason);
 
 /* Asks once; a timeout of 5 s or the interval, whichever is less. NULL: out of memory. */
-struct scale_query *scale_query_start(struct curl_loop *curl,
-				      const struct autoscale_policy *policy,
+struct scale_query *scale_query_start(struct curl_loop *curl, const struct autoscale_policy *policy,
 				      scale_query_callback callback, void *context);
 /* No callback comes after this. NULL-safe. */
 void scale_query_cancel(struct scale_query *query);
 
-/* The one number in an answer of /api/v1/query: a scalar, or a vector of one element. Pure. -EINVAL:
- * it has none, with the reason. */
+/* The one number in an answer of /api/v1/query: a scalar, or a vector of one element. Pure.
+ * -EINVAL: it has none, with the reason. */
 int scale_query_value(const char *text, size_t length, double *ret_value, struct error *err);
 
 #endif

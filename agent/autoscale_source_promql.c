@@ -52,8 +52,10 @@ static int read_result(const cJSON *data, double *ret_value, struct error *err)
 	if (count == 0)
 		return error_set(err, EINVAL, "the query finds no series");
 	if (count > 1)
-		return error_set(err, EINVAL, "the query gives %d series; aggregate them, as by "
-				 "avg(...)", count);
+		return error_set(err, EINVAL,
+				 "the query gives %d series; aggregate them, as by "
+				 "avg(...)",
+				 count);
 	return read_sample(cJSON_GetObjectItemCaseSensitive(cJSON_GetArrayItem(result, 0), "value"),
 			   ret_value, err);
 }
@@ -145,8 +147,7 @@ static bool prepare(struct scale_query *query, const struct autoscale_policy *po
 	return whole;
 }
 
-struct scale_query *scale_query_start(struct curl_loop *curl,
-				      const struct autoscale_policy *policy,
+struct scale_query *scale_query_start(struct curl_loop *curl, const struct autoscale_policy *policy,
 				      scale_query_callback callback, void *context)
 {
 	struct scale_query *query = calloc(1, sizeof(*query));

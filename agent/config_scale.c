@@ -56,8 +56,7 @@ static int read_hours(const struct field *field, const cJSON *item, const char *
 	}
 	if (item->valuestring[0] == '\0')
 		return 0;
-	r = scale_hours_parse(item->valuestring, &policy->schedule[policy->schedule_count],
-			      &inner);
+	r = scale_hours_parse(item->valuestring, &policy->schedule[policy->schedule_count], &inner);
 	if (r < 0)
 		return refuse_parsed(where, field->key, r, &inner, err);
 	policy->schedule_count++;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "autoscale_view.h"
 #include "view.h"
 
 /* What one line about a backend is made from. */
@@ -283,7 +284,8 @@ static void gauge(FILE *out, const char *name, const char *help, double value)
 	fprintf(out, "%s %.9g\n", name, value);
 }
 
-char *metrics_text(const struct manager *manager, uint64_t refused_tokens, size_t *ret_length)
+char *metrics_text(const struct manager *manager, const struct autoscaler *autoscaler,
+		   uint64_t refused_tokens, size_t *ret_length)
 {
 	char *text = NULL;
 	FILE *out = open_memstream(&text, ret_length);
@@ -295,6 +297,8 @@ char *metrics_text(const struct manager *manager, uint64_t refused_tokens, size_
 	whole = backend_metrics(out, manager);
 	verdict_metrics(out, manager_dataplane(manager));
 	flow_metrics(out, manager);
+	if (autoscaler)
+		autoscale_metrics(out, autoscaler);
 	gauge(out, "lb_table_build_seconds", "Time the last table took to build.",
 	      manager_build_seconds(manager));
 	gauge(out, "lb_sync_seconds", "Time the last change took to reach the data plane.",

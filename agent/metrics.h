@@ -6,12 +6,15 @@
  * tells what each means). */
 #include <stddef.h>
 
+#include "autoscale_run.h"
 #include "manager.h"
 
 #define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* All of them or none. refused_tokens is the door's (guesses.h). A new string of *ret_length bytes,
+/* All of them or none. autoscaler may be
+ * NULL. refused_tokens is the door's (guesses.h). A new string of *ret_length bytes,
  * the caller's; NULL when out of memory. */
-char *metrics_text(const struct manager *manager, uint64_t refused_tokens, size_t *ret_length);
+char *metrics_text(const struct manager *manager, const struct autoscaler *autoscaler,
+		   uint64_t refused_tokens, size_t *ret_length);
 
 #endif

@@ -262,8 +262,8 @@ static void give_up(struct scale_job *job, bool process)
 	}
 }
 
-int scale_job_start(uv_loop_t *loop, const struct scale_errand *errand,
-		    scale_job_callback callback, void *context, struct scale_job **ret_job)
+int scale_job_start(uv_loop_t *loop, const struct scale_errand *errand, scale_job_callback callback,
+		    void *context, struct scale_job **ret_job)
 {
 	struct scale_job *job = calloc(1, sizeof(*job));
 	int write_ends[2] = {-1, -1};

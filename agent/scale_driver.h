@@ -43,8 +43,8 @@ struct scale_outcome {
 typedef void (*scale_job_callback)(void *context, const struct scale_outcome *outcome);
 
 /* What errand points to is copied. A negative errno: nothing runs, and nothing is called back. */
-int scale_job_start(uv_loop_t *loop, const struct scale_errand *errand,
-		    scale_job_callback callback, void *context, struct scale_job **ret_job);
+int scale_job_start(uv_loop_t *loop, const struct scale_errand *errand, scale_job_callback callback,
+		    void *context, struct scale_job **ret_job);
 
 /* Kills it; no callback comes after this. The loop must run until it has been reaped. NULL-safe. */
 void scale_job_cancel(struct scale_job *job);

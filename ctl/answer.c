@@ -185,6 +185,50 @@ static const struct key change_keys[] = {
 	END,
 };
 
+static cJSON_bool is_object_or_null(const cJSON *value)
+{
+	return cJSON_IsObject(value) || cJSON_IsNull(value);
+}
+
+static const struct key launched_keys[] = {
+	TEXT("id"), TEXT("phase"), TEXT("address"), TEXT("stands-for"), END,
+};
+
+static const struct key decision_keys[] = {
+	TEXT("time"),
+	TEXT("decision"),
+	TRUTH("dry-run"),
+	NUMBER("count"),
+	NUMBER("members"),
+	TEXT("reason"),
+	END,
+};
+
+static const struct key scale_keys[] = {
+	TEXT("service"),
+	OBJECT("policy"),
+	{"state", is_object_or_null, "an object or null", NULL},
+	ARRAY("launched", launched_keys),
+	ARRAY("decisions", decision_keys),
+	END,
+};
+
+static const struct key scale_policy_keys[] = {TEXT("scale"), TEXT("scale-metric"), END};
+
+static const struct key scale_state_keys[] = {
+	NUMBER("wanted"),
+	NUMBER("min"),
+	NUMBER("max"),
+	NUMBER("members"),
+	NUMBER("up"),
+	NUMBER("launching"),
+	TEXT("reason"),
+	TEXT("problem"),
+	TEXT("circuit"),
+	NUMBER("launch-failures"),
+	END,
+};
+
 static const struct key applied_keys[] = {
 	NUMBER("generation"),
 	TRUTH("applied"),
@@ -325,6 +369,16 @@ int answer_check_step(const cJSON *step, struct error *err)
 int answer_check_plan(const cJSON *plan, struct error *err)
 {
 	return check(plan, plan_keys, err);
+}
+
+int answer_check_scale(const cJSON *answer, struct error *err)
+{
+	const cJSON *state = answer_item(answer, "state");
+	int r = check(answer, scale_keys, err);
+
+	if (r == 0)
+		r = check(answer_item(answer, "policy"), scale_policy_keys, err);
+	return r == 0 && cJSON_IsObject(state) ? check(state, scale_state_keys, err) : r;
 }
 
 int answer_check_version(const cJSON *status, struct error *err)

@@ -15,11 +15,25 @@
 	 FLAG_BIT(FLAG_CHECK_TYPE) | FLAG_BIT(FLAG_CHECK_COMMAND) | FLAG_BIT(FLAG_CHECK_PORT) |    \
 	 FLAG_BIT(FLAG_CHECK_INTERVAL) | FLAG_BIT(FLAG_CHECK_TIMEOUT) |                            \
 	 FLAG_BIT(FLAG_CHECK_FAST_INTERVAL) | FLAG_BIT(FLAG_RISE) | FLAG_BIT(FLAG_FALL))
+#define FLAGS_SCALE                                                                        \
+	(FLAG_BIT(FLAG_SCALE) | FLAG_BIT(FLAG_SCALE_METRIC) |                                      \
+	 FLAG_BIT(FLAG_SCALE_PROMQL) | FLAG_BIT(FLAG_SCALE_PROMETHEUS) |                           \
+	 FLAG_BIT(FLAG_SCALE_TARGET) | FLAG_BIT(FLAG_SCALE_UP_ABOVE) |                             \
+	 FLAG_BIT(FLAG_SCALE_DOWN_BELOW) | FLAG_BIT(FLAG_SCALE_INTERVAL) |                         \
+	 FLAG_BIT(FLAG_SCALE_WINDOW) | FLAG_BIT(FLAG_SCALE_MIN) |                                  \
+	 FLAG_BIT(FLAG_SCALE_MAX) | FLAG_BIT(FLAG_SCALE_STEP) |                                    \
+	 FLAG_BIT(FLAG_SCALE_COUNT) | FLAG_BIT(FLAG_SCALE_UP_COOLDOWN) |                           \
+	 FLAG_BIT(FLAG_SCALE_DOWN_COOLDOWN) | FLAG_BIT(FLAG_SCALE_STABILIZATION) |                 \
+	 FLAG_BIT(FLAG_SCALE_FAILURES) | FLAG_BIT(FLAG_SCALE_RETRY) |                              \
+	 FLAG_BIT(FLAG_SCALE_PACE) | FLAG_BIT(FLAG_SCALE_DRAIN) |                                  \
+	 FLAG_BIT(FLAG_SCALE_TIMEOUT) | FLAG_BIT(FLAG_SCALE_REPLACE_AFTER) |                       \
+	 FLAG_BIT(FLAG_SCALE_PREDICT) | FLAG_BIT(FLAG_SCALE_SEASON) |                              \
+	 FLAG_BIT(FLAG_SCALE_SCHEDULE) | FLAG_BIT(FLAG_SCALE_DRIVER))
 #define FLAGS_SERVICE                                                                              \
 	(FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_MODE) | FLAG_BIT(FLAG_GUE_VARIANT) |                   \
 	 FLAG_BIT(FLAG_GUE_PORT) | FLAG_BIT(FLAG_TUNNEL_SOURCE) | FLAG_BIT(FLAG_SCHEDULER) |       \
 	 FLAG_BIT(FLAG_TRACKING) | FLAG_BIT(FLAG_WHEN_DOWN) | FLAG_BIT(FLAG_TOO_BIG) |             \
-	 FLAGS_CHECK | FLAG_BIT(FLAG_SLOW_START) | FLAG_BIT(FLAG_PASSIVE) |                        \
+	 FLAGS_CHECK | FLAGS_SCALE | FLAG_BIT(FLAG_SLOW_START) | FLAG_BIT(FLAG_PASSIVE) |                        \
 	 FLAG_BIT(FLAG_EJECT_MAX) | FLAG_BIT(FLAG_PANIC_THRESHOLD) |                               \
 	 FLAG_BIT(FLAG_CHECK_VIA) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                           \
 	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING) |                       \
@@ -55,6 +69,8 @@ const struct command commands[] = {
 	 {SERVICE, BACKEND},
 	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_NOW) | FLAG_BIT(FLAG_WAIT) | FLAGS_CHANGE, 0, false,
 	 rm_backend},
+	{"scale", NULL, "show what the autoscaler does, or set the number of backends by hand",
+	 {SERVICE, {"N|auto", ARGUMENT_NEW, true, false}}, FLAGS_CHANGE, 0, false, scale_service},
 	{"plan", NULL, "show what a verb that changes something would do", {PLANNED},
 	 0, 0, false, show_help},
 	{"apply", NULL, "make services and backends match a file, all at once", {{0}},

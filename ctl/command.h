@@ -94,6 +94,7 @@ int rm_backend(struct invocation *invocation, struct error *err);
 int apply_config(struct invocation *invocation, struct error *err);
 int export_config(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
+int scale_service(struct invocation *invocation, struct error *err);
 int show_flows(struct invocation *invocation, struct error *err);
 int show_events(struct invocation *invocation, struct error *err);
 int show_top(struct invocation *invocation, struct error *err);

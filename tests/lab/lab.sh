@@ -434,6 +434,69 @@ lab_address() {
 	esac
 }
 
+# --- hosts that the autoscaler may use ---
+
+# lab_launcher HOSTS [FLAG...]: answers drivers/lab, in the background, until the lab is closed. It
+# starts hello with these flags in the first of HOSTS ("2 3 4") that is free. While the file `hold` is
+# in LAB_DIR/launcher requests wait; while `broken` is, no launch succeeds.
+lab_launcher() {
+	local dir=$LAB_DIR/launcher
+	mkdir -p "$dir/requests" "$dir/answers" "$dir/hosts"
+	(
+		trap '' INT
+		trap - EXIT
+		while [ -d "$dir/requests" ]; do
+			lab_launcher_turn "$dir" "$@"
+			sleep 0.05
+		done
+	) >"$LAB_DIR/launcher.log" 2>&1 &
+	disown
+}
+
+lab_launcher_turn() {
+	local dir=$1 request action service id answer status
+	shift
+	for request in "$dir"/requests/*; do
+		[ ! -e "$dir/hold" ] && [[ $request =~ /[0-9]+$ ]] || continue
+		read -r action service id <"$request" || continue
+		rm -f "$request"
+		answer=$(lab_launcher_"$action" "$dir" "$id" "$@" 2>&1)
+		status=$?
+		echo "$service: $action $id: $status $answer"
+		printf '%d\n%s\n' "$status" "$answer" >"$dir/answer.new"
+		mv "$dir/answer.new" "$dir/answers/${request##*/}" || return
+	done
+}
+
+# lab_launched DIR ID: the host that serves as ID.
+lab_launched() {
+	grep -lxF -- "$2" "$1"/hosts/* 2>/dev/null | sed 's|.*/||'
+}
+
+lab_launcher_up() {
+	local dir=$1 id=$2 hosts=$3 host
+	shift 3
+	host=$(lab_launched "$dir" "$id")
+	for host in $host $hosts; do
+		[ -e "$dir/broken" ] && echo "broken on purpose" && return 1
+		[ ! -e "$dir/hosts/$host" ] || [ "$(cat "$dir/hosts/$host")" = "$id" ] || continue
+		lab_running "b$host" || lab_backend_start "$host" hello "$@" || return
+		echo "$id" >"$dir/hosts/$host"
+		echo "{\"address\": \"198.18.1.1$host:80\"}"
+		return
+	done
+	echo "no host is free"
+	return 1
+}
+
+# One that is gone already is stopped just as well.
+lab_launcher_down() {
+	local dir=$1 host
+	host=$(lab_launched "$dir" "$2")
+	[ -n "$host" ] || return 0
+	lab_end "b$host" TERM && rm -f "$dir/hosts/$host"
+}
+
 # lab_service NAME VIP "N..." [FLAG...]: adds a service with these backends; returns when all of
 # them are up.
 lab_service() {

@@ -143,8 +143,7 @@ static void test_bounds(void **unused)
 	decision = decide_once(&policy, &pool, &state, 0);
 	check(&decision, AUTOSCALE_HOLD, 0, "fewer would be right, but 5 is the least");
 	/* Monday at midnight it is another. */
-	assert_int_equal(
-		scale_hours_parse("mon 00:00-01:00 2-4", &policy.schedule[0], &err), 0);
+	assert_int_equal(scale_hours_parse("mon 00:00-01:00 2-4", &policy.schedule[0], &err), 0);
 	policy.schedule_count = 1;
 	decision = decide_once(&policy, &pool, &state, 450);
 	check(&decision, AUTOSCALE_DOWN, 1, "5 is more than 4");
@@ -293,7 +292,8 @@ static void test_window(void **unused)
 	policy.window_ms = 10000;
 	assert_false(autoscale_window(&policy, samples, BEGIN_MS, &mean));
 	for (unsigned int i = 0; i < 4; i++)
-		autoscale_sample_add(samples, &(struct autoscale_sample){BEGIN_MS + i * 1000, i, true});
+		autoscale_sample_add(samples,
+				     &(struct autoscale_sample){BEGIN_MS + i * 1000, i, true});
 	assert_false(autoscale_window(&policy, samples, BEGIN_MS + 3000, &mean));
 	autoscale_sample_add(samples, &(struct autoscale_sample){BEGIN_MS + 4000, 4, true});
 	assert_true(autoscale_window(&policy, samples, BEGIN_MS + 4000, &mean));
@@ -307,11 +307,18 @@ static void test_window(void **unused)
 static void test_schedule(void **unused)
 {
 	static const char *const bad[] = {
-		"",          "mon",           "mon 08:00-09:00", "mon 09:00-08:00 1-2",
-		"moon 08:00-09:00 1-2",       "mon 08:60-09:00 1-2",
-		"mon 08:00-24:01 1-2",        "mon 08:00-09:00 0-2",
-		"mon 08:00-09:00 3-2",        "mon 08:00 1-2",
-		"mon 08:00-09:00 1-70000",    "mon- 08:00-09:00 1-2",
+		"",
+		"mon",
+		"mon 08:00-09:00",
+		"mon 09:00-08:00 1-2",
+		"moon 08:00-09:00 1-2",
+		"mon 08:60-09:00 1-2",
+		"mon 08:00-24:01 1-2",
+		"mon 08:00-09:00 0-2",
+		"mon 08:00-09:00 3-2",
+		"mon 08:00 1-2",
+		"mon 08:00-09:00 1-70000",
+		"mon- 08:00-09:00 1-2",
 	};
 	struct scale_hours hours;
 	char text[SCHEDULE_TEXT_MAX];
@@ -351,8 +358,8 @@ enum life { GONE, LAUNCHING, UP, DEAD };
 struct node {
 	enum life life;
 	bool ours, spare;
-	int stands_for;         /* the dead one, of a spare */
-	unsigned int ready_at;  /* the step, of a launch */
+	int stands_for;        /* the dead one, of a spare */
+	unsigned int ready_at; /* the step, of a launch */
 	unsigned int dead_since;
 };
 
@@ -436,7 +443,8 @@ static struct autoscale_pool take_pool(const struct world *world)
 {
 	struct autoscale_pool pool = {
 		.up = count_life(world, UP, false) + count_life(world, UP, true),
-		.launching = count_life(world, LAUNCHING, false) + count_life(world, LAUNCHING, true),
+		.launching =
+			count_life(world, LAUNCHING, false) + count_life(world, LAUNCHING, true),
 		.members = count_life(world, UP, false) + count_life(world, LAUNCHING, false) +
 			   count_life(world, DEAD, false),
 	};
@@ -445,8 +453,8 @@ static struct autoscale_pool take_pool(const struct world *world)
 		const struct node *node = &world->nodes[i];
 
 		if (node->spare) {
-			pool.spares_done += node->life == UP &&
-					    world->nodes[node->stands_for].life == UP;
+			pool.spares_done +=
+				node->life == UP && world->nodes[node->stands_for].life == UP;
 			pool.spares_dead += long_dead(world, node);
 			continue;
 		}
@@ -570,8 +578,7 @@ static void check_decision(struct world *world, const struct autoscale_pool *poo
 
 static void carry_out(struct world *world, const struct autoscale_decision *decision)
 {
-	bool launches =
-		decision->action == AUTOSCALE_UP || decision->action == AUTOSCALE_REPLACE;
+	bool launches = decision->action == AUTOSCALE_UP || decision->action == AUTOSCALE_REPLACE;
 
 	if (launches && world->state.failures >= world->policy.failures) {
 		assert_true(world->now_ms >= world->state.open_until_ms);

@@ -54,7 +54,7 @@ static int teardown(void **state)
 static char *text_of(const struct manager *manager)
 {
 	size_t length = 0;
-	char *text = metrics_text(manager, 3, &length);
+	char *text = metrics_text(manager, NULL, 3, &length);
 
 	assert_non_null(text);
 	assert_int_equal(strlen(text), length);
@@ -334,11 +334,11 @@ static void test_out_of_memory(void **state)
 	char *text;
 
 	memory_gone = true;
-	text = metrics_text(*state, 0, &length);
+	text = metrics_text(*state, NULL, 0, &length);
 	memory_gone = false;
 	assert_null(text);
 	stream_gone = true;
-	text = metrics_text(*state, 0, &length);
+	text = metrics_text(*state, NULL, 0, &length);
 	stream_gone = false;
 	assert_null(text);
 }
