@@ -296,6 +296,11 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
+TEST_scale_driver := agent/scale_driver.c
+TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_pool.c \
+                   agent/autoscale_act.c agent/autoscale_roster.c agent/autoscale_source_own.c \
+                   agent/autoscale_source_promql.c agent/autoscale_view.c agent/curl_loop.c \
+                   $(filter-out agent/check_files.c,$(TEST_manager))
 TEST_backend_way := $(TEST_manager)
 TEST_by_address := agent/by_address.c agent/maglev.c
 TEST_document   := agent/document.c agent/match.c $(SRC_config) \
@@ -336,6 +341,7 @@ WRAP_probe_https := setsockopt
 WRAP_probe_datagram := setsockopt
 WRAP_probe_exec := setsockopt
 WRAP_service_run := uv_now uv_timer_start
+WRAP_autoscale_run := uv_now uv_timer_start store_save
 WRAP_store      := fsync linkat openat renameat unlinkat write
 
 $(O)/tests/unit/test_%: $$(call san_objects,tests/unit/test_$$*.c $$(TEST_$$*) $(COMMON_SRC))

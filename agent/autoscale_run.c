@@ -8,18 +8,11 @@
 #include <time.h>
 
 #include "autoscale_internal.h"
+#include "clock.h"
 #include "log.h"
 #include "scale_driver.h"
 
 #define TICK_MS 200
-
-static uint64_t unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* Of the week, in local time; 0 is Monday at 00:00. */
 static uint16_t minute_of_week(void)
@@ -141,7 +134,7 @@ static bool note(struct scale_run *run, bool dry_run)
 	    same_decision(&run->history[last], &run->decision, dry_run))
 		return false;
 	run->history[run->history_next] = (struct scale_record){
-		.time_ms = unix_ms(), .dry_run = dry_run, .decision = run->decision};
+		.time_ms = clock_ms(CLOCK_REALTIME), .dry_run = dry_run, .decision = run->decision};
 	run->history_next = (run->history_next + 1) % SCALE_HISTORY_MAX;
 	run->history_count += run->history_count < SCALE_HISTORY_MAX;
 	return true;

@@ -65,6 +65,7 @@ static void add_backend(struct service_spec *service, unsigned int *seed)
 static void random_fields(struct service_spec *spec, unsigned int *seed)
 {
 	char *const headers[] = {(char[]){"X-Probe: sluice"}, NULL};
+	char *const driver[] = {(char[]){"/etc/sluice/checks/lab"}, NULL};
 
 	/* Both take any backend of one port. */
 	spec->mode = random_below(seed, 3) ? LB_MODE_NAT : LB_MODE_L2;
@@ -77,6 +78,14 @@ static void random_fields(struct service_spec *spec, unsigned int *seed)
 		spec->check.path = strdup(random_below(seed, 2) ? "/health" : "/ready");
 	if (random_below(seed, 2))
 		assert_int_equal(texts_copy(headers, &spec->check.headers), 0);
+	autoscale_policy_clear(&spec->scale);
+	autoscale_policy_init(&spec->scale);
+	if (random_below(seed, 2))
+		spec->scale.promql = strdup(random_below(seed, 2) ? "up" : "avg(up)");
+	if (random_below(seed, 2))
+		assert_int_equal(texts_copy(driver, &spec->scale.driver), 0);
+	spec->scale.min = (uint16_t)(1 + random_below(seed, 3));
+	spec->scale.target = random_below(seed, 3) / 4.0;
 	spec->check.rise = 1 + random_below(seed, 3);
 	spec->check.interval_ms = 500 * (1 + random_below(seed, 3));
 	spec->timeout_ms[LB_FLOW_ESTABLISHED] = 60000 * (1 + (uint64_t)random_below(seed, 3));

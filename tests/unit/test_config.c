@@ -69,6 +69,14 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"check-expect\":\"\",\"check-name\":\"\",\"check-type\":\"A\",\"check-command\":[],"     \
 	"\"check-port\":0,\"check-interval\":\"1s\",\"check-timeout\":\"1s\","                     \
 	"\"check-fast-interval\":\"0ms\",\"rise\":2,\"fall\":3,"
+#define PLAIN_SCALE                                                                                     \
+	"\"scale\":\"off\",\"scale-metric\":\"none\",\"scale-promql\":\"\",\"scale-prometheus\":\"\","  \
+	"\"scale-target\":0,\"scale-up-above\":0,\"scale-down-below\":0,\"scale-interval\":\"5s\","     \
+	"\"scale-window\":\"30s\",\"scale-min\":1,\"scale-max\":10,\"scale-step\":1,\"scale-count\":0," \
+	"\"scale-up-cooldown\":\"30s\",\"scale-down-cooldown\":\"2m\",\"scale-stabilization\":\"2m\","  \
+	"\"scale-failures\":3,\"scale-retry\":\"1m\",\"scale-pace\":10,\"scale-drain\":\"30s\","        \
+	"\"scale-timeout\":\"1m\",\"scale-replace-after\":\"0ms\",\"scale-predict\":\"0ms\","           \
+	"\"scale-season\":\"0ms\",\"scale-schedule\":[],\"scale-driver\":[],"
 #define PLAIN_UDP "\"timeout-udp\":\"2m\",\"quic-id-length\":0,"
 
 static const char full_spec[] =
@@ -87,6 +95,15 @@ static const char full_spec[] =
 	"\"check-interval\":\"500ms\",\"check-timeout\":\"250ms\","
 	"\"check-fast-interval\":\"100ms\",\"rise\":3,\"fall\":4,"
 	"\"check-via\":\"address\","
+	"\"scale\":\"on\",\"scale-metric\":\"promql\",\"scale-promql\":\"avg(x)\","
+	"\"scale-prometheus\":\"http://198.18.0.3:9090\",\"scale-target\":0,\"scale-up-above\":0.6,"
+	"\"scale-down-below\":0.2,\"scale-interval\":\"2s\","
+	"\"scale-window\":\"20s\",\"scale-min\":2,\"scale-max\":9,\"scale-step\":3,\"scale-count\":4,"
+	"\"scale-up-cooldown\":\"7s\",\"scale-down-cooldown\":\"8s\",\"scale-stabilization\":\"9s\","
+	"\"scale-failures\":5,\"scale-retry\":\"11s\",\"scale-pace\":12,\"scale-drain\":\"13s\","
+	"\"scale-timeout\":\"14s\",\"scale-replace-after\":\"15s\",\"scale-predict\":\"5m\","
+	"\"scale-season\":\"24h\",\"scale-schedule\":[\"mon,tue 08:00-20:00 4-9\"],"
+	"\"scale-driver\":[\"/etc/sluice/checks/lab\",\"two words\"],"
 	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
 	"\"timeout-udp\":\"7s\",\"quic-id-length\":2,"
@@ -98,23 +115,23 @@ static const char full_spec[] =
 static const char default_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\"," PLAIN_REQUEST "\"check-status\":\"200-399\"," PLAIN_CHECK
-	"\"check-via\":\"auto\"," PLAIN_HEALTH "\"timeout-established\":\"15m\","
+	"\"check-via\":\"auto\"," PLAIN_SCALE PLAIN_HEALTH "\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP "\"backends\":[]}";
 
 static const char full_state[] =
 	"{\"version\":1,\"generation\":17,\"seed\":\"00ff00000000abcd\",\"services\":["
 	"{\"name\":\"web\",\"vip\":[\"tcp://[2001:db8::10]:80\",\"tcp://[2001:db8::10]:443\"],"
 	"\"mode\":\"l2\"," PLAIN_CHOICES "\"check\":\"none\"," PLAIN_REQUEST
-	"\"check-status\":\"204\"," PLAIN_CHECK "\"check-via\":\"auto\"," PLAIN_HEALTH
+	"\"check-status\":\"204\"," PLAIN_CHECK "\"check-via\":\"auto\"," PLAIN_SCALE PLAIN_HEALTH
 	"\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":1,\"vip-ids\":[2,1],"
 	"\"backends\":[{\"address\":\"2001:db8::11\",\"weight\":1,\"state\":\"drain\","
 	"\"priority\":0,\"quic-id\":\"\",\"id\":65535,"
-	"\"removing\":true,\"deadline-ms\":1795222923456}]},"
+	"\"removing\":true,\"deadline-ms\":1795222923456,\"launched\":\"web-1\"}]},"
 	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\"," PLAIN_REQUEST "\"check-status\":\"200-399\"," PLAIN_CHECK
-	"\"check-via\":\"auto\"," PLAIN_HEALTH "\"timeout-established\":\"15m\","
+	"\"check-via\":\"auto\"," PLAIN_SCALE PLAIN_HEALTH "\"timeout-established\":\"15m\","
 	"\"timeout-embryonic\":\"30s\",\"timeout-closing\":\"30s\"," PLAIN_UDP
 	"\"id\":2,\"vip-ids\":[3],"
 	"\"backends\":[]}]}";
@@ -344,6 +361,41 @@ static void test_spec_refused(void **state)
 		 "service web: check-via: there is no such choice"},
 		{",\"mode\":\"nat\",\"check-via\":\"vip\"", "check-via",
 		 "service web: check-via vip: in mode nat no packet"},
+		{",\"scale\":\"maybe\"", "scale", "service web: scale: there is no such"},
+		{",\"scale\":\"on\"", "scale-driver", "service web: scale-driver: missing"},
+		{",\"scale\":\"dry-run\",\"scale-metric\":\"packets\"", "scale-target",
+		 "service web: scale-target: missing"},
+		{",\"scale-metric\":\"promql\"", "scale-promql",
+		 "service web: scale-promql: missing"},
+		{",\"scale-metric\":\"promql\",\"scale-promql\":\"up\"", "scale-prometheus",
+		 "service web: scale-prometheus: missing"},
+		{",\"scale-prometheus\":\"ftp://x\"", "scale-prometheus",
+		 "service web: scale-prometheus: is no URL"},
+		{",\"scale-target\":\"0x10\"", "scale-target",
+		 "service web: scale-target: 0x10: not a decimal number"},
+		{",\"scale-target\":-1", "scale-target",
+		 "service web: scale-target: not a number from 0 up"},
+		{",\"scale-target\":true", "scale-target",
+		 "service web: scale-target: not a number from 0 up"},
+		{",\"scale-target\":1,\"scale-up-above\":2", "scale-target",
+		 "service web: scale-target: is given beside thresholds"},
+		{",\"scale-up-above\":\"0.2\",\"scale-down-below\":0.6", "scale-up-above",
+		 "service web: scale-up-above: is not above scale-down-below"},
+		{",\"scale-min\":0", "scale-min", "service web: scale-min: 0 is out of range"},
+		{",\"scale-min\":11", "scale-min", "service web: scale-min: 11 is out of range"},
+		{",\"scale-count\":11", "scale-count", "service web: scale-count: 11 is out of"},
+		{",\"scale-interval\":\"999ms\"", "scale-interval",
+		 "service web: scale-interval: 999ms is out of range"},
+		{",\"scale-window\":\"4s\"", "scale-window",
+		 "service web: scale-window: 4s is out of range"},
+		{",\"scale-pace\":65", "scale-pace", "service web: scale-pace: 65 is out of"},
+		{",\"scale-season\":\"19s\"", "scale-season",
+		 "service web: scale-season: is shorter than four intervals"},
+		{",\"scale-schedule\":\"monday\"", "scale-schedule",
+		 "service web: scale-schedule: \"monday\": not days"},
+		{",\"scale-schedule\":[7]", "scale-schedule", "service web: scale-schedule: not"},
+		{",\"scale-driver\":\"lab up\"", "scale-driver",
+		 "service web: scale-driver: the program is no absolute path"},
 		{",\"backends\":{}", "backends", "service web: backends: {} is not an array"},
 		{",\"backends\":[7]", "", "backend of service web: not an object"},
 		{",\"backends\":[{}]", "address", "backend of service web: address: missing"},
@@ -458,6 +510,8 @@ static void test_patch_all_or_nothing(void **state)
 		 "backend 198.18.1.11:80 of service web: has a quic-id, but the service no"},
 		{"{\"scheduler\":\"least-conn\"}", "tracking",
 		 "service web: scheduler least-conn counts flows, which needs tracking all"},
+		{"{\"scale-driver\":[]}", "scale-driver", "service web: scale-driver: missing"},
+		{"{\"scale-max\":3}", "scale-count", "service web: scale-count: 4 is out of range"},
 		{"{\"name\":\"shop\"}", "name", "service web: name: a service keeps its name"},
 		{"{\"backends\":[]}", "backends", "service web: backends: not changed along"},
 		{"{\"vip-ids\":[1,2]}", "vip-ids", "service web: unknown key"},
@@ -684,7 +738,7 @@ static void test_state_refuses_duplicate_ids(void **state)
 		{"\"id\":2,", "\"id\":1,", "service shop: id: taken by another"},
 		{"[2,1]", "[2,2]", "tcp://[2001:db8::10]:443: id: taken by another"},
 		{"[2,1]", "[2,3]", "tcp://198.18.0.10:80: id: taken by another"},
-		{"1795222923456}", twin,
+		{"1795222923456,\"launched\":\"web-1\"}", twin,
 		 "backend 2001:db8::12 of service web: id: taken by another"},
 		{"\"backends\":[]", stranger,
 		 "backend 198.18.1.11:80 of service shop: id: taken by another"},
