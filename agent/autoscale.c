@@ -464,6 +464,23 @@ void autoscale_decide(const struct autoscale_policy *policy,
 	state->asked = 0;
 }
 
+void autoscale_foretell(const struct autoscale_policy *policy, const struct autoscale_pool *pool,
+			double mean, struct autoscale_decision *decision)
+{
+	struct autoscale_state nothing = {0}; /* no alert asks */
+	struct autoscale_decision then = {.known = true, .value = mean};
+	struct deciding d = {
+		.policy = policy, .pool = pool, .state = &nothing, .mean = mean, .decision = &then};
+
+	if (pool->members == 0)
+		return;
+	if (scale_metric_is_sum(policy->metric))
+		then.value = mean / bearing(pool);
+	decision->foretold = true;
+	decision->foretold_value = then.value;
+	decision->foretold_wanted = clamp(wish(&d), decision->min, decision->max);
+}
+
 void autoscale_changed(struct autoscale_state *state, const struct autoscale_decision *decision,
 		       uint64_t now_ms)
 {

@@ -100,6 +100,12 @@ struct autoscale_decision {
 	bool known;            /* is there a value */
 	double value;          /* of the metric, for one backend */
 	char reason[AUTOSCALE_REASON_MAX];
+
+	/* What would be right for a mean that is foretold: beside what is decided, never in its
+	 * place. See autoscale_foretell(). */
+	bool foretold;
+	double foretold_value;
+	unsigned int foretold_wanted;
 };
 
 const char *autoscale_action_name(enum autoscale_action action);
@@ -134,6 +140,10 @@ void autoscale_decide(const struct autoscale_policy *policy,
 		      const struct autoscale_samples *samples, const struct autoscale_pool *pool,
 		      struct autoscale_state *state, uint64_t now_ms, uint16_t minute,
 		      struct autoscale_decision *ret_decision);
+
+/* Adds to a decision what policy would wish for if the metric's mean were this. */
+void autoscale_foretell(const struct autoscale_policy *policy, const struct autoscale_pool *pool,
+			double mean, struct autoscale_decision *decision);
 
 /* The decision was carried out: its cooldown begins, the pace is counted. */
 void autoscale_changed(struct autoscale_state *state, const struct autoscale_decision *decision,

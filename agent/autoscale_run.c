@@ -2,6 +2,7 @@
 #include "autoscale_run.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,9 @@ static void follow_policy(struct scale_run *run, const struct autoscale_policy *
 	bool same = run->policy.metric == policy->metric &&
 		    same_text(run->policy.promql, policy->promql) &&
 		    same_text(run->policy.prometheus, policy->prometheus);
+	bool foretell = !same || !run->forecast.slot_ms ||
+			run->policy.interval_ms != policy->interval_ms ||
+			run->policy.season_ms != policy->season_ms;
 
 	if (autoscale_policy_copy(policy, &copy) < 0)
 		return; /* the former one holds a moment longer */
@@ -101,6 +105,8 @@ static void follow_policy(struct scale_run *run, const struct autoscale_policy *
 		run->due_ms = 0;
 	autoscale_policy_clear(&run->policy);
 	run->policy = copy;
+	if (foretell)
+		forecast_begin(&run->forecast, copy.interval_ms, copy.season_ms);
 	if (same)
 		return;
 	scale_query_cancel(run->query);
@@ -170,10 +176,14 @@ static void decide(struct scale_run *run, const struct service_spec *service)
 {
 	bool dry_run = run->policy.mode == SCALE_DRY_RUN, news;
 	uint64_t now_ms = uv_now(run->owner->loop);
+	double foretold;
 
 	scale_pool_count(run, service);
 	autoscale_decide(&run->policy, &run->samples, &run->pool, &run->state, now_ms,
 			 minute_of_week(), &run->decision);
+	if (run->policy.predict_ms &&
+	    forecast_at(&run->forecast, now_ms + run->policy.predict_ms, &foretold))
+		autoscale_foretell(&run->policy, &run->pool, fmax(foretold, 0), &run->decision);
 	news = note(run, dry_run);
 	tell_blindness(run);
 	if (run->decision.action == AUTOSCALE_HOLD)
@@ -192,6 +202,8 @@ static void take(struct scale_run *run, bool known, double value, const char *pr
 		.time_ms = uv_now(run->owner->loop), .value = value, .known = known};
 
 	autoscale_sample_add(&run->samples, &sample);
+	if (known && run->forecast.slot_ms)
+		forecast_feed(&run->forecast, sample.time_ms, value);
 	snprintf(run->problem, sizeof(run->problem), "%s", known ? "" : problem);
 }
 

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "autoscale.h"
+#include "autoscale_predict.h"
 #include "autoscale_roster.h"
 #include "autoscale_source.h"
 #include "events.h"
@@ -39,6 +40,7 @@ struct scale_run {
 	bool blind;                            /* it was told that there is no data */
 	struct scale_record history[SCALE_HISTORY_MAX]; /* a ring */
 	size_t history_count, history_next;
+	struct forecast forecast; /* where policy asks for one */
 	uint64_t decisions[AUTOSCALE_ACTIONS];
 	uint64_t launch_failures;
 	uint64_t due_ms; /* loop time of the next sample */

@@ -60,6 +60,9 @@ static bool add_decision(cJSON *json, const struct autoscale_decision *decision)
 	       add_number(json, "members", decision->members) &&
 	       add_number(json, "wanted", decision->wanted) &&
 	       add_figure(json, "value", decision->known, decision->value) &&
+	       add_figure(json, "predicted-value", decision->foretold, decision->foretold_value) &&
+	       add_figure(json, "predicted-wanted", decision->foretold,
+			  decision->foretold_wanted) &&
 	       add_text(json, "reason", decision->reason);
 }
 
@@ -150,6 +153,9 @@ static bool add_state(cJSON *json, const struct autoscaler *autoscaler, const st
 	       add_number(json, "up", run->pool.up) &&
 	       add_number(json, "launching", run->pool.launching) &&
 	       add_figure(json, "value", decision->known, decision->value) &&
+	       add_figure(json, "predicted-value", decision->foretold, decision->foretold_value) &&
+	       add_figure(json, "predicted-wanted", decision->foretold,
+			  decision->foretold_wanted) &&
 	       add_text(json, "reason", decision->reason) &&
 	       add_text(json, "problem", run->problem) &&
 	       add_text(json, "circuit", circuit_word(autoscaler, run)) &&

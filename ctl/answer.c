@@ -213,7 +213,12 @@ static const struct key scale_keys[] = {
 	END,
 };
 
-static const struct key scale_policy_keys[] = {TEXT("scale"), TEXT("scale-metric"), END};
+static const struct key scale_policy_keys[] = {
+	TEXT("scale"),
+	TEXT("scale-metric"),
+	TEXT("scale-predict"),
+	END,
+};
 
 static const struct key scale_state_keys[] = {
 	NUMBER("wanted"),

@@ -65,6 +65,11 @@ static void print_state(const cJSON *answer)
 	       answer_number(state, "up"), answer_number(state, "launching"));
 	printf("  %s %s: %s\n", answer_text(policy, "scale-metric"), figure(state, "value", value),
 	       answer_text(state, "reason"));
+	if (cJSON_IsNumber(answer_item(state, "predicted-wanted")))
+		printf("  in %s: %s foretold, for which %.0f would be right\n",
+		       answer_text(policy, "scale-predict"),
+		       figure(state, "predicted-value", value),
+		       answer_number(state, "predicted-wanted"));
 	if (answer_text(state, "problem")[0] != '\0')
 		printf("  no sample: %s\n", answer_text(state, "problem"));
 	if (strcmp(answer_text(state, "circuit"), "closed") != 0)
