@@ -103,6 +103,10 @@ install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by unins
 	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/share/sluice/
 	$(Q)install -m 644 ctl/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
+	$(Q)install -d $(DESTDIR)$(PREFIX)/share/sluice/drivers
+	$(Q)install drivers/ansible drivers/lab drivers/systemd $(DESTDIR)$(PREFIX)/share/sluice/drivers/
+	$(Q)install -m 644 drivers/ansible.yml drivers/hello@.service \
+		$(DESTDIR)$(PREFIX)/share/sluice/drivers/
 	$(Q)sed 's|/usr/local/|$(PREFIX)/|' systemd/lbagent.service \
 		> $(DESTDIR)/lib/systemd/system/lbagent.service
 
@@ -110,6 +114,7 @@ uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/lbagent bin/lbctl bin/lbnode \
 		share/man/man1/lbctl.1 \
 		share/man/man8/lbagent.8 share/man/man8/lbnode.8 share/sluice/decap.bpf.o \
+		$(addprefix share/sluice/drivers/,ansible ansible.yml hello@.service lab systemd) \
 		share/bash-completion/completions/lbctl) \
 		$(DESTDIR)/lib/systemd/system/lbagent.service
 

@@ -248,7 +248,8 @@ static bool handle_text(struct api *api, const struct http_request *request,
 	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
 		return false;
 	if (strcmp(request->path, "/metrics") == 0) {
-		text = metrics_text(api->manager, api->autoscaler, api->door->guesses.refused, &length);
+		text = metrics_text(api->manager, api->autoscaler, api->door->guesses.refused,
+				    &length);
 		text_response(response, 200, METRICS_CONTENT_TYPE, text, length);
 		return true;
 	}

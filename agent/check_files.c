@@ -84,8 +84,8 @@ static bool lies_in(const char *file, const char *directory)
 	       strcmp(file + length + 1, "..") != 0;
 }
 
-int check_program(const char *program, const char *field, const char *service,
-		  const char *commands, struct error *err)
+int check_program(const char *program, const char *field, const char *service, const char *commands,
+		  struct error *err)
 {
 	char hint[192];
 	struct stat status;
@@ -98,7 +98,8 @@ int check_program(const char *program, const char *field, const char *service,
 	if (stat(program, &status) < 0)
 		return refuse(service, field, program, strerror(errno), hint, err);
 	if (!S_ISREG(status.st_mode) || access(program, X_OK) < 0)
-		return refuse(service, field, program, "is no program", "make it executable: chmod 755", err);
+		return refuse(service, field, program, "is no program",
+			      "make it executable: chmod 755", err);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ int check_files(const struct check_spec *spec, const char *service, const char *
 		struct error *err);
 
 /* The last of these for one program: field is the key that names it. */
-int check_program(const char *program, const char *field, const char *service,
-		  const char *commands, struct error *err);
+int check_program(const char *program, const char *field, const char *service, const char *commands,
+		  struct error *err);
 
 #endif

@@ -289,8 +289,7 @@ static int follow_backends(const struct service_spec *former, struct service_spe
 	for (size_t i = 0; backends && i < count; i++) {
 		if (matches[i].former && !matches[i].next &&
 		    (!removal->now || stays(matches[i].former, next)))
-			backends[next->backend_count++] =
-				leaving(matches[i].former, next, removal);
+			backends[next->backend_count++] = leaving(matches[i].former, next, removal);
 	}
 	next->backends = backends ?: next->backends;
 	free(matches);

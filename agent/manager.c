@@ -256,8 +256,8 @@ static int check_driver(const struct manager *manager, const struct service_spec
 {
 	char *const *driver = service->scale.driver;
 
-	if (!driver || (before && before->scale.driver &&
-			strcmp(before->scale.driver[0], driver[0]) == 0))
+	if (!driver ||
+	    (before && before->scale.driver && strcmp(before->scale.driver[0], driver[0]) == 0))
 		return 0;
 	return check_program(driver[0], "scale-driver", service->name, manager->commands_dir, err);
 }

@@ -168,7 +168,8 @@ int parse_decimal(const char *text, double *ret_value, struct error *err)
 	char *end = NULL, shown[ECHO_MAX];
 	double value = strtod(text, &end);
 
-	/* strtod() would also have hexadecimals, blanks in front, infinities and what is no number. */
+	/* strtod() would also have hexadecimals, blanks in front, infinities and what is no number.
+	 */
 	if (*text == '\0' || *end != '\0' || strspn(text, "0123456789+-.eE") != strlen(text) ||
 	    !isfinite(value)) {
 		error_set(err, EINVAL, "%s: not a decimal number", echo(text, shown));

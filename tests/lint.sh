@@ -131,7 +131,7 @@ libbpf_in_one_place() {
 
 licences() {
 	local file want status=0
-	for file in $(files '*.c' '*.h' '*.sh' '*.bash' '*.service' '.ci/run' 'docs/man/*' Makefile \
+	for file in $(files '*.c' '*.h' '*.sh' '*.bash' '*.service' 'drivers/*' '.ci/run' 'docs/man/*' Makefile \
 		'*.yml' '*.py' '*sonnet'); do
 		case $file in
 		bpf/*) want='GPL-2.0-only OR BSD-2-Clause' ;;
@@ -169,7 +169,7 @@ unfinished() {
 
 shell() {
 	local list file
-	mapfile -t list < <(files '*.sh' '*.bash' '.ci/*')
+	mapfile -t list < <(files '*.sh' '*.bash' '.ci/*' drivers/ansible drivers/lab drivers/systemd)
 	for file in "${list[@]}"; do
 		bash -n "$file" || return
 	done

@@ -8,8 +8,9 @@ LAB_BACKENDS=3
 lab_up || exit 1
 drivers=$LAB_TOP/drivers ssh=$LAB_DIR/ssh
 mkdir -p "$ssh" /run/sshd
-ssh-keygen -q -t ed25519 -N '' -f "$ssh/host" && ssh-keygen -q -t ed25519 -N '' -f "$ssh/user" ||
-	bail "keys are made"
+for key in host user; do
+	ssh-keygen -q -t ed25519 -N '' -f "$ssh/$key" || bail "keys are made"
+done
 cat >"$ssh/config" <<-CONF
 	HostKey $ssh/host
 	AuthorizedKeysFile $ssh/user.pub

@@ -82,6 +82,15 @@ cli 1 'not a prefix of 8 to 128' add service x --vip 'tcp://[2001:db8::/7]:80'
 cli 1 'belongs to service web' add service x --vip tcp://198.18.0.10/32:80
 cli 1 'gue-variant' add service x --vip tcp://198.18.0.11:80 --mode gue --gue-variant 2
 cli 1 'gue-port' set service web --gue-port 0
+cli 1 'scale-driver: missing' set service web --scale on
+cli 1 'scale-target: missing' set service web --scale dry-run --scale-metric packets
+cli 1 'scale-promql: missing' set service web --scale-metric promql
+cli 1 'not above' set service web --scale-up-above 0.2 --scale-down-below 0.6
+cli 1 'scale-min: 11 is out of range' set service web --scale-min 11
+cli 1 'scale-count: 11 is out of range' scale web 11
+cli 1 'nope' scale nope
+cli 2 'N\|auto|how many' scale web many
+cli 2 'not a number from 1' scale web 0
 cli 1 'tunnel-source' set service web --tunnel-source random
 cli 1 'least-conn.*tracking all' set service web --scheduler least-conn --tracking none
 cli 1 'tracking' add service x --vip tcp://198.18.0.11:80 --tracking some
@@ -177,6 +186,17 @@ api "a huge number as weight" 400 'weight' POST $services/web/backends \
 	'{"address": "198.18.1.12", "weight": 1e300}'
 api "one bad backend among good ones" 400 '198.18.1.x' POST $services \
 	'{"name": "x", "vip": ["tcp://198.18.0.11:80"], "backends": [{"address": "198.18.1.11"}, {"address": "198.18.1.x"}]}'
+api "a metric that there is not" 400 'no such choice' PATCH $services/web '{"scale-metric": "luck"}'
+api "a target that is no number" 400 'scale-target' PATCH $services/web '{"scale-target": "many"}'
+api "a schedule that is none" 400 'scale-schedule.*days' PATCH $services/web '{"scale-schedule": "always 1-2"}'
+api "a driver that is not in the directory" 400 'scale-driver.*not in the directory' PATCH $services/web \
+	'{"scale-driver": "/bin/sh -c true"}'
+api "an autoscaler of nobody" 404 'nope' GET $services/nope/scale
+api "a webhook without alerts" 400 'alerts: missing' POST /v1/scale/webhook '{}'
+api "an alert for a service without an autoscaler" 400 'no autoscaler' POST /v1/scale/webhook \
+	'{"alerts": [{"status": "firing", "labels": {"service": "web", "scale": "up"}}]}'
+api "an alert for nobody" 400 'no label service' POST /v1/scale/webhook \
+	'{"alerts": [{"status": "firing", "labels": {"scale": "up"}}]}'
 config='{"services": []}'
 api "a configuration without services" 400 'services: missing' PUT /v1/config '{}'
 api "a configuration with an unknown key" 400 'unknown key "flows"' PUT /v1/config '{"services": [], "flows": 1}'

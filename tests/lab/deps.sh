@@ -17,10 +17,11 @@ demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
 	libfaketime clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools openssl
 	libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
-	prometheus-node-exporter redis-server mariadb-server'
+	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
+	openssh-client'
 
 # The database's figures, and the dashboards' source.
-boards='mariadb-server prometheus-mysqld-exporter jsonnet'
+boards='prometheus-mysqld-exporter jsonnet'
 
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils'

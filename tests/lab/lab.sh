@@ -457,7 +457,8 @@ lab_launcher_turn() {
 	local dir=$1 request action service id answer status
 	shift
 	for request in "$dir"/requests/*; do
-		[ ! -e "$dir/hold" ] && [[ $request =~ /[0-9]+$ ]] || continue
+		[ ! -e "$dir/hold" ] || return
+		[[ $request =~ /[0-9]+$ ]] || continue
 		read -r action service id <"$request" || continue
 		rm -f "$request"
 		answer=$(lab_launcher_"$action" "$dir" "$id" "$@" 2>&1)

@@ -67,7 +67,7 @@ printf '%s\n' '#include "bpf/decap_abi.h"' '#define X(name, label, class, text) 
 column docs/operate.md outcome 1 2 >"$scratch/documented"
 same "operate.md has every outcome of lb_decap and its text" "$scratch/outcomes" "$scratch/documented"
 
-grep -oE '"lb_[a-z_]+"' agent/metrics.c | tr -d '"' | sort -u >"$scratch/metrics"
+grep -ohE '"lb_[a-z_]+"' agent/metrics.c agent/autoscale_view.c | tr -d '"' | sort -u >"$scratch/metrics"
 column docs/metrics.md metric 1 >"$scratch/documented"
 same "metrics.md has every metric" "$scratch/metrics" "$scratch/documented"
 
