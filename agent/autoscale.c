@@ -277,7 +277,7 @@ static void go_to(struct deciding *d, unsigned int wanted)
 static bool decide_by_order(struct deciding *d)
 {
 	struct autoscale_decision *decision = d->decision;
-	unsigned int members = d->pool->members, wanted = members;
+	unsigned int members = d->pool->members, wanted;
 
 	if (d->policy->count) {
 		wanted = d->policy->count;

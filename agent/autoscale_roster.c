@@ -153,28 +153,32 @@ static int read_entry(const cJSON *json, struct scale_entry *entry, struct error
 	return r;
 }
 
+/* Takes one more in. */
+static int read_into(struct scale_roster *roster, const cJSON *json, struct error *err)
+{
+	struct scale_entry *entry = calloc(1, sizeof(*entry));
+	int r = entry ? read_entry(json, entry, err) : error_set(err, ENOMEM, "out of memory");
+
+	if (r == 0 && !append(roster, entry))
+		r = error_set(err, ENOMEM, "out of memory");
+	if (r)
+		entry_free(entry);
+	return r;
+}
+
 int scale_roster_read(const cJSON *json, struct scale_roster *ret_roster, struct error *err)
 {
 	static const char *const keys[] = {"launched", NULL};
 	struct scale_roster roster = {0};
-	struct scale_entry *entry;
 	const cJSON *array = NULL, *item;
 	int r = json_check_keys(json, "launched", keys, err);
 
 	if (r == 0)
 		r = json_array(json, "launched", "launched", &array, err);
 	cJSON_ArrayForEach (item, array) {
-		if (r < 0)
-			break;
-		entry = calloc(1, sizeof(*entry));
-		r = entry ? read_entry(item, entry, err) : -ENOMEM;
-		if (r == 0 && !append(&roster, entry))
-			r = -ENOMEM;
-		if (r < 0)
-			entry_free(entry);
+		if (r == 0)
+			r = read_into(&roster, item, err);
 	}
-	if (r == -ENOMEM)
-		error_set(err, ENOMEM, "out of memory");
 	if (r < 0)
 		scale_roster_clear(&roster);
 	else

@@ -12,7 +12,7 @@
 #include "error.h"
 
 #define SCHEDULE_TEXT_MAX 64
-#define MINUTES_OF_DAY    (24 * 60)
+#define MINUTES_OF_DAY    1440
 
 struct scale_hours {
 	uint8_t days;      /* bit 0 is Monday */

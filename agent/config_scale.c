@@ -2,6 +2,7 @@
 #include "config_scale.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "config_check.h"
 #include "parse.h"
@@ -32,14 +33,16 @@ static int read_decimal(const struct field *field, const cJSON *json, const char
 		refuse_value(where, field->key, "not a number from 0 up", err);
 		return error_hint(err, -EINVAL, "write it like 0.6 or 250");
 	}
-	*(double *)((char *)object + field->offset) = number;
+	memcpy((char *)object + field->offset, &number, sizeof(number));
 	return 0;
 }
 
 static bool write_decimal(const struct field *field, const void *object, cJSON *json)
 {
-	return cJSON_AddNumberToObject(json, field->key,
-				       *(const double *)((const char *)object + field->offset));
+	double number;
+
+	memcpy(&number, (const char *)object + field->offset, sizeof(number));
+	return cJSON_AddNumberToObject(json, field->key, number);
 }
 
 /* --- scale-schedule: one or more; one that is empty is none --- */

@@ -622,8 +622,7 @@ static void test_bad_roster(void **state)
 		"[]",
 		"{\"launched\": [{}]}",
 		"{\"launched\": [{\"id\": \"x\"}]}",
-		"{\"launched\": [{\"id\": \"x\", \"service\": \"web\", \"driver\": [\"/d\"], "
-		"\"phase\": \"lost\"}]}",
+		"{\"launched\": [{\"id\": \"x\", \"service\": \"w\", \"driver\": [], \"phase\": 1}]}",
 	};
 
 	(void)state;
