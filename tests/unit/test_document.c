@@ -333,6 +333,52 @@ static void test_indices_are_for_life(void **state)
 	}
 }
 
+/* What the autoscaler has launched is nobody's wish: it is not exported, and stays while there is
+ * an autoscaler, whatever else a document says. */
+static void test_launched(void **state)
+{
+	static const char on[] =
+		"{\"services\":[{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],"
+		"\"scale\":\"on\",\"scale-driver\":[\"/etc/sluice/checks/lab\"],"
+		"\"backends\":[{\"address\":\"198.18.1.11:80\"}]}]}";
+	static const char off[] = "{\"services\":[{\"name\":\"web\",\"vip\":"
+				  "\"tcp://198.18.0.10:80\"}]}";
+	const struct document_removal now = {.now = true};
+	const struct document_removal drain = {.deadline_ms = 5000};
+	struct desired *former = read_ok(on), *next;
+	struct backend_spec launched;
+	uint16_t next_id = 1;
+	struct error err;
+
+	(void)state;
+	backend_spec_init(&launched);
+	assert_int_equal(parse_endpoint("198.18.1.12:80", 0, &launched.endpoint, &err), 0);
+	memcpy(launched.launched, "web-1", sizeof("web-1"));
+	assert_int_equal(service_add_backend(&former->services[0], &launched, &err), 0);
+	number(former, &next_id);
+	assert_export(former, on);
+
+	next = read_ok(on);
+	follow_ok(former, next, &now);
+	assert_int_equal(next->services[0].backend_count, 2);
+	assert_string_equal(next->services[0].backends[1].launched, "web-1");
+	assert_false(next->services[0].backends[1].removing);
+	desired_free(next);
+
+	next = read_ok(off);
+	follow_ok(former, next, &drain);
+	assert_int_equal(next->services[0].backend_count, 2);
+	assert_true(next->services[0].backends[1].removing);
+	assert_string_equal(next->services[0].backends[1].launched, "web-1");
+	desired_free(next);
+
+	next = read_ok(off);
+	follow_ok(former, next, &now);
+	assert_int_equal(next->services[0].backend_count, 0);
+	desired_free(next);
+	desired_free(former);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -344,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_asked_back),
 		cmocka_unit_test(test_a_drain_goes_on),
 		cmocka_unit_test(test_what_drains_must_fit),
+		cmocka_unit_test(test_launched),
 		cmocka_unit_test(test_byte_stable),
 		cmocka_unit_test(test_indices_are_for_life),
 	};

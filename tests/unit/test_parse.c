@@ -579,6 +579,30 @@ static void test_random_text(void **state)
 	assert_true(accepted > 0);
 }
 
+static void test_decimal(void **state)
+{
+	static const struct {
+		const char *text;
+		double value;
+	} accepted[] = {{"0.6", 0.6}, {"250", 250}, {"-1.5e-05", -1.5e-5}, {"+3", 3}, {"0", 0}};
+	static const char *const refused[] = {"",      " 1",    "1 ",   "0x10", "nan", "inf",
+					      "1e999", "1.2.3", "0.6s", "e",    ".",   "-"};
+	struct error err = {0};
+	double value = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_int_equal(parse_decimal(refused[i], &value, &err), -EINVAL);
+		assert_true(value == 7);
+	}
+	assert_string_equal(err.message, "-: not a decimal number");
+	assert_string_equal(err.hint, "write it like 0.6 or 250");
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		assert_int_equal(parse_decimal(accepted[i].text, &value, &err), 0);
+		assert_true(value == accepted[i].value);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -601,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_equality),
 		cmocka_unit_test(test_sockaddr),
 		cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_decimal),
 		cmocka_unit_test(test_random_text),
 	};
 
