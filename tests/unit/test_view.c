@@ -53,6 +53,15 @@
 	"\"check-command\":[],\"check-port\":0,\"check-interval\":\"1s\","                         \
 	"\"check-timeout\":\"1s\",\"check-fast-interval\":\"0ms\",\"rise\":2,\"fall\":3,"          \
 	"\"check-via\":\"auto\","                                                                  \
+	"\"scale\":\"off\",\"scale-metric\":\"none\",\"scale-promql\":\"\","                       \
+	"\"scale-prometheus\":\"\",\"scale-target\":0,\"scale-up-above\":0,"                       \
+	"\"scale-down-below\":0,\"scale-interval\":\"5s\",\"scale-window\":\"30s\","               \
+	"\"scale-min\":1,\"scale-max\":10,\"scale-step\":1,\"scale-count\":0,"                     \
+	"\"scale-up-cooldown\":\"30s\",\"scale-down-cooldown\":\"2m\","                            \
+	"\"scale-stabilization\":\"2m\",\"scale-failures\":3,\"scale-retry\":\"1m\","              \
+	"\"scale-pace\":10,\"scale-drain\":\"30s\",\"scale-timeout\":\"1m\","                      \
+	"\"scale-replace-after\":\"0ms\",\"scale-predict\":\"0ms\","                               \
+	"\"scale-season\":\"0ms\",\"scale-schedule\":[],\"scale-driver\":[],"                      \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
 	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
 	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0"
