@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# open.sh                opens a lab to play in: three servers and a service, ready to be asked
+# open.sh                opens a lab to play in, unless it is open: three servers and a service
 # open.sh down           closes it
 # open.sh monitor        Prometheus, Alertmanager and node_exporter beside it; opens it if need be
 # open.sh monitor-down   ends these
 # PAGE_PORT, PROMETHEUS_PORT, ALERTMANAGER_PORT and NODE_PORT say where on 127.0.0.1 they are found.
-LAB=sluice-lab
+LAB=${LAB:-sluice-lab}
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
 # shellcheck source-path=SCRIPTDIR
@@ -37,8 +37,10 @@ make_token() {
 	(umask 077 && echo "lab $(head -c 18 /dev/urandom | base64)" >"$LAB_DIR/tokens")
 }
 
+# One that is open already stays as it is.
 open_lab() {
 	local i
+	! [ -d "$LAB_DIR" ] || return 0
 	need_port PAGE_PORT page "$page_port"
 	lab_up keep || exit 1
 	make_token
@@ -111,7 +113,7 @@ monitor() {
 	need_port PROMETHEUS_PORT carry-prometheus "$prometheus_port"
 	need_port ALERTMANAGER_PORT carry-alertmanager "$alertmanager_port"
 	need_port NODE_PORT carry-node_exporter "$node_port"
-	[ -d "$LAB_DIR" ] || open_lab
+	open_lab
 	lab_monitor_config 5 || monitor_fails
 	lab_running webhook || lab_webhook_start 9099 || monitor_fails
 	lab_running node_exporter || lab_node_exporter_start 9100 || monitor_fails
@@ -135,21 +137,25 @@ monitor_down() {
 explain_monitor() {
 	cat <<-TEXT
 		The lab is watched. On this host:
-		  http://127.0.0.1:$page_port/           the agent's page, and /metrics
-		  http://127.0.0.1:$prometheus_port/targets    Prometheus: who is scraped; /alerts, /graph
-		  http://127.0.0.1:$alertmanager_port           Alertmanager, for amtool
-		  http://127.0.0.1:$node_port/metrics    node_exporter, with the balancer's interfaces
+		  the agent's page  http://127.0.0.1:$page_port/           its figures: /metrics
+		  Prometheus        http://127.0.0.1:$prometheus_port/targets    also /alerts, /graph
+		  Alertmanager      http://127.0.0.1:$alertmanager_port/           for amtool
+		  node_exporter     http://127.0.0.1:$node_port/metrics
 
-		Ask it something:
+		Give it something to see:
+		  nsenter --net=/run/netns/$LAB-client wrk -c 50 -d 60s http://$LAB_VIP4/
+
+		Ask:
 		  promtool query instant http://127.0.0.1:$prometheus_port 'service:lb_service_packets:rate1m'
 		  amtool --alertmanager.url http://127.0.0.1:$alertmanager_port alert
 
-		Let an alert come: a server dies; after a good minute Alertmanager tells its webhook.
+		Let an alert come: a server dies; within two minutes Alertmanager tells its webhook.
 		  kill -KILL \$(cat $LAB_DIR/b2.pid)
 		  tail -f $LAB_DIR/webhook.log | jq .
 
-		Each alert names its section in docs/runbooks.md. 'make monitor-down' ends this, 'make lab-down'
-		all; 'make monitor' again takes up changed files of prometheus/.
+		Each alert names its section in docs/runbooks.md. 'make lab' says what else the lab can do,
+		'make monitor' again takes up changed files of prometheus/, 'make monitor-down' ends this,
+		'make lab-down' all.
 	TEXT
 }
 
