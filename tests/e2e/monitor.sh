@@ -80,6 +80,7 @@ test_monitor() {
 	check "the page, Prometheus, Alertmanager and node_exporter answer" answers
 	check "the agent was scraped" wait_until 20 healthy sluice
 	check "the machine was scraped" wait_until 20 healthy node
+	check "the servers were scraped" wait_until 20 healthy webapp
 	before=$(pids)
 	said=$(open monitor)
 	check_matches "again: it says where all is" "http://127.0.0.1:$PROMETHEUS_PORT/" "$said"
