@@ -85,7 +85,8 @@ static void insert(struct webapp_requests *waiting, struct webapp_request *reque
 
 void webapp_delay_add(struct webapp_delay *delay, struct webapp_request *request, uint64_t delay_ms)
 {
-	request->due_ms = clock_ms(CLOCK_MONOTONIC) + delay_ms;
+	/* Rather a little later than earlier: this millisecond has begun already. */
+	request->due_ms = clock_ms(CLOCK_MONOTONIC) + delay_ms + 1;
 	pthread_mutex_lock(&delay->lock);
 	insert(&delay->waiting, request);
 	if (TAILQ_FIRST(&delay->waiting) == request)
