@@ -8,7 +8,8 @@
  *   ts=2026-11-21T01:02:03.456Z level=info msg="backend up" service=web backend=198.18.1.11:80
  *
  * Under systemd (JOURNAL_STREAM set) ts is left out and the <N> priority prefix is put in front.
- * Single-threaded. Only the programs' outer layers log; libraries return errors.
+ * Threads may write lines at once; the level is set before there are any. Only the programs' outer
+ * layers log; libraries return errors.
  */
 #include <stdbool.h>
 

@@ -150,6 +150,22 @@ for flag in $(for page in "${pages[@]}"; do shown lbnode "$page"; done |
 done
 verdict "lbnode has every flag that pages show" "$missing"
 
+grep -hoE 'webapp_[a-z_]+(_total|_seconds|_requests|_up|_use)' backends/*.c | sort -u >"$scratch/metrics"
+column docs/demo-services.md metric 1 >"$scratch/documented"
+same "demo-services.md has every metric" "$scratch/metrics" "$scratch/documented"
+
+missing=
+for program in hello unstable store orders; do
+	"$build/$program" --help >"$scratch/$program-help" 2>&1
+	while read -r flag; do
+		grep -qE -- "^\\| \`$flag\` \\|" docs/demo-services.md || missing+=$'\n'"$flag of $program"
+	done < <(grep -oE '^  --[a-z-]+' "$scratch/$program-help" | tr -d ' ')
+	while read -r flag; do
+		grep -qE -- "^  $flag\b" "$scratch/$program-help" || missing+=$'\n'"$program has no $flag"
+	done < <(shown "build/$program" docs/demo-services.md | grep -oE -- ' --[a-z-]+' | tr -d ' ')
+done
+verdict "demo-services.md has every flag of the demo services, and shows no other" "$missing"
+
 missing=
 for page in "${pages[@]}" tests/packet/cases/README.md; do
 	while read -r target; do
