@@ -3,11 +3,13 @@
 # orders behind a VIP, on MariaDB and on SQLite: while replicas and the database are killed under
 # clients that send again what had no answer, no order is lost and none entered twice.
 . "$(dirname "$0")/../lab/lab.sh"
+. "$(dirname "$0")/../lab/monitor.sh"
+. "$(dirname "$0")/../lab/database.sh"
 . "$(dirname "$0")/../lab/servers.sh"
 . "$(dirname "$0")/../lab/check.sh"
 
 lab_up || exit 1
-lab_mariadb_start b4 && lab_mariadb_shop 198.18.1.14 || exit 1
+lab_shop_start b4 198.18.1.14 || exit 1
 
 # start N: the replica on bN, on MariaDB at port 80
 start() {
@@ -78,19 +80,19 @@ check "a replica is killed; they go on" wait_until 20 taken die 70
 start 1 || bail "b1 starts again"
 lab_end b2 KILL
 check "another one; they go on" wait_until 20 taken die 100
-lab_end mariadb KILL
-lab_mariadb_start b4 || bail "MariaDB starts again"
+lab_end database KILL
+lab_shop_start b4 198.18.1.14 || bail "MariaDB starts again"
 check "the database is killed and started again; they go on" wait_until 30 taken die 160
 wait $customers
 start 2 || bail "b2 starts again"
 
 cat "$LAB_DIR"/die?.orders | sort >"$LAB_DIR/accepted"
-lab_sql shop 'SELECT idempotency_key, id FROM orders' | tr '\t' ' ' | sort >"$LAB_DIR/entered"
+lab_shop 'SELECT idempotency_key, id FROM orders' | tr '\t' ' ' | sort >"$LAB_DIR/entered"
 check_equal "160 orders accepted" 160 "$(grep -cE '^die[1-8]-[0-9]+ [0-9]+$' "$LAB_DIR/accepted")"
-check_equal "and 160 in the database" 160 "$(lab_sql shop 'SELECT count(*) FROM orders')"
+check_equal "and 160 in the database" 160 "$(lab_shop 'SELECT count(*) FROM orders')"
 check "the same, under the same numbers" diff "$LAB_DIR/accepted" "$LAB_DIR/entered"
-check_equal "each with all its lines" 320 "$(lab_sql shop 'SELECT count(*) FROM order_lines')"
-check_equal "none of another order" 0 "$(lab_sql shop 'SELECT count(*) FROM order_lines
+check_equal "each with all its lines" 320 "$(lab_shop 'SELECT count(*) FROM order_lines')"
+check_equal "none of another order" 0 "$(lab_shop 'SELECT count(*) FROM order_lines
 	LEFT JOIN orders ON orders.id = order_id WHERE orders.id IS NULL')"
 
 # --- one key, one order ---
@@ -114,10 +116,10 @@ check_equal "sent to three replicas at once, it is created once" 1 "$(cat "$LAB_
 check_equal "and known to the others" 7 "$(cat "$LAB_DIR"/race.? | grep -c '^200$')"
 check_equal "by one number" 1 "$(cat "$LAB_DIR"/race.? | jq -r '.order? // empty' | sort -u | wc -l)"
 
-lab_sql shop "START TRANSACTION; INSERT INTO orders (idempotency_key, created_ms) VALUES ('held', 1);
+lab_shop "START TRANSACTION; INSERT INTO orders (idempotency_key, created_ms) VALUES ('held', 1);
 	SELECT SLEEP(3); ROLLBACK" >/dev/null &
 held() {
-	lab_sql "SELECT state FROM information_schema.processlist" | grep -q 'User sleep'
+	lab_shop "SELECT state FROM information_schema.processlist" | grep -q 'User sleep'
 }
 check "somebody holds a lock" wait_until 5 held
 check_equal "an order waits for it, and is created" 201 "$(post http://198.18.1.11 held "$body" | tail -n 1)"
@@ -141,7 +143,7 @@ check_equal "on a file: and no more" 404 \
 
 # --- bad input ---
 
-before=$(lab_sql shop 'SELECT count(*) FROM orders')
+before=$(lab_shop 'SELECT count(*) FROM orders')
 # bad NAME STATUS FIELD BODY [CURL-ARG...]
 bad() {
 	local name=$1 status=$2 field=$3 text=$4
@@ -179,7 +181,7 @@ check_equal "an order that is not there" 404 \
 	"$(lab_curl -o /dev/null -w '%{http_code}' http://198.18.0.10/api/order/999999)"
 check_equal "a number that is none" 400 \
 	"$(lab_curl -o /dev/null -w '%{http_code}' http://198.18.0.10/api/order/one)"
-check_equal "none of them is in the database" "$before" "$(lab_sql shop 'SELECT count(*) FROM orders')"
+check_equal "none of them is in the database" "$before" "$(lab_shop 'SELECT count(*) FROM orders')"
 
 check "promtool likes the metrics" promtool check metrics < <(lab_curl http://198.18.1.11/metrics)
 check "it ends by SIGTERM" lab_end b3 TERM

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The demo services in the lab, and the servers behind them: Redis, MariaDB. Sourced after lab.sh.
+# The demo services in the lab, and the servers behind them: Redis, MariaDB. Source it behind lab.sh,
+# and behind database.sh for the latter.
 # Everything they write is in LAB_DIR, everything they listen on in a namespace of the lab.
 
 # shellcheck disable=SC2034 # these are for scripts
@@ -36,51 +37,24 @@ lab_redis_start() {
 		lab_fail "redis-server does not start: $(tail -n 3 "$LAB_DIR/redis.$port.log")"
 }
 
-lab_mariadb_conf() {
-	cat <<-CONF
-		[mariadbd]
-		user = root
-		datadir = $LAB_DIR/mariadb
-		socket = $LAB_DIR/mariadb.sock
-		pid-file = $LAB_DIR/mariadb.server.pid
-		bind-address = 0.0.0.0
-		skip-name-resolve
-		innodb-buffer-pool-size = 32M
-		innodb-log-file-size = 16M
-		[client]
-		socket = $LAB_DIR/mariadb.sock
-		user = root
-	CONF
-}
-
-# lab_sql [DATABASE] SQL: as its root, through the socket; rows without head.
-lab_sql() {
-	mariadb --defaults-file="$LAB_DIR/mariadb.cnf" -N -B "${@:1:$#-1}" -e "${*: -1}"
-}
-
-# lab_mariadb_start NAME: starts the server, made new the first time; label mariadb.
-lab_mariadb_start() {
-	if [ ! -d "$LAB_DIR/mariadb" ]; then
-		lab_mariadb_conf >"$LAB_DIR/mariadb.cnf"
-		mariadb-install-db --defaults-file="$LAB_DIR/mariadb.cnf" --skip-test-db \
-			--auth-root-authentication-method=normal >"$LAB_DIR/mariadb.log" 2>&1 ||
-			lab_fail "mariadb-install-db: $(tail -n 5 "$LAB_DIR/mariadb.log")" || return
-	fi
-	lab_spawn "$1" mariadb mariadbd --defaults-file="$LAB_DIR/mariadb.cnf"
-	wait_until 30 lab_sql 'SELECT 1' ||
-		lab_fail "mariadbd does not start: $(tail -n 5 "$LAB_DIR/mariadb.log")"
-}
-
-# lab_mariadb_shop ADDR: the database shop, and the option file that orders is given to reach it
-# at ADDR: $LAB_DIR/shop.cnf.
-lab_mariadb_shop() {
-	lab_sql "CREATE DATABASE shop; CREATE USER orders@'%' IDENTIFIED BY 'shop';
+# lab_shop_start NAME ADDR: a database as in database.sh, in namespace NAME, whose address is ADDR;
+# the first time with the database shop and the option file that orders is given: $LAB_DIR/shop.cnf.
+lab_shop_start() {
+	LAB_DATABASE_IN=$1 lab_database_start --skip-networking=OFF --bind-address=0.0.0.0 \
+		--skip-name-resolve || return
+	[ ! -e "$LAB_DIR/shop.cnf" ] || return 0
+	lab_sql --execute "CREATE DATABASE shop; CREATE USER orders@'%' IDENTIFIED BY 'shop';
 		GRANT ALL ON shop.* TO orders@'%'" || return
 	(umask 077 && cat >"$LAB_DIR/shop.cnf") <<-CONF
 		[client]
-		host = $1
+		host = $2
 		user = orders
 		password = shop
 		database = shop
 	CONF
+}
+
+# lab_shop SQL: what the database shop answers, rows without head.
+lab_shop() {
+	lab_sql --skip-column-names --batch shop --execute "$1"
 }
