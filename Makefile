@@ -32,7 +32,7 @@ WEBAPPS := hello unstable store orders
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	      /^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	      /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 deps: ## install what building, demo and tests need, from Debian
 	$(Q)sh tests/lab/deps.sh
@@ -65,6 +65,10 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 	$(Q)sh tests/lab/deps.sh vm
 	$(Q)$(MAKE) --no-print-directory build tests
 	$(Q)bash vm/test.sh
+
+scenario-resilience: deps ## an unstable service behind store fails, stops, returns; report in build/reports/
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/scenarios/resilience.sh
 
 coverage: deps ## print what the packet cases reach of the data plane's sources
 	$(Q)bash tests/packet/coverage.sh
@@ -394,4 +398,4 @@ $(O)/tests/bench/lb_control: $(call objects,tests/bench/control/lb_control.c \
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build dashboards demo lab lab-down monitor monitor-down test test-vm tests coverage replay lint fmt bench bench-probes install uninstall clean
+.PHONY: help deps build dashboards demo lab lab-down monitor monitor-down test test-vm tests scenario-resilience coverage replay lint fmt bench bench-probes install uninstall clean
