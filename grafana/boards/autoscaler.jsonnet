@@ -39,7 +39,7 @@ b.board(
       b.stat('Running', 'Backends that it has.', 'none', 'sum(lb_autoscale_running_backends{%s})' % service),
       b.stat(
         'Failed launches',
-        'Over the whole range of time.',
+        "Over the whole range of time. The log has the driver's words for each.",
         'none',
         'sum(increase(lb_autoscale_launch_failures_total{%s}[$__range]))' % service
       ) + b.zero_is_good + b.decimals(0),
@@ -59,7 +59,7 @@ b.board(
       ) + b.size(16, 10) + b.dashed(' (least|most)$') + b.stepped,
       b.graph(
         'The metric that it goes by',
-        'As it was seen last; each service has a metric and thresholds of its own (`lbctl scale SERVICE`). A gap is missing data: the autoscaler then leaves everything as it is.',
+        'For one backend, as it was seen last; each service has a metric and thresholds of its own (`lbctl scale SERVICE`). A gap is missing data: the autoscaler then leaves everything as it is.',
         'short',
         { '{{service}}': now('lb_autoscale_metric') }
       ) + b.size(8, 10),

@@ -170,7 +170,7 @@ local rows(list) =
   table(title, what, unit, labels, queries): panel('table', title, what, unit, queries, { format: 'table', instant: true, range: false }) {
     local names = std.objectFields(queries),
     fieldConfig+: { defaults+: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false } } },
-    options: { showHeader: true, frameIndex: 0, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' } },
+    options: { showHeader: true, frameIndex: 0, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false } },
     transformations: [
       { id: 'merge', options: {} },
       { id: 'organize', options: {

@@ -64,7 +64,7 @@ b.board(
         'pps',
         'sum(%s + %s)' % [per_second('node_network_receive_drop_total', device), per_second('node_network_receive_errs_total', device)]
       ) + b.limits({ '1': 'orange', '100': 'red' }),
-      b.stat('Up since', 'The machine that was started last.', 's', 'min(time() - node_boot_time_seconds{%s})' % node) + { options+: { graphMode: 'none' } },
+      b.stat('Up for', 'The machine that was started last.', 's', 'min(time() - node_boot_time_seconds{%s})' % node) + { options+: { graphMode: 'none' } },
     ]),
 
     b.row('CPU', [
@@ -103,7 +103,7 @@ b.board(
         'Load',
         'Tasks that run or wait, for each core. Lasting above 1: they queue.',
         'short',
-        { '{{instance}}': 'node_load1{%s} / count by (instance, job) (node_cpu_seconds_total{%s, mode="idle"})' % [node, node] }
+        { '{{instance}}': 'node_load1{%s} / count without (cpu, mode) (node_cpu_seconds_total{%s, mode="idle"})' % [node, node] }
       ) + b.size(12, 8) + b.limits({ '1': 'orange' }) + b.limit_lines,
     ]),
 

@@ -150,9 +150,9 @@ b.board(
       ) + b.size(8, 9) + b.range(0, 1),
       b.graph(
         'Duration of checks, p95',
-        'Of 20 checks of a backend, 19 were over after this time. It rises before checks fail: a timeout close above it will take the backend out in the next rush.',
+        "Of 20 checks of a service's backends, 19 were over after this time. It rises before checks fail: a timeout close above it will take backends out in the next rush.",
         's',
-        { '{{service}} {{backend}}': 'histogram_quantile(0.95, sum by (service, backend, le) (%s))' % per_second('lb_health_check_duration_seconds_bucket', backend) }
+        { '{{service}} {{check}}': 'histogram_quantile(0.95, sum by (service, check, le) (%s))' % per_second('lb_health_check_duration_seconds_bucket', service) }
       ) + b.size(24, 8),
     ]),
 
@@ -242,6 +242,24 @@ b.board(
         { '{{instance}}': 'scrape_duration_seconds{%s}' % agent }
       ),
       b.graph(
+        "The agent's processor time",
+        'Part of one core that the agent takes: health checks, API calls, scrapes. Forwarding is not in it. Near 1 checks come late; check less often, or in fewer ways.',
+        'percentunit',
+        { '{{instance}}': per_second('process_cpu_seconds_total', agent) }
+      ),
+      b.graph(
+        "The agent's memory",
+        'Resident, with as much of the flow table as it has looked at. It follows `--flows` and the number of backends; if it rises for days without them, please report it.',
+        'bytes',
+        { '{{instance}}': 'process_resident_memory_bytes{%s}' % agent }
+      ),
+      b.graph(
+        'Refused tokens',
+        "Wrong tokens at the TCP listener. Somebody guesses, or a script has an old one; the agent's log names the address.",
+        'cps',
+        { '{{instance}}': per_second('lb_api_refused_tokens_total', agent) }
+      ) + b.alerts(['SluiceTokensRefused']),
+      b.graph(
         'Captured packets',
         'Packets that `lbctl capture` was given, and such as it was too slow to take. Captures cost CPU time for each packet: end those that nobody reads.',
         'pps',
@@ -249,13 +267,7 @@ b.board(
           captured: 'sum(%s)' % per_second('lb_capture_packets_total', agent),
           lost: 'sum(%s)' % per_second('lb_capture_lost_total', agent),
         }
-      ) + b.alerts(['SluiceCaptureLeftRunning']) + b.size(12, 8),
-      b.graph(
-        'Refused tokens',
-        "Wrong tokens at the TCP listener. Somebody guesses, or a script has an old one; the agent's log names the address.",
-        'cps',
-        { '{{instance}}': per_second('lb_api_refused_tokens_total', agent) }
-      ) + b.alerts(['SluiceTokensRefused']) + b.size(12, 8),
+      ) + b.alerts(['SluiceCaptureLeftRunning']) + b.size(24, 7),
     ]),
   ]
 )

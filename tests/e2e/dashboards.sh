@@ -11,21 +11,11 @@
 . "$(dirname "$0")/../lab/monitor.sh"
 # shellcheck source-path=SCRIPTDIR/../lab
 . "$(dirname "$0")/../lab/database.sh"
+# shellcheck source-path=SCRIPTDIR/../lab
+. "$(dirname "$0")/../lab/servers.sh"
 
 boards=("$LAB_TOP"/grafana/provisioning/dashboards/sluice/*.json)
 statistics=/proc/sys/kernel/bpf_stats_enabled
-
-# What an application asks of a database, for as long as the client lives.
-shop() {
-	cat <<-SQL
-		CREATE DATABASE shop; USE shop;
-		CREATE TABLE orders (id INT AUTO_INCREMENT PRIMARY KEY, item VARCHAR(40), amount INT);
-	SQL
-	while sleep 0.1; do
-		echo "BEGIN; INSERT INTO orders (item, amount) VALUES ('apple', $RANDOM); COMMIT;"
-		echo "SELECT COUNT(*) FROM orders WHERE amount < $RANDOM;"
-	done
-}
 
 # The kernel counts what programs cost while it is told to.
 count_runs() {
@@ -36,22 +26,38 @@ count_runs() {
 	echo 1 >"$statistics"
 }
 
-start_balancer() {
-	lab_agent_start && lab_backend_start 1 hello && lab_backend_start 2 hello &&
-		lab_backend_start 3 hello &&
-		lab_service web "tcp://$LAB_VIP4:80" "1 2" --check http --check-path /health &&
-		lab_service web6 "tcp://[$LAB_VIP6]:80" "3"
+# Two services: hello on b1 and b2, and orders on b3 with its database on b4. The autoscaler only says
+# what it would do.
+start_services() {
+	lab_agent_start && lab_shop_start b4 198.18.1.14 &&
+		lab_service_start b1 hello 80 && lab_service_start b2 hello 80 &&
+		lab_service_start b3 orders 80 --mariadb "$LAB_DIR/shop.cnf" \
+			--init "$LAB_SQL/schema-mariadb.sql" --init "$LAB_SQL/seed.sql" &&
+		lab_service web "tcp://$LAB_VIP4:80" "1 2" --check http --check-path /health \
+			--scale dry-run --scale-metric active-flows --scale-target 100 --scale-max 4 &&
+		lab_service shop "tcp://[$LAB_VIP6]:80" "3" --check http --check-path /health
+}
+
+# Orders, and looks at them, until the lab is closed.
+shop() {
+	local i
+	for ((i = 1; i < 2000; i++)); do
+		[ -d "$LAB_DIR" ] || return
+		lab_curl -o /dev/null -H "$LAB_JSON" -H "Idempotency-Key: $i" \
+			-d '{"items": [{"item": 1, "quantity": 2}]}' "$LAB_URL6/api/order"
+		lab_curl -o /dev/null "$LAB_URL6/api/order/1"
+	done
 }
 
 start_load() {
-	lab_wrk -t1 -c2 -d100s -H "$LAB_FRESH" "$LAB_URL4/" >/dev/null 2>&1 &
-	lab_wrk -t1 -c1 -d100s -H "$LAB_FRESH" "$LAB_URL6/" >/dev/null 2>&1 &
-	shop | lab_sql >/dev/null 2>&1 &
+	lab_spawn client wrk wrk -t1 -c4 -d150s -H "$LAB_FRESH" "$LAB_URL4/"
+	shop >/dev/null 2>&1 &
 }
 
 start_monitor() {
-	lab_monitor_config 1 && lab_targets mysqld 127.0.0.1:9104 && lab_mysqld_exporter_start 9104 &&
-		lab_node_exporter_start 9100 &&
+	lab_monitor_config 1 && lab_targets mysqld 127.0.0.1:9104 &&
+		lab_targets webapp 198.18.1.1{1,2,3}:80 &&
+		lab_mysqld_exporter_start 9104 && lab_node_exporter_start 9100 &&
 		lab_prometheus_start 9090 "$LAB_MONITOR/prometheus.yml" "$LAB_MONITOR/data/prometheus"
 }
 
@@ -59,15 +65,14 @@ start_monitor() {
 # what reads them is skipped, and said. Those of exporters are never among them.
 absent() {
 	local metric
-	grep -ohE '\b(lb|webapp)_[a-z0-9_]+' "${boards[@]}" | sort -u | while read -r metric; do
+	grep -ohE '\b(lb|webapp|process)_[a-z0-9_]+' "${boards[@]}" | sort -u | while read -r metric; do
 		grep -rqF "${metric%_bucket}" "$LAB_TOP"/{agent,backends} || printf -- '--absent %s ' "$metric"
 	done
 }
 
 lab_up || exit 1
 count_runs || bail "the kernel counts what programs cost"
-start_balancer || bail "the balancer and its servers start"
-lab_database_start || bail "the database starts"
+start_services || bail "the services come up"
 start_load
 start_monitor || bail "Prometheus and the exporters start"
 

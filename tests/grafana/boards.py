@@ -68,6 +68,6 @@ def outline(board):
             yield f"  --- {panel['title']} ---"
             continue
         place = f"{at['x']:2}-{at['x'] + at['w']:<2} x {at['h']:2}"
-        yield f"  {place}  {panel['title']}  ({panel['type']}, {unit(panel)})"
+        yield f"  {place}  {panel['title']}  ({panel['type']}, {unit(panel) or 'no unit'})"
         for target in panel.get("targets", []):
             yield f"               {target['legendFormat']}: {target['expr']}"

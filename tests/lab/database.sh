@@ -42,9 +42,3 @@ lab_mysqld_exporter_start() {
 		--web.listen-address="$address" --collect.info_schema.query_response_time \
 		--collect.perf_schema.eventsstatements
 }
-
-# lab_database_stop: both, whichever run.
-lab_database_stop() {
-	lab_end mysqld_exporter TERM
-	lab_end database TERM
-}

@@ -20,7 +20,7 @@ tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-pin
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
 	openssh-client'
 
-# The database's figures, and the dashboards' source.
+# A database's figures, and the dashboards' source.
 boards='prometheus-mysqld-exporter jsonnet'
 
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
