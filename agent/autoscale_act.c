@@ -129,11 +129,10 @@ static void begin_spec(const struct service_spec *service, struct backend_spec *
 	unsigned int most = 0;
 
 	backend_spec_init(backend);
+	backend->priority = scale_lowest_priority(service);
 	for (size_t i = 0; i < service->backend_count; i++) {
-		if (!scale_is_member(service, &service->backends[i]))
-			continue;
-		backend->priority = service->backends[i].priority;
-		if (service->backends[i].weight > most)
+		if (service->backends[i].priority == backend->priority &&
+		    service->backends[i].weight > most)
 			most = service->backends[i].weight;
 	}
 	backend->weight = (uint16_t)(most ? most : 1);
@@ -158,9 +157,9 @@ static int add_backend(const struct scale_entry *entry, const struct scale_outco
 	struct backend_spec backend;
 	int r;
 
-	if (!service) {
+	if (!service || service->scale.mode != SCALE_ON) {
 		desired_free(next);
-		return error_set(err, ENOENT, "there is no such service any more");
+		return error_set(err, ENOENT, "the service has no autoscaler any more");
 	}
 	if (is_backend(service, entry)) { /* a former agent came so far */
 		desired_free(next);

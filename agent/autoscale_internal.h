@@ -27,15 +27,13 @@ void scale_pool_count(struct scale_run *run, const struct service_spec *service)
 /* Dead for scale-replace-after or longer. */
 bool scale_backend_dead(const struct scale_run *run, const struct backend_spec *backend);
 
-/* Is it asked to take new flows, with those of the lowest priority? */
-bool scale_is_member(const struct service_spec *service, const struct backend_spec *backend);
+/* Of backends that are asked to take new flows, sorry ones apart; 0 if there are none. Those that
+ * have it are members. */
+uint8_t scale_lowest_priority(const struct service_spec *service);
 
 /* The entry of a backend that the autoscaler has launched; NULL: it has not. */
 struct scale_entry *scale_entry_of(const struct autoscaler *autoscaler,
 				   const struct backend_spec *backend);
-
-/* Emergency, and the backend that it stands for is a member still. */
-bool scale_is_spare(const struct service_spec *service, const struct scale_entry *entry);
 
 /* Whom decision takes next, of those in service that are not on their way out; NULL: nobody. */
 struct backend_spec *scale_choose(const struct scale_run *run, struct service_spec *service,

@@ -16,7 +16,7 @@
 #define HOUR_MS   (60 * MINUTE_MS)
 #define DAY_MS    (24 * HOUR_MS)
 
-#define BACKENDS_MAX 4096
+#define BACKENDS_MAX 1024
 #define FAILURES_MAX 100
 
 const char *const scale_mode_words[SCALE_MODES] = {
@@ -140,7 +140,7 @@ static int check_schedule(const struct place *place, const struct autoscale_poli
 	for (size_t i = 0; i < policy->schedule_count; i++) {
 		if (policy->schedule[i].max > BACKENDS_MAX)
 			return refuse(place, "scale-schedule", "so many backends there cannot be",
-				      "a service has 4096 at most");
+				      "give 1024 at most");
 	}
 	return 0;
 }

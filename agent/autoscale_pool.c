@@ -16,16 +16,20 @@ static bool takes_flows(const struct backend_spec *backend)
 	       backend->priority < PRIORITY_SORRY;
 }
 
-bool scale_is_member(const struct service_spec *service, const struct backend_spec *backend)
+uint8_t scale_lowest_priority(const struct service_spec *service)
 {
-	if (!takes_flows(backend))
-		return false;
+	uint8_t lowest = PRIORITY_SORRY;
+
 	for (size_t i = 0; i < service->backend_count; i++) {
-		if (takes_flows(&service->backends[i]) &&
-		    service->backends[i].priority < backend->priority)
-			return false;
+		if (takes_flows(&service->backends[i]) && service->backends[i].priority < lowest)
+			lowest = service->backends[i].priority;
 	}
-	return true;
+	return lowest < PRIORITY_SORRY ? lowest : 0;
+}
+
+static bool is_member(const struct scale_run *run, const struct backend_spec *backend)
+{
+	return takes_flows(backend) && backend->priority == run->priority;
 }
 
 struct scale_entry *scale_entry_of(const struct autoscaler *autoscaler,
@@ -35,17 +39,20 @@ struct scale_entry *scale_entry_of(const struct autoscaler *autoscaler,
 				    : NULL;
 }
 
-static const struct backend_spec *stood_for(const struct service_spec *service,
+static const struct backend_spec *stood_for(const struct scale_run *run,
+					    const struct service_spec *service,
 					    const struct scale_entry *entry)
 {
 	const struct backend_spec *backend = service_backend(service, &entry->stands_for);
 
-	return backend && scale_is_member(service, backend) ? backend : NULL;
+	return backend && is_member(run, backend) ? backend : NULL;
 }
 
-bool scale_is_spare(const struct service_spec *service, const struct scale_entry *entry)
+/* Emergency, and the backend that it stands for is a member still. */
+static bool is_spare(const struct scale_run *run, const struct service_spec *service,
+		     const struct scale_entry *entry)
 {
-	return entry && entry->emergency && stood_for(service, entry);
+	return entry && entry->emergency && stood_for(run, service, entry);
 }
 
 static enum backend_status status_of(const struct scale_run *run,
@@ -112,7 +119,7 @@ static bool has_spare(const struct scale_run *run, const struct service_spec *se
 		const struct scale_entry *entry = roster->entries[i];
 		bool wanted = entry->phase == SCALE_LAUNCHING || entry->phase == SCALE_RUNNING;
 
-		if (wanted && scale_is_spare(service, entry) &&
+		if (wanted && is_spare(run, service, entry) &&
 		    endpoint_equal(&entry->stands_for, &backend->endpoint))
 			return true;
 	}
@@ -125,8 +132,8 @@ const struct backend_spec *scale_choose_failed(const struct scale_run *run,
 	for (size_t i = 0; i < service->backend_count; i++) {
 		const struct backend_spec *backend = &service->backends[i];
 
-		if (scale_is_member(service, backend) && scale_backend_dead(run, backend) &&
-		    !scale_is_spare(service, scale_entry_of(run->owner, backend)) &&
+		if (is_member(run, backend) && scale_backend_dead(run, backend) &&
+		    !is_spare(run, service, scale_entry_of(run->owner, backend)) &&
 		    !has_spare(run, service, backend))
 			return backend;
 	}
@@ -148,7 +155,8 @@ static void count_spare(struct scale_run *run, const struct service_spec *servic
 	if (is_launching(entry))
 		return;
 	if (up)
-		run->pool.spares_done += status_of(run, stood_for(service, entry)) == BACKEND_UP;
+		run->pool.spares_done +=
+			status_of(run, stood_for(run, service, entry)) == BACKEND_UP;
 	else
 		run->pool.spares_dead += scale_backend_dead(run, backend);
 }
@@ -160,11 +168,11 @@ static void count_backend(struct scale_run *run, const struct service_spec *serv
 	struct autoscale_pool *pool = &run->pool;
 	bool up = status_of(run, backend) == BACKEND_UP;
 
-	if (!scale_is_member(service, backend))
+	if (!is_member(run, backend))
 		return;
 	pool->up += up;
 	pool->launching += is_launching(entry);
-	if (scale_is_spare(service, entry)) {
+	if (is_spare(run, service, entry)) {
 		count_spare(run, service, backend, entry, up);
 		return;
 	}
@@ -182,6 +190,7 @@ void scale_pool_count(struct scale_run *run, const struct service_spec *service)
 	const struct scale_roster *roster = &run->owner->roster;
 
 	run->pool = (struct autoscale_pool){0};
+	run->priority = scale_lowest_priority(service);
 	note_deaths(run, service);
 	for (size_t i = 0; i < service->backend_count; i++)
 		count_backend(run, service, &service->backends[i]);
@@ -191,7 +200,7 @@ void scale_pool_count(struct scale_run *run, const struct service_spec *service)
 		if (entry->phase != SCALE_LAUNCHING || strcmp(entry->service, service->name) != 0)
 			continue;
 		run->pool.launching++;
-		run->pool.members += !scale_is_spare(service, entry);
+		run->pool.members += !is_spare(run, service, entry);
 	}
 }
 
@@ -202,17 +211,17 @@ static unsigned int departure(const struct scale_run *run, const struct service_
 			      const struct backend_spec *backend, enum autoscale_action action)
 {
 	const struct scale_entry *entry = scale_entry_of(run->owner, backend);
-	bool spare = scale_is_spare(service, entry);
+	bool spare = is_spare(run, service, entry);
 	bool up = status_of(run, backend) == BACKEND_UP;
 
-	if (!entry || is_launching(entry) || !scale_is_member(service, backend) ||
+	if (!entry || is_launching(entry) || !is_member(run, backend) ||
 	    spare != (action == AUTOSCALE_RETIRE))
 		return 0;
 	if (!spare)
 		return up ? 1 : 2;
 	if (!up)
 		return scale_backend_dead(run, backend) ? 2 : 0;
-	return status_of(run, stood_for(service, entry)) == BACKEND_UP;
+	return status_of(run, stood_for(run, service, entry)) == BACKEND_UP;
 }
 
 struct backend_spec *scale_choose(const struct scale_run *run, struct service_spec *service,

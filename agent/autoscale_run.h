@@ -34,6 +34,7 @@ struct scale_run {
 	struct autoscale_policy policy; /* as it was last; owned */
 	struct autoscale_samples samples;
 	struct autoscale_state state;
+	uint8_t priority;                      /* of members; as all below, of the last decision */
 	struct autoscale_pool pool;            /* of the last decision, as all below */
 	struct autoscale_decision decision;    /* reason "": there was none yet */
 	char problem[SCALE_SOURCE_REASON_MAX]; /* why the last sample is missing; "": it is not */
