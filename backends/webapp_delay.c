@@ -71,16 +71,14 @@ struct webapp_delay *webapp_delay_new(void)
 /* From the end: as a rule all wait equally long. */
 static void insert(struct webapp_requests *waiting, struct webapp_request *request)
 {
-	struct webapp_request *before;
+	struct webapp_request *before = TAILQ_LAST(waiting, webapp_requests);
 
-	TAILQ_FOREACH_REVERSE(before, waiting, webapp_requests, link)
-	{
-		if (before->due_ms <= request->due_ms) {
-			TAILQ_INSERT_AFTER(waiting, before, request, link);
-			return;
-		}
-	}
-	TAILQ_INSERT_HEAD(waiting, request, link);
+	while (before && before->due_ms > request->due_ms)
+		before = TAILQ_PREV(before, webapp_requests, link);
+	if (before)
+		TAILQ_INSERT_AFTER(waiting, before, request, link);
+	else
+		TAILQ_INSERT_HEAD(waiting, request, link);
 }
 
 void webapp_delay_add(struct webapp_delay *delay, struct webapp_request *request, uint64_t delay_ms)
