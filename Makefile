@@ -188,6 +188,25 @@ $(O)/gen/corpus.h: $(O)/tests/record/record $(wildcard tests/packet/cases/*.pkt)
 
 $(O)/obj/agent/dataplane_selftest.o: $(O)/gen/corpus.h
 
+# The web page as lbagent carries it: its files, and Chart.js with its licence, from Debian. A line
+# each: how the linker, the browser and the file system call it, and what tells it from others.
+PAGE_FILES := $(wildcard agent/ui/*) $(addprefix $(O)/gen/ui/,chart.js chart-licence.txt)
+
+$(O)/gen/ui/chart.js: /usr/share/javascript/chart.js/chart.min.js
+	$(Q)install -D -m 644 $< $@
+
+$(O)/gen/ui/chart-licence.txt: /usr/share/doc/libjs-chart.js/copyright
+	$(Q)install -D -m 644 $< $@
+
+$(O)/gen/page_files.h: $(PAGE_FILES)
+	$(call say,PAGE,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q){ printf '#define PAGE_FILES(X)'; for file in $^; do name=$${file##*/}; \
+		printf ' \\\n\tX(%s, "%s", "%s", "%.16s")' "$$(echo "$$name" | tr -c 'a-z\n' _)" \
+		"$$name" "$$file" "$$(sha256sum <"$$file")"; done; echo; } >$@
+
+$(O)/obj/agent/page.o $(O)/san/agent/page.o: $(O)/gen/page_files.h
+
 $(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC) $(wildcard bpf/native/*.c))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
@@ -287,6 +306,8 @@ TEST_metrics    := agent/metrics.c agent/view.c $(SRC_config) agent/dataplane.c 
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
+TEST_summary    := agent/summary.c $(filter-out agent/metrics.c,$(TEST_metrics))
+TEST_page       := agent/page.c
 TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c

@@ -11,6 +11,7 @@
 #include "etag.h"
 #include "json.h"
 #include "metrics.h"
+#include "page.h"
 
 /* --- routing --- */
 
@@ -268,6 +269,9 @@ void api_handle(void *context, const struct http_request *request,
 	char *text, etag[ETAG_TEXT_MAX];
 	int ret;
 
+	if (page_answer(request->method, request->path, http_header(request, "If-None-Match"),
+			ret_response))
+		return;
 	if (handle_text(context, request, ret_response))
 		return;
 	ret = handle_call(&call);

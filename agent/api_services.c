@@ -7,6 +7,7 @@
 #include "api_call.h"
 #include "config.h"
 #include "json.h"
+#include "summary.h"
 #include "view.h"
 
 static int answer_removed(struct call *call, const char *what)
@@ -48,7 +49,14 @@ static int answer_added(struct call *call)
 
 int api_services_get(struct call *call)
 {
-	return api_answer(call, 200, view_services(call->api->manager));
+	bool summary = false;
+	int ret = api_query_switch(call, "summary", &summary);
+
+	if (ret)
+		return ret;
+	return api_answer(call, 200,
+			  summary ? summary_services(call->api->manager)
+				  : view_services(call->api->manager));
 }
 
 int api_services_post(struct call *call)
@@ -108,13 +116,35 @@ int api_service_delete(struct call *call)
 
 /* --- /v1/services/NAME/backends --- */
 
+/* Without a limit it is no part, but all. */
+static int read_part(struct call *call, struct summary_part *ret_part)
+{
+	int ret = api_query_number(call, "offset", 0, UINT32_MAX, &ret_part->offset);
+
+	if (ret == 0)
+		ret = api_query_number(call, "limit", 1, SUMMARY_LIMIT_MAX, &ret_part->limit);
+	ret_part->status = http_query(call->request, "status");
+	if (ret || !ret_part->status || summary_knows_status(ret_part->status))
+		return ret;
+	ret = error_set(&call->err, EINVAL, "%.64s: no such status", ret_part->status);
+	error_hint(&call->err, ret, "docs/operate.md lists them");
+	return api_of_parameter(call, "status", ret);
+}
+
 int api_backends_get(struct call *call)
 {
+	struct summary_part part = {0};
 	struct service_spec *service;
 	int ret = desired_require_service(manager_desired(call->api->manager), call->service,
 					  &service, &call->err);
 
-	return ret ? ret : api_answer(call, 200, view_backends(call->api->manager, service));
+	if (ret == 0)
+		ret = read_part(call, &part);
+	if (ret)
+		return ret;
+	return api_answer(call, 200,
+			  part.limit ? summary_backends(call->api->manager, service, &part)
+				     : view_backends(call->api->manager, service));
 }
 
 static int add_backend(struct call *call, const cJSON *json, struct service_spec *service,

@@ -139,6 +139,9 @@ static struct MHD_Response *make_response(struct http_server *server,
 
 	if (answer->stream)
 		return http_stream_start(answer->stream, &server->streams, connection);
+	if (answer->lasting)
+		return MHD_create_response_from_buffer(answer->length, (void *)answer->lasting,
+						       MHD_RESPMEM_PERSISTENT);
 	if (!answer->body)
 		return NULL;
 	response = MHD_create_response_from_buffer(answer->length, answer->body,

@@ -17,7 +17,7 @@
 #include "http_stream.h"
 #include "tls.h"
 
-#define HTTP_HEADERS_MAX 3
+#define HTTP_HEADERS_MAX 4
 
 struct http_request {
 	const char *method;
@@ -30,14 +30,15 @@ struct http_request {
 
 struct http_header {
 	const char *name; /* NULL: none */
-	char value[64];
+	char value[224];
 };
 
 struct http_response {
 	unsigned int status;
 	const char *content_type;
 	struct http_header headers[HTTP_HEADERS_MAX]; /* besides Content-Type */
-	char *body; /* malloc'ed; freed by the server. NULL: out of memory */
+	char *body;          /* malloc'ed; freed by the server. NULL: out of memory */
+	const char *lasting; /* in place of body, if not NULL: bytes that stay and are not freed */
 	size_t length;
 	struct http_stream *stream; /* in place of body, if not NULL; the server closes it */
 };

@@ -52,7 +52,7 @@ none() {
 bpf_objects() {
 	local source skeleton skeletons=("$out/gen/ingress.skel.h" "$out/gen/decap.skel.h"
 		"$out/gen/probe.skel.h")
-	local objects=("${skeletons[@]}" "$out/gen/corpus.h")
+	local objects=("${skeletons[@]}" "$out/gen/corpus.h" "$out/gen/page_files.h")
 	for source in $(files 'bpf/*.bpf.c' 'tests/bench/*.bpf.c'); do
 		objects+=("$out/${source%.c}.o")
 	done
@@ -106,7 +106,8 @@ cppcheck_all() {
 	local macros=('-DLIBBPF_OPTS(type,name,...)=struct type name={__VA_ARGS__}'
 		'-Dbpf_object__for_each_map(map,object)=while((map=bpf_object__next_map(object,map)))'
 		'-DcJSON_ArrayForEach(item,list)=while((item=cJSON_next(list,item)))'
-		'-DLIST_FOREACH(item,list,link)=while((item=list_next(list)))')
+		'-DLIST_FOREACH(item,list,link)=while((item=list_next(list)))'
+		'-DPAGE_FILES(X)=X(id,"name","source","digest")')
 	mapfile -t list < <(programs)
 	cppcheck --quiet -j"$jobs" --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,performance,portability --suppressions-list=.cppcheck \
@@ -132,7 +133,7 @@ libbpf_in_one_place() {
 licences() {
 	local file want status=0
 	for file in $(files '*.c' '*.h' '*.sh' '*.bash' '*.service' 'drivers/*' '.ci/run' 'docs/man/*' Makefile \
-		'*.yml' '*.py' '*sonnet'); do
+		'*.yml' '*.py' '*sonnet' '*.js' '*.mjs' '*.css' '*.html'); do
 		case $file in
 		bpf/*) want='GPL-2.0-only OR BSD-2-Clause' ;;
 		*) want='Apache-2.0' ;;
@@ -147,8 +148,8 @@ licences() {
 # Space at the end of a line, a last line without its end.
 whitespace() {
 	local file status=0
-	for file in $(files '*.c' '*.h' '*.sh' '*.md' '*.pkt' '*.json' '*.yml' '*.py' '*sonnet' \
-		Makefile); do
+	for file in $(files '*.c' '*.h' '*.sh' '*.md' '*.pkt' '*.json' '*.yml' '*.py' '*sonnet' '*.js' \
+		'*.mjs' '*.css' '*.html' Makefile); do
 		if grep -nHE '[[:blank:]]$' "$file"; then status=1; fi
 		[ -z "$(tail -c 1 "$file")" ] && continue
 		echo "$file: the last line has no end"
@@ -176,6 +177,16 @@ shell() {
 	shellcheck "${list[@]}"
 }
 
+# Also found where node is not Debian's own and looks elsewhere.
+scripts() {
+	local rules='{"no-undef": 2, "no-unused-vars": 2, "no-shadow": 2, "prefer-const": 2, "eqeqeq": 2,
+		"no-eval": 2, "no-implied-eval": 2, "max-lines-per-function": [2, 60]}'
+	local list
+	mapfile -t list < <(files '*.js' '*.mjs')
+	NODE_PATH=/usr/share/nodejs eslint --format unix --no-eslintrc --rule "$rules" --env es2020,browser,node \
+		--global TextDecoderStream:readonly --parser-options=ecmaVersion:2020,sourceType:module "${list[@]}"
+}
+
 manuals() {
 	local page status=0
 	for page in $(files 'docs/man/*'); do
@@ -194,6 +205,7 @@ check unfinished none unfinished
 check numbers numbers_in_one_place
 check libbpf libbpf_in_one_place
 check shell shell
+check scripts scripts
 check manuals manuals
 check headers headers
 check clang with_clang
