@@ -8,7 +8,7 @@ set -eu
 build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
 	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev libcap-dev
 	libuv1-dev libcjson-dev libcurl4-openssl-dev libssl-dev libmnl-dev libsmartcols-dev
-	libsystemd-dev libsqlite3-dev libhiredis-dev libmariadb-dev'
+	libsystemd-dev libsqlite3-dev libhiredis-dev libmariadb-dev libjs-chart.js'
 
 # The namespace lab: links, namespaces, load, reading answers.
 demo='iproute2 ethtool procps util-linux mount jq curl wrk'
@@ -18,7 +18,7 @@ tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-pin
 	libfaketime clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools openssl
 	libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
-	openssh-client'
+	openssh-client chromium nodejs eslint'
 
 # A database's figures, and the dashboards' source.
 boards='prometheus-mysqld-exporter jsonnet'
