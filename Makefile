@@ -283,7 +283,7 @@ TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
-SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/check_run.c $(SRC_check) \
+SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/wheel.c agent/check_run.c $(SRC_check) \
                    tests/unit/probe_fixture.c
 TEST_probe      := $(SRC_probe)
 TEST_probe_https := $(SRC_probe)

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "probe_kind.h"
+#include "wheel.h"
 
 /* So many probes begin in a turn of the loop and in PACE_MS, at most: the others wait in line, so
  * that thousands of new ones, or those due after a pause, do not hold up what else the loop does.
@@ -16,12 +17,9 @@
 #define PACE_BURST 64
 #define PACE_MS    2
 
-/* Timers end at multiples of this, so that the loop wakes up for several probes and not for each.
- */
-#define TICK_MS 8
-
 struct probe_engine {
 	uv_loop_t *loop;
+	struct wheel *wheel;
 	void *shared[CHECK_KINDS]; /* see prober_shared() */
 	uint32_t phase;            /* see next_phase() */
 	TAILQ_HEAD(prober_line, prober) line;
@@ -36,7 +34,7 @@ struct prober {
 	struct probe_target target;
 	probe_callback callback;
 	void *context;
-	uv_timer_t timer; /* while a probe runs: its timeout; else the next one's start */
+	struct wheel_timer timer; /* while a probe runs: its timeout; else the next one's start */
 	TAILQ_ENTRY(prober) line;
 	void *probe;  /* the running probe, NULL between probes */
 	bool in_line; /* it is due and waits for its turn to begin */
@@ -75,6 +73,11 @@ struct probe_engine *probe_engine_new(uv_loop_t *loop)
 
 	if (!engine)
 		return NULL;
+	engine->wheel = wheel_new(loop);
+	if (!engine->wheel) {
+		free(engine);
+		return NULL;
+	}
 	engine->loop = loop;
 	TAILQ_INIT(&engine->line);
 	uv_timer_init(loop, &engine->pace);
@@ -82,7 +85,7 @@ struct probe_engine *probe_engine_new(uv_loop_t *loop)
 	return engine;
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_pace_closed(uv_handle_t *handle)
 {
 	free(handle->data);
 }
@@ -95,7 +98,8 @@ void probe_engine_free(struct probe_engine *engine)
 		if (engine->shared[kind])
 			kinds[kind].ops->free_shared(engine->shared[kind]);
 	}
-	uv_close((uv_handle_t *)&engine->pace, on_timer_closed);
+	wheel_free(engine->wheel);
+	uv_close((uv_handle_t *)&engine->pace, on_pace_closed);
 }
 
 /* --- for the kinds --- */
@@ -182,22 +186,24 @@ static uint64_t next_phase(struct probe_engine *engine, uint64_t interval_ms)
 	return ((interval_ms * engine->phase) >> 32) + 1;
 }
 
-static void on_timer(uv_timer_t *timer);
+static void on_timer(void *context);
+
+static void run_until(struct prober *prober, uint64_t at)
+{
+	wheel_start(prober->engine->wheel, &prober->timer, at, on_timer, prober);
+}
 
 /* Periods are counted from when a probe was due, not from when it began, so that after a pause of
  * the whole loop probes do not stay together. */
 static void plan(struct prober *prober)
 {
 	const struct check_spec *spec = &prober->check->spec;
-	uint64_t now = uv_now(prober->engine->loop);
 	uint64_t period_ms = prober->first_period_ms ? prober->first_period_ms : spec->interval_ms;
-	uint64_t tick;
 
 	if (prober->changing && spec->fast_interval_ms && spec->fast_interval_ms < period_ms)
 		period_ms = spec->fast_interval_ms;
 	prober->next_ms = prober->due_ms + period_ms;
-	tick = (prober->next_ms + TICK_MS - 1) / TICK_MS * TICK_MS;
-	uv_timer_start(&prober->timer, on_timer, tick > now ? tick - now : 0, 0);
+	run_until(prober, prober->next_ms);
 }
 
 /* Ends a probe: plans the next, then reports. The callback may free prober. */
@@ -225,7 +231,7 @@ void prober_now(struct prober *prober)
 	if (!prober || prober->probe || prober->in_line)
 		return;
 	prober->next_ms = uv_now(prober->engine->loop);
-	uv_timer_start(&prober->timer, on_timer, 0, 0);
+	run_until(prober, prober->next_ms);
 }
 
 void prober_set_changing(struct prober *prober, bool changing)
@@ -246,7 +252,7 @@ void probe_go(struct prober *prober)
 {
 	prober->waiting = false;
 	prober->start_ns = uv_hrtime();
-	uv_timer_start(&prober->timer, on_timer, prober->check->spec.timeout_ms, 0);
+	run_until(prober, uv_now(prober->engine->loop) + prober->check->spec.timeout_ms);
 }
 
 static void begin(struct prober *prober)
@@ -329,9 +335,9 @@ static void time_out(struct prober *prober)
 	finish(prober, ops->passes_unanswered && ops->passes_unanswered(prober->check), reason);
 }
 
-static void on_timer(uv_timer_t *timer)
+static void on_timer(void *context)
 {
-	struct prober *prober = timer->data;
+	struct prober *prober = context;
 
 	if (prober->probe)
 		time_out(prober);
@@ -357,9 +363,7 @@ struct prober *prober_new(struct probe_engine *engine, struct check_run *check,
 	prober->context = context;
 	prober->next_ms = uv_now(engine->loop);
 	prober->first_period_ms = next_phase(engine, check->spec.interval_ms);
-	uv_timer_init(engine->loop, &prober->timer);
-	prober->timer.data = prober;
-	uv_timer_start(&prober->timer, on_timer, 0, 0);
+	run_until(prober, prober->next_ms);
 	return prober;
 }
 
@@ -371,6 +375,7 @@ void prober_free(struct prober *prober)
 		ops_of(prober)->cancel(prober->probe);
 	if (prober->in_line)
 		leave_line(prober);
+	wheel_stop(&prober->timer);
 	check_run_unref(prober->check);
-	uv_close((uv_handle_t *)&prober->timer, on_timer_closed);
+	free(prober);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * Probes by datagrams, each from a connected socket of its own, so that only the backend can
- * answer, and ICMP errors come back as errors of the socket.
+ * Probes by datagrams, each from a connected socket and a port of its own, so that only the backend
+ * can answer, and only this probe, and ICMP errors come back as errors of the socket.
  *
  * udp sends the payload, or an empty datagram. It succeeds with a reply that begins as expected, or
  * with any reply where nothing is expected. With neither payload nor expectation nobody can be
@@ -17,9 +17,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "probe_kind.h"
+#include "probe_sockets.h"
 
 /* Longer than what is looked at: 1024 bytes of a reply, 512 of a DNS message without EDNS. */
 #define DATAGRAM_MAX  4096
@@ -27,23 +26,17 @@
 #define DATAGRAMS_MAX 16
 
 struct udp_probe {
-	uv_poll_t poll;
-	int fd;
 	struct prober *prober;
+	struct probe_socket *socket;
 	uint8_t id[2]; /* dns: of the question */
 };
 
 enum verdict { PASS, FAIL, NOT_OURS };
 
-static void on_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
 static void udp_probe_free(struct udp_probe *probe)
 {
-	uv_close((uv_handle_t *)&probe->poll, on_closed);
-	close(probe->fd);
+	probe_socket_release(probe->socket);
+	free(probe);
 }
 
 /* --- what comes --- */
@@ -111,22 +104,20 @@ static enum verdict judge_error(int error, char reason[PROBE_REASON_MAX])
 	return FAIL;
 }
 
-/* libuv takes a waiting error of the socket for a bad descriptor and tells only that; recv() tells
- * what it is. */
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_event(void *context, uint32_t events)
 {
-	struct udp_probe *probe = poll->data;
+	struct udp_probe *probe = context;
 	struct prober *prober = probe->prober;
 	const struct check_run *check = prober_check(prober);
+	int fd = probe_socket_fd(probe->socket);
 	char reason[PROBE_REASON_MAX] = "";
 	uint8_t bytes[DATAGRAM_MAX];
 	enum verdict verdict = NOT_OURS;
 	ssize_t length = 0;
 
-	(void)status;
 	(void)events;
 	for (int i = 0; i < DATAGRAMS_MAX && verdict == NOT_OURS && length >= 0; i++) {
-		length = recv(probe->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		length = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		if (length < 0)
 			verdict = judge_error(errno, reason);
 		else if (check->spec.kind == CHECK_DNS)
@@ -134,34 +125,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		else
 			verdict = judge_udp(check, bytes, (size_t)length, reason);
 	}
-	if (verdict == NOT_OURS) {
-		uv_poll_start(poll, UV_READABLE,
-			      on_poll); /* it has stopped if there was an error */
-		return;
+	if (verdict != NOT_OURS) {
+		udp_probe_free(probe);
+		probe_done(prober, verdict == PASS, reason);
+	} else if (length >= 0) {
+		probe_socket_again(probe->socket);
 	}
-	udp_probe_free(probe);
-	probe_done(prober, verdict == PASS, reason);
 }
 
 /* --- what is sent --- */
-
-static int connect_socket(const struct prober *prober)
-{
-	struct sockaddr_storage addr;
-	socklen_t length = endpoint_sockaddr(prober_target(prober), &addr);
-	int fd = socket(addr.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = probe_socket_prepare(prober, fd);
-	if (r == 0 && connect(fd, (struct sockaddr *)&addr, length) < 0)
-		r = -errno;
-	if (r == 0)
-		return fd;
-	close(fd);
-	return r;
-}
 
 static int send_payload(struct udp_probe *probe)
 {
@@ -179,31 +151,24 @@ static int send_payload(struct udp_probe *probe)
 		parts[1].iov_base = check->payload + sizeof(probe->id);
 		parts[1].iov_len -= sizeof(probe->id);
 	}
-	return sendmsg(probe->fd, &message, MSG_DONTWAIT) < 0 ? -errno : 0;
+	return sendmsg(probe_socket_fd(probe->socket), &message, MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 static void *start(struct prober *prober, char reason[PROBE_REASON_MAX])
 {
 	struct udp_probe *probe = calloc(1, sizeof(*probe));
-	int r = probe ? connect_socket(prober) : -ENOMEM;
+	int r = -ENOMEM;
 
-	if (r < 0)
+	if (!probe)
 		goto fail;
 	probe->prober = prober;
-	probe->poll.data = probe;
-	probe->fd = r;
-	r = uv_poll_init(prober_loop(prober), &probe->poll, probe->fd);
-	if (r < 0) {
-		close(probe->fd);
+	r = probe_socket_open(prober, SOCK_DGRAM, on_event, probe, &probe->socket);
+	if (r < 0)
 		goto fail;
-	}
 	r = send_payload(probe);
 	if (r == 0)
-		r = uv_poll_start(&probe->poll, UV_READABLE, on_poll);
-	if (r == 0)
 		return probe;
-	udp_probe_free(probe);
-	probe = NULL;
+	probe_socket_release(probe->socket);
 fail:
 	free(probe);
 	snprintf(reason, PROBE_REASON_MAX, "UDP: %s", strerror(-r));
@@ -224,4 +189,5 @@ const struct probe_ops probe_udp_ops = {
 	.start = start,
 	.cancel = cancel,
 	.passes_unanswered = passes_unanswered,
+	.free_shared = probe_sockets_free,
 };
