@@ -158,8 +158,8 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
 
 COMMON_SRC  := $(wildcard common/*.c)
 AGENT_SRC   := $(wildcard agent/*.c)
-AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -lgnutls -lcap -luv -lcjson -lcurl -lssl -lcrypto \
-               -lmnl -lsystemd -lm
+AGENT_LIBS  := -lxdp -lbpf -lelf -lz -lmicrohttpd -lgnutls -lcap -luv -lcjson -lcurl -lhttp_parser -lssl \
+               -lcrypto -lmnl -lsystemd -lm
 CTL_SRC     := $(wildcard ctl/*.c)
 CTL_LIBS    := -lcurl -lcjson -lsmartcols -lm
 
@@ -239,7 +239,7 @@ $(addprefix $(O)/,$(WEBAPPS)): $(O)/%: $$(call objects,$(WEBAPP_SRC) backends/$$
 # --- tests: everything native runs under ASan and UBSan ---
 
 TEST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined
-TEST_LIBS := -lcmocka -lmicrohttpd -lsqlite3 -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lssl -lcrypto -lmnl -lcjson \
+TEST_LIBS := -lcmocka -lmicrohttpd -lsqlite3 -lgnutls -lcap -lbpf -lelf -lz -luv -lcurl -lhttp_parser -lssl -lcrypto -lmnl -lcjson \
              -lsmartcols -lm
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
@@ -283,12 +283,15 @@ TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
-SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/wheel.c agent/check_run.c $(SRC_check) \
+SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/wheel.c agent/http_answer.c \
+                   agent/check_run.c agent/http_request.c $(SRC_check) \
                    tests/unit/probe_fixture.c
 TEST_probe      := $(SRC_probe)
 TEST_probe_https := $(SRC_probe)
 TEST_probe_datagram := $(SRC_probe)
 TEST_probe_exec := $(SRC_probe)
+TEST_wheel      := agent/wheel.c
+TEST_http_request := agent/http_request.c $(SRC_check)
 TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
 TEST_steady     := agent/steady.c

@@ -219,7 +219,7 @@ static int check_request_text(const struct place *place, const char *field, cons
 
 static int check_name_of_header(const struct place *place, const char *header, size_t length)
 {
-	/* The first has a flag of its own; what the others say is for libcurl to know. */
+	/* The first has a flag of its own; what the others say is for the probe to know. */
 	static const char *const refused[] = {"Host", "Connection", "Content-Length",
 					      "Transfer-Encoding"};
 	static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -36,6 +36,7 @@ struct prober {
 	void *context;
 	struct wheel_timer timer; /* while a probe runs: its timeout; else the next one's start */
 	TAILQ_ENTRY(prober) line;
+	void *kept;   /* see prober_kept() */
 	void *probe;  /* the running probe, NULL between probes */
 	bool in_line; /* it is due and waits for its turn to begin */
 	bool waiting; /* the running probe does, see probe_wait() */
@@ -53,7 +54,7 @@ static const struct {
 } kinds[CHECK_KINDS] = {
 	[CHECK_TCP] = {&probe_tcp_ops, "no answer to the connection request"},
 	[CHECK_HTTP] = {&probe_http_ops, "no complete HTTP answer"},
-	[CHECK_HTTPS] = {&probe_http_ops, "no complete HTTPS answer"},
+	[CHECK_HTTPS] = {&probe_https_ops, "no complete HTTPS answer"},
 	[CHECK_UDP] = {&probe_udp_ops, "no reply"},
 	[CHECK_ICMP] = {&probe_icmp_ops, "no echo reply"},
 	[CHECK_DNS] = {&probe_udp_ops, "no reply to the DNS question"},
@@ -126,6 +127,11 @@ void **prober_shared(const struct prober *prober)
 	while (kinds[kind].ops != ops_of(prober))
 		kind++;
 	return &prober->engine->shared[kind];
+}
+
+void **prober_kept(struct prober *prober)
+{
+	return &prober->kept;
 }
 
 uint32_t prober_mark(const struct prober *prober)
@@ -377,5 +383,6 @@ void prober_free(struct prober *prober)
 		leave_line(prober);
 	wheel_stop(&prober->timer);
 	check_run_unref(prober->check);
+	free(prober->kept);
 	free(prober);
 }

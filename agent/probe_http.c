@@ -1,387 +1,245 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * An HTTP probe sends its request over a new connection to the backend itself (no proxy, no
- * redirect) and succeeds when the whole answer, or as much of it as anyone should need, came with a
- * status in the range asked for and a body that matches. Over TLS, https, each probe is a whole
- * handshake: a resumed session would not show the certificate again.
+ * An HTTP probe sends its request over a new connection to the backend itself and reads the answer
+ * with http_parser. (libcurl, by which HTTPS probes go, takes three times as long for one.)
  */
-#include <arpa/inet.h>
 #include <errno.h>
+#include <http_parser.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
-#include "curl_loop.h"
-#include "probe_kind.h"
+#include "http_answer.h"
+#include "http_request.h"
+#include "probe_sockets.h"
 
-/* Of headers and of body, each: what a probe is willing to receive. */
-#define RECEIVE_MAX 65536
-
-/* At once: thousands of probes may be under way, and answers to probes are short. */
-#define READ_BYTES 4096
-
-/* A file of certificates that has changed is read again after so many seconds. */
-#define CA_CACHE_SECONDS 60
+#define READ_BYTES 16384
+#define READS_MAX  8 /* in one turn of the loop, in which others wait */
 
 struct http_probe {
-	CURL *easy;
-	struct curl_slist *headers;
-	struct curl_slist *connect_to;
 	struct prober *prober;
-	size_t header_bytes;
-	size_t body_bytes;
-	char *body; /* its first RECEIVE_MAX bytes and a zero; NULL: nobody asks for them */
-	char error[CURL_ERROR_SIZE];
+	struct probe_socket *socket;
+	bool connected;
+	size_t sent; /* of the request */
+	bool asked;  /* all of it is sent */
+	bool heard;  /* something came */
+	bool complete;
+	http_parser parser;
+	struct http_answer answer;
 };
 
 static void http_probe_free(struct http_probe *probe)
 {
-	curl_easy_cleanup(probe->easy);
-	curl_slist_free_all(probe->headers);
-	curl_slist_free_all(probe->connect_to);
-	free(probe->body);
+	probe_socket_release(probe->socket);
+	http_answer_clear(&probe->answer);
 	free(probe);
 }
 
-static const struct check_run *check_of(const struct http_probe *probe)
+static void end_probe(struct http_probe *probe, bool success, const char *reason)
 {
-	return prober_check(probe->prober);
-}
+	struct prober *prober = probe->prober;
 
-/* --- what comes --- */
-
-/* Both end the transfer when it is too much. */
-static size_t on_header(char *data, /* NOLINT: the type is libcurl's */
-			size_t size, size_t count, void *context)
-{
-	struct http_probe *probe = context;
-
-	(void)data;
-	probe->header_bytes += size * count;
-	return probe->header_bytes <= RECEIVE_MAX ? size * count : 0;
-}
-
-static size_t on_body(char *data, /* NOLINT: the type is libcurl's */
-		      size_t size, size_t count, void *context)
-{
-	struct http_probe *probe = context;
-	size_t length = size * count;
-	size_t room = RECEIVE_MAX - probe->body_bytes;
-
-	if (probe->body)
-		memcpy(probe->body + probe->body_bytes, data, length < room ? length : room);
-	probe->body_bytes += length < room ? length : room;
-	return length <= room ? length : 0;
-}
-
-/* Closes by reset when done, to leave no TIME_WAIT behind for each probe (see probe_tcp.c). The
- * answer has been read by then. An error ends the transfer. */
-static int on_socket(void *context, curl_socket_t fd, curlsocktype purpose)
-{
-	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-
-	(void)purpose;
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	return probe_socket_prepare(context, fd) == 0 ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
-}
-
-/* --- what is made of it --- */
-
-static bool judge_status(const struct http_probe *probe, char *reason, size_t size)
-{
-	const struct check_spec *spec = &check_of(probe)->spec;
-	long status = 0;
-
-	curl_easy_getinfo(probe->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (status >= spec->status_min && status <= spec->status_max)
-		return true;
-	if (spec->status_min == spec->status_max)
-		snprintf(reason, size, "HTTP status %ld, wanted %u", status, spec->status_min);
-	else
-		snprintf(reason, size, "HTTP status %ld, wanted %u-%u", status, spec->status_min,
-			 spec->status_max);
-	return false;
-}
-
-static bool judge_body(const struct http_probe *probe, char *reason, size_t size)
-{
-	const struct check_run *check = check_of(probe);
-	regmatch_t all = {.rm_so = 0, .rm_eo = (regoff_t)probe->body_bytes};
-
-	/* The ends are given, for there may be zero bytes in it. */
-	if (!check->body || regexec(check->body, probe->body, 0, &all, REG_STARTEND) == 0)
-		return true;
-	snprintf(reason, size, "HTTP body does not match %.96s", check->spec.body);
-	return false;
-}
-
-/*
- * libcurl's words, and OpenSSL's in them, without what says nothing to people: "SSL certificate
- * problem: certificate has expired" and "error:0A00045C:SSL routines::tlsv13 alert certificate
- * required, errno 0".
- */
-static const char *plain_tls(char *text)
-{
-	static const char *const openings[] = {"SSL certificate problem: ", "SSL: "};
-	char *routine = strstr(text, "routines::");
-	char *number = strstr(text, ", errno ");
-
-	if (number)
-		*number = '\0';
-	if (routine)
-		return routine + strlen("routines::");
-	for (size_t i = 0; i < sizeof(openings) / sizeof(openings[0]); i++) {
-		if (strncmp(text, openings[i], strlen(openings[i])) == 0)
-			return text + strlen(openings[i]);
-	}
-	return text;
-}
-
-static bool is_of_tls(const struct http_probe *probe, CURLcode result)
-{
-	return probe->error[0] &&
-	       (result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CONNECT_ERROR ||
-		result == CURLE_SSL_CERTPROBLEM || result == CURLE_SSL_CACERT_BADFILE ||
-		strstr(probe->error, "SSL"));
-}
-
-static void explain(struct http_probe *probe, CURLcode result, char *reason, size_t size)
-{
-	long error = 0;
-
-	curl_easy_getinfo(probe->easy, CURLINFO_OS_ERRNO, &error);
-	if (probe->header_bytes > RECEIVE_MAX)
-		snprintf(reason, size, "HTTP headers longer than 64 KiB");
-	else if (result == CURLE_COULDNT_CONNECT && error)
-		snprintf(reason, size, "connect: %s", strerror((int)error));
-	else if (is_of_tls(probe, result))
-		snprintf(reason, size, "TLS: %.150s", plain_tls(probe->error));
-	else if (result == CURLE_UNSUPPORTED_PROTOCOL) /* libcurl's word for "HTTP/0.9" */
-		snprintf(reason, size, "the answer is not HTTP/1.0 or 1.1");
-	else if (result == CURLE_OUT_OF_MEMORY) /* its word for a line over its 100 KiB, too */
-		snprintf(reason, size, "HTTP: header line too long");
-	else
-		snprintf(reason, size, "HTTP: %s", curl_easy_strerror(result));
-}
-
-static void on_ended(void *context, CURL *easy, CURLcode result)
-{
-	struct http_probe *probe = context;
-	bool enough = result == CURLE_OK || probe->body_bytes == RECEIVE_MAX;
-	char reason[PROBE_REASON_MAX] = "";
-	bool success = false;
-
-	(void)easy;
-	if (enough)
-		success = judge_status(probe, reason, sizeof(reason)) &&
-			  judge_body(probe, reason, sizeof(reason));
-	else
-		explain(probe, result, reason, sizeof(reason));
-	probe_done(probe->prober, success, reason);
 	http_probe_free(probe);
+	probe_done(prober, success, reason);
 }
 
-/* --- what is sent --- */
-
-static int append(struct curl_slist **list, const char *line)
+static void fail(struct http_probe *probe, const char *format, const char *what)
 {
-	struct curl_slist *longer = curl_slist_append(*list, line);
+	char reason[PROBE_REASON_MAX];
 
-	if (!longer)
-		return -ENOMEM;
-	*list = longer;
+	snprintf(reason, sizeof(reason), format, what);
+	end_probe(probe, false, reason);
+}
+
+/* --- the answer --- */
+
+/* "100 Continue" and the like come before the answer. */
+static bool is_interim(const http_parser *parser)
+{
+	return parser->status_code / 100 == 1 &&
+	       parser->status_code != HTTP_STATUS_SWITCHING_PROTOCOLS;
+}
+
+/* RFC 9112, section 6.3: then none comes, even if the header gives a length. */
+static bool has_no_body(const http_parser *parser, enum check_method method)
+{
+	return method == METHOD_HEAD || parser->status_code / 100 == 1 ||
+	       parser->status_code == HTTP_STATUS_NO_CONTENT ||
+	       parser->status_code == HTTP_STATUS_NOT_MODIFIED;
+}
+
+/* To return 1 is to say that there is no body. */
+static int on_headers_complete(http_parser *parser)
+{
+	const struct http_probe *probe = parser->data;
+
+	if (parser->http_major != 1)
+		return -1;
+	return has_no_body(parser, prober_check(probe->prober)->spec.method) ? 1 : 0;
+}
+
+static int on_body(http_parser *parser, const char *data, size_t length)
+{
+	struct http_probe *probe = parser->data;
+
+	return http_answer_take(&probe->answer, data, length) ? 0 : -1;
+}
+
+/* What comes behind the answer is nobody's. */
+static int on_message_complete(http_parser *parser)
+{
+	struct http_probe *probe = parser->data;
+
+	if (is_interim(parser))
+		return 0;
+	probe->complete = true;
+	http_parser_pause(parser, 1);
 	return 0;
 }
 
-static int set_headers(struct http_probe *probe)
-{
-	const struct check_spec *spec = &check_of(probe)->spec;
-	char line[512];
-	int r = append(&probe->headers, "Connection: close");
+static const http_parser_settings settings = {
+	.on_headers_complete = on_headers_complete,
+	.on_body = on_body,
+	.on_message_complete = on_message_complete,
+};
 
-	if (r == 0 && spec->host) {
-		snprintf(line, sizeof(line), "Host: %s", spec->host);
-		r = append(&probe->headers, line);
-	}
-	for (char *const *header = spec->headers; r == 0 && header && *header; header++)
-		r = append(&probe->headers, *header);
-	if (r == 0)
-		curl_easy_setopt(probe->easy, CURLOPT_HTTPHEADER, probe->headers);
-	return r;
+static void explain(struct http_probe *probe)
+{
+	enum http_errno error = HTTP_PARSER_ERRNO(&probe->parser);
+
+	if (error == HPE_HEADER_OVERFLOW)
+		fail(probe, "%s", HTTP_TOO_LONG_REASON);
+	else if (error == HPE_INVALID_CONSTANT || error == HPE_INVALID_VERSION ||
+		 error == HPE_CB_headers_complete)
+		fail(probe, "%s", HTTP_FOREIGN_REASON);
+	else
+		fail(probe, "HTTP: %s", http_errno_description(error));
 }
 
-static void set_method(CURL *easy, enum check_method method)
+/* Reads what came, length 0 being the end. True: this was the probe's end, too. */
+static bool read_answer(struct http_probe *probe, const char *bytes, size_t length)
 {
-	switch (method) {
-	case METHOD_HEAD:
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-		break;
-	case METHOD_POST:
-		curl_easy_setopt(easy, CURLOPT_POST, 1L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-		break;
-	case METHOD_OPTIONS:
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, check_method_words[method]);
-		break;
-	default:
-		break;
+	char reason[PROBE_REASON_MAX] = "";
+	bool success;
+
+	http_parser_execute(&probe->parser, &settings, bytes, length);
+	if (probe->complete || http_answer_is_enough(&probe->answer)) {
+		success = http_answer_judge(&probe->answer, probe->parser.status_code, reason);
+		end_probe(probe, success, reason);
+		return true;
 	}
-}
-
-/* The name that the certificate must be for; false: the address is. */
-static bool tls_name(const struct check_spec *spec, char *name, size_t size)
-{
-	struct in6_addr ip;
-
-	if (spec->kind != CHECK_HTTPS || (!spec->sni && !spec->host))
+	if (length == 0)
+		fail(probe, "HTTP: %s",
+		     probe->heard ? "Transferred a partial file"
+				  : "Server returned nothing (no headers, no data)");
+	else if (HTTP_PARSER_ERRNO(&probe->parser) != HPE_OK)
+		explain(probe);
+	else
 		return false;
-	snprintf(name, size, "%s", spec->sni ? spec->sni : spec->host);
-	if (!spec->sni && name[0] != '[')
-		name[strcspn(name, ":")] = '\0';
-	return name[0] != '[' && inet_pton(AF_INET, name, &ip) != 1;
-}
-
-/* libcurl takes host header, SNI and the name to verify from the URL; where the URL has a name, the
- * address to connect to is given beside it. */
-static int set_url(struct http_probe *probe)
-{
-	const struct check_spec *spec = &check_of(probe)->spec;
-	const struct endpoint *target = prober_target(probe->prober);
-	char address[ENDPOINT_TEXT_MAX], name[300], url[400];
-
-	format_endpoint(target, address);
-	if (tls_name(spec, name, sizeof(name))) {
-		snprintf(url, sizeof(url), "https://%s:%u/", name, target->port);
-		snprintf(name, sizeof(name), "::%s", address);
-		if (append(&probe->connect_to, name) < 0)
-			return -ENOMEM;
-		curl_easy_setopt(probe->easy, CURLOPT_CONNECT_TO, probe->connect_to);
-	} else {
-		snprintf(url, sizeof(url), "%s://%s/", check_kind_words[spec->kind], address);
-	}
-	/* The path goes out as the operator wrote it, not as libcurl would normalise it. */
-	if (curl_easy_setopt(probe->easy, CURLOPT_URL, url) ||
-	    curl_easy_setopt(probe->easy, CURLOPT_REQUEST_TARGET,
-			     spec->path ? spec->path : CHECK_PATH_DEFAULT))
-		return -ENOMEM;
-	return 0;
-}
-
-static int set_tls(CURL *easy, const struct check_spec *spec)
-{
-	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, spec->insecure ? 0L : 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, spec->insecure ? 0L : 2L);
-	curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_SECONDS);
-	/* The directory of the system's certificates would be trusted beside the file. */
-	if (spec->ca && (curl_easy_setopt(easy, CURLOPT_CAINFO, spec->ca) ||
-			 curl_easy_setopt(easy, CURLOPT_CAPATH, NULL)))
-		return -ENOMEM;
-	if (spec->cert &&
-	    (curl_easy_setopt(easy, CURLOPT_SSLCERT, spec->cert) ||
-	     curl_easy_setopt(easy, CURLOPT_SSLKEY, spec->key ? spec->key : spec->cert)))
-		return -ENOMEM;
-	return 0;
-}
-
-static int set_request(struct http_probe *probe)
-{
-	const struct check_run *check = check_of(probe);
-	CURL *easy = probe->easy;
-
-	if (check->body && !(probe->body = calloc(1, RECEIVE_MAX + 1)))
-		return -ENOMEM;
-	if (set_headers(probe) < 0 || set_url(probe) < 0 ||
-	    (check->spec.kind == CHECK_HTTPS && set_tls(easy, &check->spec) < 0) ||
-	    curl_easy_setopt(easy, CURLOPT_USERAGENT, "sluice/" SLUICE_VERSION) ||
-	    curl_easy_setopt(easy, CURLOPT_NOPROXY, "*"))
-		return -ENOMEM;
-	set_method(easy, check->spec.method);
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* It keeps addresses that are written as numbers, too, and looks through all of them each
-	 * time that it looks for one. */
-	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)READ_BYTES);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, probe->error);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
-	curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, probe->prober);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, probe);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, probe);
-	return 0;
-}
-
-/* libcurl does not say which file it cannot read. */
-static bool files_there(const struct check_spec *spec, char reason[PROBE_REASON_MAX])
-{
-	const char *const files[] = {spec->insecure ? NULL : spec->ca, spec->cert, spec->key};
-	static const char *const fields[] = {"check-ca", "check-cert", "check-key"};
-
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		if (!files[i] || access(files[i], R_OK) == 0)
-			continue;
-		snprintf(reason, PROBE_REASON_MAX, "%s %.96s: %s", fields[i], files[i],
-			 strerror(errno));
-		return false;
-	}
 	return true;
 }
 
-static struct curl_loop *shared_curl(const struct prober *prober)
+static void receive(struct http_probe *probe)
 {
-	void **shared = prober_shared(prober);
+	char bytes[READ_BYTES];
+	ssize_t length = 0;
 
-	if (!*shared)
-		*shared = curl_loop_new(prober_loop(prober));
-	return *shared;
+	for (int i = 0; i < READS_MAX; i++) {
+		length = recv(probe_socket_fd(probe->socket), bytes, sizeof(bytes), 0);
+		if (length < 0 && errno == EAGAIN)
+			return;
+		if (length < 0) {
+			fail(probe, "HTTP: %s", strerror(errno));
+			return;
+		}
+		probe->heard = probe->heard || length > 0;
+		if (read_answer(probe, bytes, (size_t)length))
+			return;
+	}
+	probe_socket_again(probe->socket);
 }
+
+/* --- the request --- */
+
+/* Written once for a prober: to write it takes longer than to read the answer. */
+static const char *request_of(struct prober *prober)
+{
+	void **text = prober_kept(prober);
+
+	if (!*text)
+		*text = http_request_write(&prober_check(prober)->spec, prober_target(prober));
+	return *text;
+}
+
+/* Sends what was not yet sent, as much as can be now. Returns 0 or a negative errno. */
+static int send_request(struct http_probe *probe)
+{
+	const char *rest = request_of(probe->prober) + probe->sent;
+	size_t left = strlen(rest);
+	ssize_t length = send(probe_socket_fd(probe->socket), rest, left, MSG_NOSIGNAL);
+
+	if (length < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	probe->sent += (size_t)length;
+	probe->asked = (size_t)length == left;
+	return 0;
+}
+
+static void on_event(void *context, uint32_t events)
+{
+	struct http_probe *probe = context;
+	char reason[PROBE_REASON_MAX];
+	int r = 0;
+
+	if (!probe->connected && !probe_socket_connected(probe->socket, events, reason)) {
+		end_probe(probe, false, reason);
+		return;
+	}
+	probe->connected = true;
+	if (!probe->asked)
+		r = send_request(probe);
+	if (r < 0)
+		fail(probe, "HTTP: %s", strerror(-r));
+	else if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
+		receive(probe);
+}
+
+/* --- life --- */
 
 static void *start(struct prober *prober, char reason[PROBE_REASON_MAX])
 {
-	const struct check_spec *spec = &prober_check(prober)->spec;
-	struct curl_loop *curl = shared_curl(prober);
-	struct http_probe *probe;
+	struct http_probe *probe = calloc(1, sizeof(*probe));
+	int r = -ENOMEM;
 
-	if (spec->kind == CHECK_HTTPS && !files_there(spec, reason))
-		return NULL;
-	snprintf(reason, PROBE_REASON_MAX, "out of memory");
-	probe = calloc(1, sizeof(*probe));
-	if (!curl || !probe) {
-		free(probe);
-		return NULL;
+	if (probe && request_of(prober) &&
+	    http_answer_init(&probe->answer, prober_check(prober)) == 0) {
+		probe->prober = prober;
+		http_parser_init(&probe->parser, HTTP_RESPONSE);
+		http_parser_set_max_header_size(HTTP_RECEIVE_MAX);
+		/* Where a server says both, chunks go before a length, as RFC 9112 has it. What
+		 * else a header says is not for a probe to judge. */
+		probe->parser.allow_chunked_length = 1;
+		probe->parser.lenient_http_headers = 1;
+		probe->parser.data = probe;
+		r = probe_socket_open(prober, SOCK_STREAM, on_event, probe, &probe->socket);
+		if (r == 0)
+			return probe;
+		http_answer_clear(&probe->answer);
 	}
-	probe->prober = prober;
-	probe->easy = curl_easy_init();
-	if (!probe->easy || set_request(probe) ||
-	    curl_loop_add(curl, probe->easy, on_ended, probe)) {
-		http_probe_free(probe);
-		return NULL;
-	}
-	return probe;
+	free(probe);
+	snprintf(reason, PROBE_REASON_MAX, "connect: %s", strerror(-r));
+	return NULL;
 }
 
 static void cancel(void *object)
 {
-	struct http_probe *probe = object;
-
-	curl_loop_remove(shared_curl(probe->prober), probe->easy);
-	http_probe_free(probe);
-}
-
-static void free_shared(void *shared)
-{
-	curl_loop_free(shared);
+	http_probe_free(object);
 }
 
 const struct probe_ops probe_http_ops = {
 	.start = start,
 	.cancel = cancel,
-	.free_shared = free_shared,
+	.free_shared = probe_sockets_free,
 };

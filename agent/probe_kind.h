@@ -22,8 +22,9 @@ struct probe_ops {
 };
 
 extern const struct probe_ops probe_tcp_ops;
-extern const struct probe_ops probe_http_ops; /* https, too */
-extern const struct probe_ops probe_udp_ops;  /* dns, too */
+extern const struct probe_ops probe_http_ops;
+extern const struct probe_ops probe_https_ops;
+extern const struct probe_ops probe_udp_ops; /* dns, too */
 extern const struct probe_ops probe_icmp_ops;
 extern const struct probe_ops probe_exec_ops;
 
@@ -42,6 +43,10 @@ const struct endpoint *prober_target(const struct prober *prober); /* check-port
 /* What the probes of a kind, or of kinds with the same ops, have in common on this loop; NULL until
  * one of them sets it. */
 void **prober_shared(const struct prober *prober);
+
+/* What a kind keeps for one prober from its first probe to its last: NULL until it sets it, to what
+ * free() is for. */
+void **prober_kept(struct prober *prober);
 
 /* What every IP socket of a probe needs before its first packet. Returns 0 or a negative errno. */
 int probe_socket_prepare(const struct prober *prober, int fd);

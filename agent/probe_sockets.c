@@ -177,7 +177,7 @@ static int make_socket(const struct prober *prober, struct idle *idle, int famil
 	made->marked = prober_mark(prober) != 0;
 	made->fd = socket(family, idle->of->type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	r = made->fd < 0 ? -errno : prepare(prober, idle->of, made);
-	if (r == 0) {
+	if (r >= 0) {
 		*ret_socket = made;
 		return 0;
 	}

@@ -19,7 +19,8 @@
 struct probe_socket;
 
 /* Something happened to the socket: events are epoll's. It is told once: what can be read must be
- * read until there is no more, or see probe_socket_again(). May release any socket, but open none. */
+ * read until there is no more, or see probe_socket_again(). May release any socket, but open none.
+ */
 typedef void (*probe_socket_callback)(void *context, uint32_t events);
 
 /* A socket of type SOCK_STREAM or SOCK_DGRAM, the same for all probers of the kind, that begins to
@@ -38,8 +39,8 @@ int probe_socket_fd(const struct probe_socket *socket);
 /* What is waiting at the socket, if anything is, is told again. */
 void probe_socket_again(struct probe_socket *socket);
 
-/* Ends the connection, one of TCP by a reset, which leaves no TIME_WAIT behind, and gives the socket
- * back; no callback comes any more. */
+/* Ends the connection, one of TCP by a reset, which leaves no TIME_WAIT behind, and gives the
+ * socket back; no callback comes any more. */
 void probe_socket_release(struct probe_socket *socket);
 
 /* For probe_ops.free_shared: all sockets must have been given back before. */

@@ -13,7 +13,7 @@ struct wheel {
 	struct timer_list slots[SLOTS];
 	struct timer_list ripe; /* their time had come when they were started */
 	uint64_t next_tick;     /* those before have been seen to */
-	uint64_t armed_ms;      /* for when timer runs; UINT64_MAX: it does not; 0: see on_timer() */
+	uint64_t armed_ms; /* for when timer runs; UINT64_MAX: it does not; 0: see on_timer() */
 };
 
 struct wheel *wheel_new(uv_loop_t *loop)
@@ -50,10 +50,11 @@ static void arm(struct wheel *wheel, uint64_t at_ms)
 	uv_timer_start(&wheel->timer, on_timer, at_ms > now ? at_ms - now : 0, 0);
 }
 
+/* libuv would call a timer that is started anew for now before the loop does anything else. */
 static void arm_for_first(struct wheel *wheel)
 {
 	if (!LIST_EMPTY(&wheel->ripe)) {
-		arm(wheel, uv_now(wheel->timer.loop));
+		arm(wheel, uv_now(wheel->timer.loop) + 1);
 		return;
 	}
 	for (uint64_t tick = wheel->next_tick; tick < wheel->next_tick + SLOTS; tick++) {
@@ -90,8 +91,8 @@ static void gather(struct wheel *wheel, uint64_t until, struct timer_list *ret_d
 		wheel->next_tick = until + 1;
 }
 
-/* A callback may start and stop any timer, those among the due ones, too. Until all are called, none
- * that is started moves libuv's. */
+/* A callback may start and stop any timer, those among the due ones, too. Until all are called,
+ * none that is started moves libuv's. */
 static void on_timer(uv_timer_t *timer)
 {
 	struct wheel *wheel = timer->data;

@@ -32,7 +32,8 @@ struct wheel *wheel_new(uv_loop_t *loop);
 void wheel_free(struct wheel *wheel);
 
 /* Runs timer, or runs it anew, until the time `at`. Then it has stopped, and callback is called,
- * from the loop, which may do anything but free the wheel. timer must stay where it is meanwhile. */
+ * from the loop, which may do anything but free the wheel. timer must stay where it is meanwhile.
+ */
 void wheel_start(struct wheel *wheel, struct wheel_timer *timer, uint64_t at,
 		 void (*callback)(void *context), void *context);
 void wheel_stop(struct wheel_timer *timer);

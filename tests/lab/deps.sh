@@ -7,8 +7,8 @@ set -eu
 # Compilers, BPF tools and the libraries that the programs link.
 build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
 	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev libcap-dev
-	libuv1-dev libcjson-dev libcurl4-openssl-dev libssl-dev libmnl-dev libsmartcols-dev
-	libsystemd-dev libsqlite3-dev libhiredis-dev libmariadb-dev libjs-chart.js'
+	libuv1-dev libcjson-dev libcurl4-openssl-dev libhttp-parser-dev libssl-dev libmnl-dev
+	libsmartcols-dev libsystemd-dev libsqlite3-dev libhiredis-dev libmariadb-dev libjs-chart.js'
 
 # The namespace lab: links, namespaces, load, reading answers.
 demo='iproute2 ethtool procps util-linux mount jq curl wrk'

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ struct server {
 	size_t length;
 	uint64_t delay_ms;
 	bool hang_up; /* close at once instead */
+	size_t piece; /* bytes that go out together; 0: all */
+	bool reset;   /* at the answer's end, instead of a close */
 	unsigned int accepted;
 	unsigned int open;
 	char request[2048]; /* the last one */
@@ -36,6 +39,7 @@ struct connection {
 	struct server *server;
 	char request[2048];
 	size_t received;
+	size_t answered;
 	int handles;
 };
 
@@ -49,6 +53,14 @@ static void on_connection_closed(uv_handle_t *handle)
 	free(connection);
 }
 
+static int fd_of(const uv_tcp_t *tcp)
+{
+	uv_os_fd_t fd = -1;
+
+	uv_fileno((const uv_handle_t *)tcp, &fd);
+	return fd;
+}
+
 static void close_connection(struct connection *connection)
 {
 	if (uv_is_closing((uv_handle_t *)&connection->tcp))
@@ -57,18 +69,32 @@ static void close_connection(struct connection *connection)
 	uv_close((uv_handle_t *)&connection->delay, on_connection_closed);
 }
 
+static void answer(uv_timer_t *timer);
+
 static void on_written(uv_write_t *write, int status)
 {
-	(void)status;
-	close_connection(write->data);
+	struct connection *connection = write->data;
+
+	if (status == 0 && connection->answered < connection->server->length) {
+		uv_timer_start(&connection->delay, answer, 1, 0);
+		return;
+	}
+	if (connection->server->reset)
+		setsockopt(fd_of(&connection->tcp), SOL_SOCKET, SO_LINGER,
+			   &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+	close_connection(connection);
 }
 
 static void answer(uv_timer_t *timer)
 {
 	struct connection *connection = timer->data;
-	uv_buf_t text = uv_buf_init((char *)(uintptr_t)connection->server->answer,
-				    (unsigned int)connection->server->length);
+	const struct server *server = connection->server;
+	size_t left = server->length - connection->answered;
+	size_t length = server->piece && server->piece < left ? server->piece : left;
+	uv_buf_t text = uv_buf_init((char *)(uintptr_t)server->answer + connection->answered,
+				    (unsigned int)length);
 
+	connection->answered += length;
 	uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &text, 1, on_written);
 }
 
@@ -115,6 +141,7 @@ static void on_accept(uv_stream_t *listener, int status)
 	uv_timer_init(listener->loop, &connection->delay);
 	connection->tcp.data = connection->delay.data = connection->write.data = connection;
 	assert_int_equal(uv_accept(listener, (uv_stream_t *)&connection->tcp), 0);
+	uv_tcp_nodelay(&connection->tcp, 1);
 	uv_read_start((uv_stream_t *)&connection->tcp, on_alloc, on_read);
 	server->accepted++;
 	server->open++;
@@ -405,7 +432,7 @@ static void test_http_huge_header(void **state)
 	char *answer_text = long_answer("HTTP/1.1 200 OK\r\nX-Filler: ", "filler");
 
 	probe_http(fixture, answer_text);
-	expect_failure(fixture, "HTTP: header line too long");
+	expect_failure(fixture, "HTTP headers longer than 64 KiB");
 	free(answer_text);
 }
 
@@ -427,6 +454,152 @@ static void test_http_long_body_of_a_failure(void **state)
 	probe_http(fixture, answer_text);
 	expect_failure(fixture, "HTTP status 500, wanted 200-399");
 	free(answer_text);
+}
+
+/* Answers that say their end in every way that there is, whole and byte by byte. */
+static void test_http_framing(void **state)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"2;ext=1\r\nre\r\n3\r\nady\r\n0\r\nTrailer: x\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
+		"5\r\nready\r\n0\r\n\r\n",
+		"HTTP/1.1 200\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nready",
+		"HTTP/1.0 200 OK\r\n\r\nready",
+		"HTTP/1.1 200 OK\r\n\r\nready",
+		"HTTP/1.1 200 OK\nContent-Length: 5\n\nready",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nready",
+		"HTTP/1.1 200 OK\r\nX-Odd: \1\xff\r\nContent-Length: 5\r\n\r\nready",
+		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nreadyHTTP/1.1 500 Other\r\n\r\n",
+	};
+	struct fixture *fixture = *state;
+
+	fixture->spec.body = text("^ready$");
+	for (size_t i = 0; i < 2 * sizeof(answers) / sizeof(answers[0]); i++) {
+		web.piece = i % 2;
+		probe_http(fixture, answers[i / 2]);
+		expect_success(fixture);
+		end_prober(fixture);
+	}
+}
+
+/* Nor is there a body where there can be none, whatever the header says. */
+static void test_http_no_body(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->spec.method = METHOD_HEAD;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+	expect_success(fixture);
+	end_prober(fixture);
+	fixture->spec.method = METHOD_GET;
+	probe_http(fixture, "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n");
+	expect_success(fixture);
+	end_prober(fixture);
+	probe_http(fixture, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n");
+	expect_success(fixture);
+}
+
+static void test_http_broken(void **state)
+{
+	static const struct {
+		const char *answer;
+		const char *reason;
+	} broken[] = {
+		{"HTTP/2.0 200 OK\r\n\r\n", "the answer is not HTTP/1.0 or 1.1"},
+		{"HTTP/0.9 200 OK\r\n\r\n", "the answer is not HTTP/1.0 or 1.1"},
+		{"<html>", "the answer is not HTTP/1.0 or 1.1"},
+		{"HTTP/1.1 200 OK\r\nServer: x\r\n", "HTTP: Transferred a partial file"},
+		{"HTTP/1.1 100 Continue\r\n\r\n", "HTTP: Transferred a partial file"},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nready\r\n",
+		 "HTTP: Transferred a partial file"},
+		{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nready",
+		 "HTTP: invalid character in chunk size header"},
+		{"HTTP/1.1 2000 OK\r\n\r\n", "HTTP: invalid HTTP status code"},
+	};
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		probe_http(fixture, broken[i].answer);
+		expect_failure(fixture, broken[i].reason);
+		end_prober(fixture);
+	}
+	web.reset = true;
+	probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+	expect_failure(fixture, "HTTP: Connection reset by peer");
+}
+
+/* --- sockets that are used again --- */
+
+static unsigned int open_files(void)
+{
+	struct dirent *entry;
+	unsigned int count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+
+	assert_non_null(directory);
+	while ((entry = readdir(directory)))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+/* However one probe ended, nothing of it is in the next, by the same socket. */
+static void test_nothing_is_carried_over(void **state)
+{
+	static const char good[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+	char *headers[] = {text("X-Secret: 1"), NULL};
+	struct fixture *fixture = *state;
+
+	for (int i = 0; i < 4; i++) {
+		fixture->spec.headers = headers;
+		fixture->spec.host = text("one.example");
+		fixture->spec.body = text("^fine$");
+		probe_http(fixture, good);
+		expect_failure(fixture, "HTTP body does not match ^fine$");
+		end_prober(fixture);
+		fixture->spec.headers = NULL;
+		fixture->spec.host = fixture->spec.body = NULL;
+		probe_http(fixture, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok");
+		expect_failure(fixture, "HTTP: Transferred a partial file");
+		assert_null(strstr(web.request, "X-Secret"));
+		assert_null(strstr(web.request, "one.example"));
+		end_prober(fixture);
+		fixture->spec.timeout_ms = 50;
+		probe_http(fixture, NULL);
+		expect_failure(fixture, "timeout after 50ms: no complete HTTP answer");
+		end_prober(fixture);
+		fixture->spec.timeout_ms = 1000;
+		probe_http(fixture, good);
+		expect_success(fixture);
+		end_prober(fixture);
+	}
+	assert_int_equal(web.accepted, 16);
+}
+
+/* A refused connection's error, too. */
+static void test_errors_are_not_carried_over(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint closed;
+	int fd = closed_port(&closed);
+
+	for (int kind = CHECK_TCP; kind <= CHECK_HTTP; kind++) {
+		for (int i = 0; i < 3; i++) {
+			fixture->spec.kind = (enum check_kind)kind;
+			probe_target(fixture, &closed);
+			expect_failure(fixture, "connect: Connection refused");
+			end_prober(fixture);
+			web.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+			web.length = strlen(web.answer);
+			probe_target(fixture, &web.endpoint);
+			expect_success(fixture);
+			end_prober(fixture);
+		}
+	}
+	close(fd);
 }
 
 /* --- when --- */
@@ -570,6 +743,38 @@ static void test_pace(void **state)
 	for (int i = 0; i < PROBERS; i++)
 		prober_free(probers[i]);
 	close(fd);
+}
+
+/* Many at once, each with its own answer, leave no more open than is kept; and when the last prober
+ * is gone in the middle of its probe, that neither. */
+static void test_many_leave_nothing_open(void **state)
+{
+	enum { PROBERS = 300, KEPT = 128 };
+	struct fixture *fixture = *state;
+	struct prober *probers[PROBERS];
+	unsigned int before = open_files(), count;
+
+	web.answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+	web.length = strlen(web.answer);
+	web.delay_ms = 50;
+	for (int kind = CHECK_TCP; kind <= CHECK_HTTP; kind++) {
+		count = 0;
+		fixture->spec.kind = (enum check_kind)kind;
+		fixture->spec.interval_ms = 300;
+		make_probers(fixture, probers, PROBERS, &web.endpoint, &count);
+		while (count < 3 * PROBERS)
+			uv_run(&fixture->loop, UV_RUN_ONCE);
+		for (int i = 0; i < PROBERS; i++)
+			prober_free(probers[i]);
+		while (web.open > 0)
+			uv_run(&fixture->loop, UV_RUN_ONCE);
+	}
+	/* And an epoll descriptor of each kind. */
+	assert_in_range(open_files(), before, before + 2 * (KEPT + 1));
+	probe_engine_free(fixture->engine);
+	uv_run(&fixture->loop, UV_RUN_NOWAIT);
+	assert_int_equal(open_files(), before);
+	fixture->engine = NULL;
 }
 
 /* Those that wait for their turn may go before it comes. */
@@ -738,6 +943,12 @@ int main(void)
 		TEST(test_http_huge_header),
 		TEST(test_http_long_body_is_not_read_out),
 		TEST(test_http_long_body_of_a_failure),
+		TEST(test_http_framing),
+		TEST(test_http_no_body),
+		TEST(test_http_broken),
+		TEST(test_nothing_is_carried_over),
+		TEST(test_errors_are_not_carried_over),
+		TEST(test_many_leave_nothing_open),
 		TEST(test_interval),
 		TEST(test_interval_shorter_than_timeout),
 		TEST(test_goes_down_and_up),

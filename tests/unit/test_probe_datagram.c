@@ -23,8 +23,10 @@ static struct {
 	struct endpoint endpoint;
 	const uint8_t *reply; /* NULL: it is silent */
 	size_t reply_length;
-	bool echoes_id;   /* the reply's first two bytes become those of the request */
-	uint8_t id_error; /* added to the first of them */
+	bool echoes_id;          /* the reply's first two bytes become those of the request */
+	uint8_t id_error;        /* added to the first of them */
+	unsigned int replies;    /* to each request: one, and so many more */
+	struct sockaddr_in from; /* the last request */
 	uint8_t request[2048];
 	ssize_t request_length; /* -1: none yet */
 } server;
@@ -47,6 +49,7 @@ static void on_request(uv_udp_t *socket, ssize_t length, const uv_buf_t *buffer,
 	if (!from)
 		return;
 	server.request_length = length;
+	memcpy(&server.from, from, sizeof(server.from));
 	if (!server.reply)
 		return;
 	memcpy(bytes, server.reply, server.reply_length);
@@ -54,7 +57,8 @@ static void on_request(uv_udp_t *socket, ssize_t length, const uv_buf_t *buffer,
 		memcpy(bytes, server.request, 2);
 	bytes[0] ^= server.id_error;
 	reply = uv_buf_init((char *)bytes, (unsigned int)server.reply_length);
-	assert_true(uv_udp_try_send(socket, &reply, 1, from) >= 0);
+	for (unsigned int i = 0; i <= server.replies; i++)
+		assert_true(uv_udp_try_send(socket, &reply, 1, from) >= 0);
 }
 
 static void answers(const void *reply, size_t length)
@@ -282,6 +286,79 @@ static void test_dns_of_another(void **state)
 	expect_failure(fixture, "timeout after 200ms: no reply to the DNS question");
 }
 
+/* --- sockets that are used again --- */
+
+/* Each probe has a port of its own, so what comes late to an earlier one is nobody's; and what had
+ * come already, and was not looked at, is not the answer to the next. */
+static void test_udp_replies_are_not_carried_over(void **state)
+{
+	struct fixture *fixture = *state;
+	struct sockaddr_in first;
+
+	fixture->spec.payload = text("x");
+	fixture->spec.expect = text("pong");
+	answers("pong", 4);
+	server.replies = 3;
+	probe_target(fixture, &server.endpoint);
+	expect_success(fixture);
+	first = server.from;
+	end_prober(fixture);
+	server.reply = NULL;
+	probe_target(fixture, &server.endpoint);
+	while (server.from.sin_port == first.sin_port)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	const uv_buf_t late = uv_buf_init(text("pong"), 4);
+	(void)uv_udp_try_send(&server.socket, &late, 1, (const struct sockaddr *)&first);
+	expect_failure(fixture, "timeout after 200ms: no reply");
+}
+
+/* Nor is the error that says that nobody listens there. */
+static void test_udp_errors_are_not_carried_over(void **state)
+{
+	struct fixture *fixture = *state;
+	struct endpoint closed;
+	int fd = bound_port("127.0.0.1", SOCK_DGRAM, &closed);
+
+	close(fd);
+	fixture->spec.payload = text("x");
+	answers("pong", 4);
+	for (int i = 0; i < 5; i++) {
+		probe_target(fixture, &closed);
+		expect_failure(fixture, "UDP: port unreachable");
+		end_prober(fixture);
+		probe_target(fixture, &server.endpoint);
+		expect_success(fixture);
+		end_prober(fixture);
+	}
+}
+
+/* More that is not ours than is read in one turn of the loop does not hide what is. */
+static void test_dns_behind_many_others(void **state)
+{
+	struct fixture *fixture = *state;
+	uint8_t other[DNS_ANSWER_LENGTH];
+
+	ask(fixture);
+	fixture->spec.timeout_ms = 2000;
+	server.reply = NULL;
+	server.request_length = -1;
+	probe_target(fixture, &server.endpoint);
+	while (server.request_length < 0)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	memcpy(other, dns_answer, sizeof(other));
+	memcpy(other, server.request, 2);
+	other[0] ^= 1;
+	for (int i = 0; i < 40; i++) {
+		const uv_buf_t reply = uv_buf_init((char *)other, sizeof(other));
+
+		if (i == 39)
+			other[0] ^= 1;
+		assert_true(uv_udp_try_send(&server.socket, &reply, 1,
+					    (const struct sockaddr *)&server.from) >= 0);
+	}
+	expect_success(fixture);
+}
+
 /* --- icmp --- */
 
 static void ping(struct fixture *fixture, const char *address)
@@ -417,6 +494,9 @@ int main(void)
 		TEST(test_dns_failures),
 		TEST(test_dns_truncated),
 		TEST(test_dns_of_another),
+		TEST(test_udp_replies_are_not_carried_over),
+		TEST(test_udp_errors_are_not_carried_over),
+		TEST(test_dns_behind_many_others),
 		TEST(test_icmp),
 		TEST(test_icmp_many),
 		TEST(test_icmp_mark_comes_and_goes),
