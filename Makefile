@@ -281,6 +281,7 @@ TEST_passive    := agent/passive.c
 TEST_pool       := agent/pool.c
 TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
+TEST_latency    := agent/latency.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
 SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/wheel.c agent/http_answer.c \
@@ -305,13 +306,13 @@ TEST_event_streams := agent/event_streams.c $(EVENTS_SRC)
 TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
-TEST_metrics    := agent/metrics.c agent/view.c $(SRC_config) agent/dataplane.c \
+TEST_metrics    := agent/metrics.c agent/view.c agent/latency.c $(SRC_config) agent/dataplane.c \
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
-TEST_summary    := agent/summary.c $(filter-out agent/metrics.c,$(TEST_metrics))
+TEST_summary    := agent/summary.c $(TEST_view)
 TEST_page       := agent/page.c
-TEST_view       := agent/view.c $(filter-out agent/metrics.c agent/view.c,$(TEST_metrics))
+TEST_view       := $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
 TEST_options    := agent/options.c
 TEST_peer       := agent/peer.c

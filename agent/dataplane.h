@@ -53,6 +53,13 @@ struct dataplane_clock {
 /* Entries of nat_flows that may have to be read at once: those of one hash bucket. */
 #define DATAPLANE_NAT_ROOM 256
 
+/* What packets have cost, in all since the maps were made, as far as the kernel has counted it
+ * (sysctl kernel.bpf_stats_enabled). */
+struct dataplane_runs {
+	uint64_t ns;
+	uint64_t runs;
+};
+
 struct dataplane_ops;
 struct native_constants; /* bpf/native/native.h */
 struct bpf_fib_lookup;   /* linux/bpf.h */
@@ -75,6 +82,7 @@ struct dataplane {
 	struct lb_flow_bucket *flows; /* sizes.flows / LB_FLOW_WAYS */
 	int64_t *loads;               /* sizes.backends + 1; map backend_loads */
 	struct lb_probe_path *probe_paths; /* sizes.backends + 1 */
+	struct lb_latency *handshakes;     /* sizes.backends + 1 */
 	struct lb_switches *switches;
 	uint32_t table_lines;
 	uint32_t table_blocks;
@@ -113,7 +121,9 @@ struct dataplane_ops {
 	void (*verdict_stats)(struct dataplane *dp, enum lb_verdict verdict,
 			      struct lb_traffic *ret_stats);
 	void (*flow_stats)(struct dataplane *dp, struct lb_flow_stats *ret_stats);
-	/* Zeroes the counters of an index that is about to be used anew. */
+	void (*program_runs)(struct dataplane *dp, struct dataplane_runs *ret_runs);
+	/* Zeroes the counters of an index that is about to be used anew; a backend's handshakes as
+	 * well. */
 	void (*vip_stats_reset)(struct dataplane *dp, uint16_t vip_id);
 	void (*backend_stats_reset)(struct dataplane *dp, uint16_t id);
 

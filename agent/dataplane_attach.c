@@ -34,20 +34,26 @@ static uint32_t link_ifindex(int fd, uint32_t *ret_program)
 static int link_update(struct dataplane_bpf *dp, const char *path, uint32_t ifindex,
 		       struct error *err)
 {
-	int fd = bpf_obj_get(path), ret = 0;
-	uint32_t program;
+	int fd = bpf_obj_get(path), former, ret = 0;
+	uint32_t program = 0;
 
 	if (fd < 0)
 		return 0;
-	if (link_ifindex(fd, &program) != ifindex)
+	if (link_ifindex(fd, &program) != ifindex) {
 		unlink(path); /* of an interface that is gone; another has its name now */
-	else if (bpf_link_update(fd, bpf_program__fd(dp->skel->progs.lb_ingress), NULL))
+		close(fd);
+		return 0;
+	}
+	former = bpf_prog_get_fd_by_id(program); /* held, so that it can tell what it has done */
+	if (bpf_link_update(fd, bpf_program__fd(dp->skel->progs.lb_ingress), NULL))
 		ret = error_set(err, errno, "link %s: program cannot be replaced: %s", path,
 				strerror(errno));
 	else
-		ret = 1;
+		bpf_runs_take_over(dp, former);
+	if (former >= 0)
+		close(former);
 	close(fd);
-	return ret;
+	return ret ? ret : 1;
 }
 
 static int link_create(struct dataplane_bpf *dp, uint32_t ifindex, uint32_t flags)

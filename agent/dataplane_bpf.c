@@ -75,6 +75,7 @@ void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 	constants->lb_tick_shift = dp->base.clock.tick_shift;
 	constants->lb_coarse_tick_shift = dp->base.clock.coarse_tick_shift;
 	constants->lb_icmp_per_second = dp->icmp_per_second;
+	constants->lb_handshake_mask = dp->handshake_mask;
 	if (dp->base.mtu > MTU_ONE_PAGE) {
 		constants->lb_frags = true;
 		bpf_program__set_flags(skel->progs.lb_ingress,
@@ -102,6 +103,7 @@ static void set_sizes(struct dataplane_bpf *dp)
 	bpf_map__set_max_entries(dp->skel->maps.nat_flows, sizes->nat_flows);
 	bpf_map__set_max_entries(dp->skel->maps.fragments, sizes->fragments);
 	bpf_map__set_max_entries(dp->skel->maps.probe_paths, sizes->backends + 1);
+	bpf_map__set_max_entries(dp->skel->maps.handshakes, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.probe_flows,
 				 PROBES_A_BACKEND * sizes->backends + PROBES_SPARE);
 }
@@ -231,6 +233,9 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 	if (ret == 0)
 		ret = bpf_map_memory(dp->skel->maps.probe_paths, (void **)&dp->base.probe_paths,
 				     &dp->probe_paths_bytes, err);
+	if (ret == 0)
+		ret = bpf_map_memory(dp->skel->maps.handshakes, (void **)&dp->base.handshakes,
+				     &dp->handshakes_bytes, err);
 	dp->base.switches = &dp->skel->data_switches->lb_switches; /* libbpf has mapped it */
 	return ret;
 }
@@ -287,6 +292,7 @@ static struct dataplane_bpf *dataplane_new(const struct dataplane_bpf_config *co
 	memcpy(dp->base.tunnel_sources, config->tunnel_sources, sizeof(config->tunnel_sources));
 	dp->base.mtu = config->mtu;
 	dp->icmp_per_second = config->icmp_per_second;
+	dp->handshake_mask = config->handshake_sample - 1;
 	dp->mode = config->mode;
 	dp->base.ops = &bpf_ops;
 	dp->base.sizes = config->sizes;
@@ -354,6 +360,7 @@ void dataplane_bpf_close(struct dataplane *dp)
 	unmap(dp->flows, bpf->flows_bytes);
 	unmap(dp->loads, bpf->loads_bytes);
 	unmap(dp->probe_paths, bpf->probe_paths_bytes);
+	unmap(dp->handshakes, bpf->handshakes_bytes);
 	bpf_probe_close(bpf);
 	ingress__destroy(bpf->skel);
 	free(bpf->percpu.raw);

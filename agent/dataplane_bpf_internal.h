@@ -10,6 +10,7 @@
  *   dataplane_maps.c      operations on maps
  *   dataplane_flows.c     translated flows, read a part at a time
  *   dataplane_attach.c    the program on interfaces
+ *   dataplane_runs.c      what the program costs, as the kernel counts
  *   dataplane_explain.c   what explaining asks for
  *   dataplane_pin.c       the directory of pins
  *   dataplane_probe.c     the probes' programs on interfaces
@@ -26,6 +27,12 @@
 /* Values of a per-CPU map that are read at once. */
 #define PERCPU_BATCH 128
 
+/* A program that ours has replaced, and what it had done when that was last looked at. */
+struct program_former {
+	uint32_t id; /* 0: there was none */
+	struct dataplane_runs seen;
+};
+
 struct dataplane_bpf {
 	struct dataplane base;
 	struct ingress *skel;
@@ -40,7 +47,9 @@ struct dataplane_bpf {
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
-	size_t probe_paths_bytes;
+	size_t probe_paths_bytes, handshakes_bytes;
+	uint32_t handshake_mask;
+	struct program_former former;   /* dataplane_runs.c */
 	struct bpf_probe_hooks *probes; /* NULL: no probe was ever asked for */
 	/* Room for PERCPU_BATCH values of a per-CPU map, for all CPUs. */
 	union {
@@ -102,6 +111,14 @@ uint32_t bpf_nat_flows_read(struct dataplane *dp, uint32_t *position, struct lb_
 
 void bpf_detach(struct dataplane *dp, const char *interface);
 bool bpf_holds(struct dataplane *dp, const char *interface, char *reason, size_t size);
+
+/* --- dataplane_runs.c --- */
+
+/* The program of this descriptor has just given way to ours on one of its interfaces: what it has
+ * done counts on. A negative descriptor: it cannot be asked. */
+void bpf_runs_take_over(struct dataplane_bpf *dp, int former_fd);
+
+void bpf_program_runs(struct dataplane *dp, struct dataplane_runs *ret_runs);
 
 /* --- dataplane_explain.c --- */
 

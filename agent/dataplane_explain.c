@@ -22,6 +22,7 @@ void bpf_constants(const struct dataplane *dp, struct native_constants *ret_cons
 		.tick_shift = rodata->lb_tick_shift,
 		.coarse_tick_shift = rodata->lb_coarse_tick_shift,
 		.icmp_per_second = rodata->lb_icmp_per_second,
+		.handshake_mask = rodata->lb_handshake_mask,
 		.frags = rodata->lb_frags,
 	};
 	memcpy(ret_constants->hash_key, (const void *)rodata->lb_hash_key,

@@ -254,6 +254,7 @@ static void vip_stats_reset(struct dataplane *dp, uint16_t vip_id)
 static void backend_stats_reset(struct dataplane *dp, uint16_t id)
 {
 	percpu_reset(bpf_of(dp), bpf_of(dp)->skel->maps.backend_stats, id);
+	memset(&dp->handshakes[id], 0, sizeof(dp->handshakes[id]));
 }
 
 /* --- interfaces --- */
@@ -316,6 +317,7 @@ const struct dataplane_ops bpf_ops = {
 	.backend_stats_range = backend_stats_range,
 	.verdict_stats = verdict_stats,
 	.flow_stats = flow_stats,
+	.program_runs = bpf_program_runs,
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
 	.nat_flows_read = bpf_nat_flows_read,

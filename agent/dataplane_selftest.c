@@ -17,7 +17,7 @@
 #include "dataplane_bpf_internal.h"
 #include "selftest.h"
 
-#define ARRAYS_MAX 8
+#define ARRAYS_MAX 16
 
 struct array {
 	void *memory; /* NULL behind the last */
@@ -48,6 +48,7 @@ static void set_constants(struct ingress *skel, const struct recording_piece *pi
 	rodata->lb_tick_shift = constants.tick_shift;
 	rodata->lb_coarse_tick_shift = constants.coarse_tick_shift;
 	rodata->lb_icmp_per_second = constants.icmp_per_second;
+	rodata->lb_handshake_mask = constants.handshake_mask;
 	rodata->lb_frags = frags;
 }
 

@@ -203,6 +203,19 @@ static int set_icmp_rate(struct options *options, const char *text, struct error
 	return set_size(&options->icmp_per_second, text, 0, 1000000, err);
 }
 
+static int set_handshake_sample(struct options *options, const char *text, struct error *err)
+{
+	uint32_t sample = 0;
+	int ret = set_size(&sample, text, 1, 65536, err);
+
+	if (ret)
+		return ret;
+	if (sample & (sample - 1))
+		return error_set(err, EINVAL, "\"%s\" is no power of two", text);
+	options->handshake_sample = sample;
+	return 0;
+}
+
 /* Each prefix takes the place of the one of its family. */
 static int set_tunnel_sources(struct options *options, const char *text, struct error *err)
 {
@@ -315,6 +328,8 @@ static const struct option {
 	 "outer sources of tunnels, one a family (172.16.0.0/16,100::/64)"},
 	{"icmp-rate", "N", NUMBER, set_icmp_rate,
 	 "ICMP errors a CPU may send in a second; 0 for none (1000)"},
+	{"handshake-sample", "N", NUMBER, set_handshake_sample,
+	 "time the handshake of one in N TCP flows; a power of two (16)"},
 	{"verifier-log", "FILE", TEXT, set_verifier_log, "write the BPF verifier's log there"},
 };
 
@@ -640,6 +655,7 @@ int options_read(struct options *options, int argc, char *const *argv, struct er
 	options->config = config;
 	default_nat_ports(options);
 	options->icmp_per_second = 1000;
+	options->handshake_sample = 16;
 	ret = set_listen(options, "127.0.0.1:9480", err);
 	if (ret == 0) /* RFC 1918 and RFC 6666: nobody answers there */
 		ret = set_tunnel_sources(options, "172.16.0.0/16,100::/64", err);

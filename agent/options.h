@@ -27,6 +27,7 @@ struct options {
 	struct dataplane_sizes sizes;
 	struct prefix tunnel_sources[2]; /* outer ones of IPv4 and of IPv6 */
 	uint32_t icmp_per_second;        /* ICMP errors that one CPU may send */
+	uint32_t handshake_sample;       /* one in so many TCP flows is timed; 2^n */
 	uint16_t nat_port_low, nat_port_high;
 	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */
 	char verifier_log[200]; /* empty: none */

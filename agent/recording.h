@@ -46,6 +46,7 @@ struct recording_constants {
 	uint32_t table_size;
 	uint32_t table_lines;
 	uint32_t icmp_per_second;
+	uint32_t handshake_mask;
 	uint16_t nat_port_low;
 	uint16_t nat_port_count;
 	uint8_t tick_shift;

@@ -2,6 +2,7 @@
 #include "view.h"
 
 #include "config.h"
+#include "latency.h"
 
 /* What cannot be added to a document makes it none: these are false when out of memory. */
 
@@ -52,6 +53,32 @@ static bool add_drain(cJSON *json, const struct backend_spec *backend,
 				     : add_text(drain, "deadline", ""));
 }
 
+static bool add_numbers(cJSON *json, const char *key, const double *numbers, int count)
+{
+	cJSON *array = cJSON_CreateDoubleArray(numbers, count);
+
+	if (array && cJSON_AddItemToObject(json, key, array))
+		return true;
+	cJSON_Delete(array);
+	return false;
+}
+
+/* How long clients waited for it. */
+static bool add_handshake(cJSON *json, const struct lb_latency *latency)
+{
+	const struct latency_view view = latency_look(latency);
+	cJSON *handshake = cJSON_AddObjectToObject(json, "handshake");
+	double buckets[LB_LATENCY_BUCKETS];
+	int i;
+
+	for (i = 0; i < LB_LATENCY_BUCKETS; i++)
+		buckets[i] = (double)view.up_to[i];
+	return handshake && add_number(handshake, "count", (double)latency_count(&view)) &&
+	       add_number(handshake, "sum", (double)view.sum_ns / 1e9) &&
+	       add_numbers(handshake, "le", latency_bounds, LB_LATENCY_BUCKETS - 1) &&
+	       add_numbers(handshake, "buckets", buckets, LB_LATENCY_BUCKETS);
+}
+
 cJSON *view_backend(const struct manager *manager, const struct backend_spec *backend)
 {
 	struct backend_view view = manager_backend(manager, backend);
@@ -78,7 +105,8 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 		add_number(json, "new-flows", (double)stats.new_flows) &&
 		add_number(json, "packets", (double)stats.traffic.packets) &&
 		add_number(json, "bytes", (double)stats.traffic.bytes) &&
-		add_number(json, "syn-retransmits", (double)stats.syn_retransmits);
+		add_number(json, "syn-retransmits", (double)stats.syn_retransmits) &&
+		add_handshake(json, &dp->handshakes[backend->id]);
 	return whole_or_none(json, whole);
 }
 

@@ -328,6 +328,52 @@ struct lb_flow_stats {
 	__u64 evictions[LB_FLOW_STATES];
 };
 
+/*
+ * How long something took, so and so often. Bounds of the buckets in microseconds, each inclusive;
+ * above the last is one more. Words change by addition, an atomic one where CPUs share them.
+ */
+#define LB_LATENCY_BOUNDS(X)                                                                       \
+	X(50)                                                                                      \
+	X(100)                                                                                     \
+	X(250)                                                                                     \
+	X(500)                                                                                     \
+	X(1000)                                                                                    \
+	X(2500)                                                                                    \
+	X(5000)                                                                                    \
+	X(10000)                                                                                   \
+	X(25000)                                                                                   \
+	X(50000)                                                                                   \
+	X(100000)                                                                                  \
+	X(250000)                                                                                  \
+	X(500000)                                                                                  \
+	X(1000000)                                                                                 \
+	X(2500000)                                                                                 \
+	X(5000000)                                                                                 \
+	X(10000000)
+#define LB_LATENCY_BUCKETS 18
+struct lb_latency {
+	__u64 sum_ns;
+	__u64 buckets[LB_LATENCY_BUCKETS]; /* not cumulative */
+};
+
+/*
+ * SYNs that wait for the client's next packet, one word each: where the flow's hash says, whoever
+ * was there before gives way. A word is, from the top,
+ *
+ *   fingerprint:16  backend:16  time:32
+ *
+ * time counts 2^LB_SYN_TIME_SHIFT ns, modulo 2^32. A word of zero is free.
+ */
+#define LB_SYN_TIMES         16384
+#define LB_SYN_TIME_SHIFT    12
+#define LB_SYN_BACKEND_SHIFT 32
+
+/* What programs took that are no longer attached, while the kernel's statistics were on. */
+struct lb_program_past {
+	__u64 run_ns;
+	__u64 runs;
+};
+
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
 _Static_assert(sizeof(struct lb_meta) == 24, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_meta, flow_layout) == 16, "ABI");
@@ -356,5 +402,10 @@ _Static_assert(sizeof(struct lb_fragment) == 12, "ABI");
 _Static_assert(sizeof(struct lb_icmp_budget) == 8, "ABI");
 _Static_assert(sizeof(struct lb_backend_stats) == 32, "ABI");
 _Static_assert(sizeof(struct lb_flow_stats) == 32, "ABI");
+#define X(us) +1
+_Static_assert(LB_LATENCY_BOUNDS(X) + 1 == LB_LATENCY_BUCKETS, "ABI");
+#undef X
+_Static_assert(sizeof(struct lb_latency) == 152, "ABI");
+_Static_assert(sizeof(struct lb_program_past) == 16, "ABI");
 
 #endif

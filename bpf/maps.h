@@ -25,6 +25,7 @@ LB_CONSTANT __u8 lb_tick_shift;        /* jiffies to ticks */
 LB_CONSTANT __u8 lb_coarse_tick_shift; /* jiffies to coarse ticks */
 LB_CONSTANT bool lb_frags;             /* loaded so that packets may be longer than a page */
 LB_CONSTANT __u32 lb_icmp_per_second;  /* ICMP errors that one CPU may send */
+LB_CONSTANT __u32 lb_handshake_mask;   /* flows whose hash has none of these bits are timed */
 LB_CONSTANT __u32 lb_probe_mark;       /* of this agent's probes, without the backend's index */
 
 /* Agent writes, in memory. */
@@ -199,5 +200,33 @@ struct {
 	__type(key, __u32);
 	__type(value, struct lb_flow_stats);
 } flow_stats SEC(".maps");
+
+/* By backend index: how long clients waited for it, from a SYN to their next packet, both as they
+ * came by here. CPUs share it. The data plane adds; the agent reads, in memory, and zeroes what is
+ * reused. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_latency);
+} handshakes SEC(".maps");
+
+/* When the SYNs came whose handshakes are under way; see LB_SYN_TIMES. The data plane's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LB_SYN_TIMES);
+	__type(key, __u32);
+	__type(value, __u64);
+} syn_times SEC(".maps");
+
+/* The agent's own: an agent that replaces the program adds what that has done. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_program_past);
+} program_past SEC(".maps");
 
 #endif

@@ -3,6 +3,7 @@
 #define SLUICE_VERDICT_STAGE_H
 
 /* The only place that counts and that turns our verdicts into XDP codes. */
+#include "handshake.h"
 #include "maps.h"
 #include "packet.h"
 #include "verdicts.h"
@@ -32,6 +33,8 @@ LB_INLINE void count_backend(const struct packet *pkt, const struct decision *d)
 	count_traffic(&stats->traffic, pkt);
 	stats->new_flows += d->new_flow;
 	stats->syn_retransmits += d->syn_retransmit;
+	if (handshake_is_timed(pkt, d))
+		handshake_time(d->hash, d->backend_id, pkt->tcp_flags);
 }
 
 LB_INLINE enum verdict_class verdict_class(enum lb_verdict verdict)

@@ -22,7 +22,7 @@ static void note_decision(const struct decision *d, unsigned int verdict);
 
 #include "native.h"
 
-static uint64_t jiffies;
+static uint64_t jiffies, nanoseconds;
 static struct native_result result; /* of the run under way */
 
 static void note_decision(const struct decision *d, unsigned int verdict)
@@ -41,6 +41,11 @@ static void note_decision(const struct decision *d, unsigned int verdict)
 __u64 bpf_jiffies64(void)
 {
 	return jiffies;
+}
+
+__u64 bpf_ktime_get_ns(void)
+{
+	return nanoseconds;
 }
 
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags)
@@ -64,6 +69,11 @@ void native_set_jiffies(uint64_t now)
 	jiffies = now;
 }
 
+void native_set_ns(uint64_t now)
+{
+	nanoseconds = now;
+}
+
 void native_set_constants(const struct native_constants *constants)
 {
 	size_t i;
@@ -78,6 +88,7 @@ void native_set_constants(const struct native_constants *constants)
 	lb_tick_shift = constants->tick_shift;
 	lb_coarse_tick_shift = constants->coarse_tick_shift;
 	lb_icmp_per_second = constants->icmp_per_second;
+	lb_handshake_mask = constants->handshake_mask;
 	lb_frags = constants->frags;
 }
 
@@ -110,6 +121,9 @@ bool native_map_named(const char *name, struct native_map_shape *ret_shape)
 	X(vip_stats)
 	X(backend_stats)
 	X(flow_stats)
+	X(handshakes)
+	X(syn_times)
+	X(program_past)
 #undef X
 	return false;
 }

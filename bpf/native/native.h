@@ -30,6 +30,7 @@ struct native_constants {
 	uint8_t tick_shift;
 	uint8_t coarse_tick_shift;
 	uint32_t icmp_per_second;
+	uint32_t handshake_mask;
 	uint32_t frags;
 };
 
@@ -38,6 +39,9 @@ void native_set_constants(const struct native_constants *constants);
 
 /* What bpf_jiffies64() answers from now on. */
 void native_set_jiffies(uint64_t jiffies);
+
+/* And bpf_ktime_get_ns(). */
+void native_set_ns(uint64_t ns);
 
 /* The data plane's switches; see bpf/abi.h. */
 struct lb_switches *native_switches(void);

@@ -23,6 +23,7 @@ uint32_t engine_map_entries(const char *map, const struct constants *constants)
 		{"nat_flows", 4096},
 		{"vip_stats", CASE_SERVICES_MAX * CASE_VIPS_MAX + 1},
 		{"backend_stats", CASE_BACKENDS_MAX + 1},
+		{"handshakes", CASE_BACKENDS_MAX + 1},
 	};
 	size_t i;
 

@@ -10,7 +10,9 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -111,6 +113,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_tick_shift = 0;
 	rodata->lb_coarse_tick_shift = COARSE_TICK_SHIFT;
 	rodata->lb_icmp_per_second = constants->icmp_per_second;
+	rodata->lb_handshake_mask = constants->handshake_mask;
 	rodata->lb_frags = constants->frags;
 }
 
@@ -184,6 +187,22 @@ static void clear_array(const struct bpf_map *map)
 	free(zero);
 }
 
+/* In one go: entries may be many. */
+static bool clear_memory(const struct bpf_map *map)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t size = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
+	void *memory;
+
+	size = (size + page - 1) / page * page;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory == MAP_FAILED)
+		return false;
+	memset(memory, 0, size);
+	munmap(memory, size);
+	return true;
+}
+
 static void clear_hash(const struct bpf_map *map)
 {
 	size_t size = bpf_map__key_size(map);
@@ -200,6 +219,8 @@ static void clear_maps(const struct ingress *skeleton)
 	bpf_object__for_each_map(map, skeleton->obj)
 	{
 		if (bpf_map__is_internal(map))
+			continue;
+		if (bpf_map__map_flags(map) & BPF_F_MMAPABLE && clear_memory(map))
 			continue;
 		if (bpf_map__type(map) == BPF_MAP_TYPE_ARRAY || is_per_cpu(map))
 			clear_array(map);

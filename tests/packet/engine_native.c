@@ -14,6 +14,7 @@ static const char *const resized[] = {
 	"vips",          "services",     "backends",      "slots",         "flows",
 	"nat_flows",     "egress",       "vip_stats",     "backend_stats", "flow_stats",
 	"verdict_stats", "vip_prefixes", "backend_loads", "quic_servers",  "fragments",
+	"handshakes",
 };
 
 /* NULL: the data plane has no such map. */
@@ -46,6 +47,7 @@ static int reset(const struct constants *constants, struct error *err)
 		.nat_port_count = constants->nat_port_count,
 		.coarse_tick_shift = COARSE_TICK_SHIFT,
 		.icmp_per_second = constants->icmp_per_second,
+		.handshake_mask = constants->handshake_mask,
 		.frags = constants->frags,
 	};
 	struct native_map *map;
@@ -56,6 +58,7 @@ static int reset(const struct constants *constants, struct error *err)
 	engine_hash_keys(native.hash_key, LB_HASH_KEYS);
 	native_set_constants(&native);
 	native_set_jiffies(0x123456789);
+	native_set_ns(0x123456789abcdef);
 	*native_switches() = (struct lb_switches){.all_ones = ~0U};
 	native_maps_free();
 	for (i = 0; i < sizeof(resized) / sizeof(resized[0]); i++) {

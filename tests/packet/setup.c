@@ -46,7 +46,7 @@ int find_backend(const struct test_case *test, const char *name, size_t *ret_ind
 	return error_set(err, EINVAL, "there is no backend '%s'", name);
 }
 
-/* option buckets=N table=N nat_ports=LOW+COUNT icmp=N frags=1 */
+/* option buckets=N table=N nat_ports=LOW+COUNT icmp=N handshakes=N frags=1 */
 static int parse_option(const struct pair *pair, struct constants *constants, struct error *err)
 {
 	char low[8];
@@ -74,6 +74,8 @@ static int parse_option(const struct pair *pair, struct constants *constants, st
 		constants->table_size = value;
 	else if (strcmp(pair->key, "icmp") == 0)
 		constants->icmp_per_second = value;
+	else if (strcmp(pair->key, "handshakes") == 0 && value > 0 && (value & (value - 1)) == 0)
+		constants->handshake_mask = value - 1;
 	else if (strcmp(pair->key, "frags") == 0 && value == 1)
 		constants->frags = value;
 	else

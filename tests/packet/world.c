@@ -256,6 +256,23 @@ static int age_fragments(const struct engine *engine, uint64_t ms)
 	return 0;
 }
 
+static int age_syns(const struct engine *engine, uint64_t ms)
+{
+	const uint32_t time = (uint32_t)(ms * 1000000 >> LB_SYN_TIME_SHIFT);
+	uint64_t word;
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < LB_SYN_TIMES; i++) {
+		r = engine->get("syn_times", &i, &word);
+		if (r < 0 || word == 0)
+			continue;
+		word = (word >> 32 << 32) | (uint32_t)((uint32_t)word - time);
+		r = engine->put("syn_times", &i, &word);
+	}
+	return r;
+}
+
 int world_age(const struct engine *engine, const struct test_case *test, uint64_t ms)
 {
 	struct lb_flow_bucket bucket;
@@ -272,6 +289,8 @@ int world_age(const struct engine *engine, const struct test_case *test, uint64_
 	}
 	if (r == 0)
 		r = age_nat(engine, ms);
+	if (r == 0)
+		r = age_syns(engine, ms);
 	return r < 0 ? r : age_fragments(engine, ms);
 }
 
@@ -395,6 +414,29 @@ static int find_counted_backend(const struct test_case *test, const char *name, 
 	return -ENOENT;
 }
 
+/* handshakes: all that were timed; handshakes_500ms: those that took no longer. */
+static int count_handshakes(const struct engine *engine, uint32_t id, const char *key,
+			    uint64_t *ret_value, struct error *err)
+{
+#define X(us) us,
+	static const uint64_t bounds[LB_LATENCY_BUCKETS] = {LB_LATENCY_BOUNDS(X) UINT64_MAX};
+#undef X
+	struct lb_latency counts;
+	uint64_t longest_ms = UINT64_MAX / 1000;
+	size_t i;
+	int r = engine->get("handshakes", &id, &counts);
+
+	if (r == 0 && *key == '_')
+		r = parse_duration(key + 1, 1, UINT32_MAX, &longest_ms, err);
+	if (r < 0)
+		return r;
+	*ret_value = 0;
+	for (i = 0; i < LB_LATENCY_BUCKETS; i++)
+		if (*key == '\0' || bounds[i] <= longest_ms * 1000)
+			*ret_value += counts.buckets[i];
+	return 0;
+}
+
 int world_count(const struct engine *engine, const struct test_case *test, const char *what,
 		const char *key, uint64_t *ret_value, struct error *err)
 {
@@ -415,6 +457,8 @@ int world_count(const struct engine *engine, const struct test_case *test, const
 	}
 	if (find_counted_backend(test, what, &id) < 0)
 		return error_set(err, EINVAL, "'%s' is no backend or VIP of the case", what);
+	if (strncmp(key, "handshakes", 10) == 0)
+		return count_handshakes(engine, id, key + 10, ret_value, err);
 	r = engine->get("backend_stats", &id, &stats);
 	return r < 0 ? r : pick(key, backend, (uint64_t *)&stats, 4, ret_value, err);
 }

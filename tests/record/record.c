@@ -187,6 +187,7 @@ static bool write_constants(FILE *file, const struct constants *constants, unsig
 		.table_size = constants->table_size,
 		.table_lines = LINES_OF(constants->table_size),
 		.icmp_per_second = constants->icmp_per_second,
+		.handshake_mask = constants->handshake_mask,
 		.nat_port_low = constants->nat_port_low,
 		.nat_port_count = constants->nat_port_count,
 		.coarse_tick_shift = COARSE_TICK_SHIFT,
@@ -208,6 +209,7 @@ static bool write_rooms(FILE *file, const struct constants *constants)
 		"vips",          "vip_prefixes",  "services",  "backends",
 		"slots",         "flows",         "nat_flows", "vip_stats",
 		"backend_stats", "backend_loads", "fragments", "quic_servers",
+		"handshakes",
 	};
 	bool good = true;
 	size_t i;

@@ -203,9 +203,14 @@ static void vip_stats_reset(struct dataplane *dp, uint16_t vip_id)
 	fake_of(dp)->vip_stats_reset_last = vip_id;
 }
 
+static void program_runs(struct dataplane *dp, struct dataplane_runs *ret_runs)
+{
+	*ret_runs = fake_of(dp)->runs;
+}
+
 static void backend_stats_reset(struct dataplane *dp, uint16_t id)
 {
-	(void)id;
+	memset(&dp->handshakes[id], 0, sizeof(dp->handshakes[id]));
 	fake_of(dp)->backend_stats_resets++;
 }
 
@@ -383,6 +388,7 @@ static void constants(const struct dataplane *dp, struct native_constants *ret_c
 		.tick_shift = dp->clock.tick_shift,
 		.coarse_tick_shift = dp->clock.coarse_tick_shift,
 		.icmp_per_second = 1000,
+		.handshake_mask = 15,
 	};
 	for (uint32_t i = 0; i < LB_HASH_KEYS; i++)
 		ret_constants->hash_key[i] = 0x9e3779b1U * (i + 1);
@@ -486,6 +492,7 @@ static const struct dataplane_ops fake_ops = {
 	.flow_stats = flow_stats,
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
+	.program_runs = program_runs,
 	.nat_flows_read = nat_flows_read,
 	.quic_put = quic_put,
 	.quic_remove = quic_remove,
@@ -527,6 +534,7 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->probe_mark = LB_PROBE_MARK;
 	dp->loads = calloc((size_t)sizes->backends + 1, sizeof(*dp->loads));
 	dp->probe_paths = calloc((size_t)sizes->backends + 1, sizeof(*dp->probe_paths));
+	dp->handshakes = calloc((size_t)sizes->backends + 1, sizeof(*dp->handshakes));
 	dp->switches = &fake->switches;
 	fake->switches.all_ones = ~0U;
 	fake->vips = calloc(2 * (size_t)sizes->vips + 1, sizeof(*fake->vips));
@@ -535,7 +543,7 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	fake->backend_counters =
 		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
 	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !dp->loads ||
-	    !dp->probe_paths || !fake->vips || !fake->quic || !fake->vip_traffic ||
+	    !dp->probe_paths || !dp->handshakes || !fake->vips || !fake->quic || !fake->vip_traffic ||
 	    !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
@@ -553,6 +561,7 @@ void fake_dataplane_free(struct fake_dataplane *fake)
 	free(fake->dp.flows);
 	free(fake->dp.loads);
 	free(fake->dp.probe_paths);
+	free(fake->dp.handshakes);
 	free(fake->vips);
 	free(fake->quic);
 	free(fake->vip_traffic);

@@ -70,6 +70,7 @@ struct fake_dataplane {
 	struct lb_backend_stats *backend_counters; /* [backend index] */
 	struct lb_traffic verdict_traffic[LB_VERDICT_COUNT];
 	struct lb_flow_stats flow_counters;
+	struct dataplane_runs runs;
 	/* Called before a VIP is entered, if set. */
 	void (*on_vip_put)(const struct dataplane *dp, const struct lb_vip *vip);
 };

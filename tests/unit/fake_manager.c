@@ -72,6 +72,10 @@ static void fill_counters(struct fake_dataplane *fake)
 			.syn_retransmits = 2 * id,
 		};
 	}
+	fake->dp.handshakes[1].sum_ns = 10000000;
+	fake->dp.handshakes[1].buckets[2] = 2;
+	fake->dp.handshakes[1].buckets[6] = 3;
+	fake->runs = (struct dataplane_runs){.ns = 1500000000, .runs = 12000000};
 	for (uint64_t verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
 		fake->verdict_traffic[verdict] = (struct lb_traffic){7 * verdict, 70 * verdict};
 	for (uint64_t state = 0; state < LB_FLOW_STATES; state++)

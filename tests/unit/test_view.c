@@ -16,6 +16,13 @@
 
 #define PLAIN         "\"priority\":0,\"quic-id\":\"\","
 #define VIA(via, why) "\"check-via\":\"" via "\",\"check-via-reason\":\"" why "\","
+/* So many handshakes, of which the first ones took up to 250 us, the others up to 5 ms. */
+#define HANDSHAKE(count, sum, first)                                                               \
+	",\"handshake\":{\"count\":" count ",\"sum\":" sum                                         \
+	",\"le\":[5e-05,0.0001,0.00025,0.0005,0.001,0.0025,0.005,0.01,0.025,0.05,0.1,0.25,0.5,1,"  \
+	"2.5,5,10],\"buckets\":[0,0," first "," first "," first "," first "," count "," count      \
+	"," count "," count "," count "," count "," count "," count "," count "," count "," count  \
+	"," count "]}"
 #define BACKEND_1                                                                                                          \
 	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                                            \
 	"\"status\":\"up\","                                                                                               \
@@ -24,7 +31,7 @@
 		"") "\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                                             \
 		    "\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                                           \
 		    "\"active-flows\":12,\"drained\":true,\"drain\":null,\"new-flows\":20,\"packets\":200,\"bytes\":2000," \
-		    "\"syn-retransmits\":2}"
+		    "\"syn-retransmits\":2" HANDSHAKE("5", "0.01", "2") "}"
 #define BACKEND_2                                                                                                              \
 	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                                                \
 	"\"status\":\"down\","                                                                                                 \
@@ -33,7 +40,7 @@
 		"none") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"                                                  \
 			"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                                           \
 			"\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":40,\"packets\":400,\"bytes\":4000," \
-			"\"syn-retransmits\":4}"
+			"\"syn-retransmits\":4" HANDSHAKE("0", "0", "0") "}"
 #define BACKEND_3                                                                                                          \
 	"{\"address\":\"2001:db8::11\",\"weight\":30,\"state\":\"up\"," PLAIN "\"status\":\"up\","                         \
 	"\"reason\":\"\"," VIA(                                                                                            \
@@ -41,7 +48,7 @@
 		"") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                                                  \
 		    "\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                                           \
 		    "\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":60,\"packets\":600,\"bytes\":6000," \
-		    "\"syn-retransmits\":6}"
+		    "\"syn-retransmits\":6" HANDSHAKE("0", "0", "0") "}"
 #define DEFAULTS                                                                                   \
 	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","       \
 	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \

@@ -65,6 +65,7 @@
 struct xdp_md;
 
 __u64 bpf_jiffies64(void);
+__u64 bpf_ktime_get_ns(void);
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags);
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
