@@ -282,10 +282,13 @@ TEST_pool       := agent/pool.c
 TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_latency    := agent/latency.c
+TEST_metrics_text := agent/metrics_text.c agent/latency.c
+TEST_accept     := agent/accept.c
+TEST_process    := agent/process.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
 SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/wheel.c agent/http_answer.c \
-                   agent/check_run.c agent/http_request.c $(SRC_check) \
+                   agent/check_run.c agent/http_request.c agent/latency.c $(SRC_check) \
                    tests/unit/probe_fixture.c
 TEST_probe      := $(SRC_probe)
 TEST_probe_https := $(SRC_probe)
@@ -306,14 +309,16 @@ TEST_event_streams := agent/event_streams.c $(EVENTS_SRC)
 TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
-TEST_metrics    := agent/metrics.c agent/view.c agent/latency.c $(SRC_config) agent/dataplane.c \
+TEST_metrics    := agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
+                   agent/process.c agent/view.c agent/latency.c $(SRC_config) agent/dataplane.c \
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_summary    := agent/summary.c $(TEST_view)
 TEST_page       := agent/page.c
-TEST_view       := $(filter-out agent/metrics.c,$(TEST_metrics))
-TEST_doctor     := agent/doctor.c $(filter-out agent/metrics.c,$(TEST_metrics))
+TEST_view       := $(filter-out agent/metrics% agent/figures.c agent/accept.c agent/process.c, \
+                   $(TEST_metrics))
+TEST_doctor     := agent/doctor.c $(TEST_view)
 TEST_options    := agent/options.c
 TEST_peer       := agent/peer.c
 TEST_door       := agent/door.c agent/guesses.c agent/tokens.c
@@ -369,7 +374,7 @@ $(call san_objects,$(patsubst %,tests/unit/test_%.c,webapp_metrics webapp_route 
 	behaviour retry shard storage order database order_book)): NATIVE := -Ibackends
 WRAP_config     := malloc calloc reallocarray
 WRAP_journal_file := ftruncate write
-WRAP_metrics    := calloc open_memstream
+WRAP_metrics    := calloc malloc
 WRAP_options    := fopen
 WRAP_probe      := setsockopt
 WRAP_probe_https := setsockopt

@@ -11,6 +11,7 @@
 #include "etag.h"
 #include "json.h"
 #include "metrics.h"
+#include "metrics_stream.h"
 #include "page.h"
 
 /* --- routing --- */
@@ -239,19 +240,43 @@ static const char *health_problem(const struct api *api)
 	return count ? ports[0].reason : NULL;
 }
 
+static void handle_metrics(struct api *api, const struct http_request *request,
+			   struct http_response *response)
+{
+	const struct figures_input input = {
+		.manager = api->manager,
+		.autoscaler = api->autoscaler,
+		.refused_tokens = api->door->guesses.refused,
+		.process_started = api->process_started,
+	};
+	bool openmetrics = metrics_wants_openmetrics(http_header(request, "Accept"));
+	struct http_stream *stream = NULL;
+	struct error err;
+	int ret = metrics_stream_open(&input, openmetrics, &api->readers, &stream, &err);
+
+	if (ret) {
+		http_error(response, status_of(ret), &err);
+		http_add_header(response, "Retry-After", "5");
+		return;
+	}
+	*response = (struct http_response){
+		.status = 200,
+		.content_type = openmetrics ? METRICS_OPENMETRICS_TYPE : METRICS_TEXT_TYPE,
+		.stream = stream,
+	};
+	http_add_header(response, "Vary", "Accept");
+}
+
 static bool handle_text(struct api *api, const struct http_request *request,
 			struct http_response *response)
 {
 	const char *problem = health_problem(api);
 	char *text;
-	size_t length;
 
 	if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0)
 		return false;
 	if (strcmp(request->path, "/metrics") == 0) {
-		text = metrics_text(api->manager, api->autoscaler, api->door->guesses.refused,
-				    &length);
-		text_response(response, 200, METRICS_CONTENT_TYPE, text, length);
+		handle_metrics(api, request, response);
 		return true;
 	}
 	if (strcmp(request->path, "/healthz") != 0)

@@ -21,6 +21,8 @@ struct api {
 	const struct ports *ports; /* NULL: not attached yet */
 	const struct door *door;   /* that of TCP */
 	uint64_t started_ns;       /* uv_hrtime() at start */
+	double process_started;    /* process_started() */
+	unsigned int readers;      /* of metrics, under way */
 };
 
 /* An http_handler; context is a struct api. */

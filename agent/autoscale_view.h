@@ -2,16 +2,12 @@
 #ifndef SLUICE_AUTOSCALE_VIEW_H
 #define SLUICE_AUTOSCALE_VIEW_H
 
-/* What the autoscaler does, as JSON (docs/api.md) and as metrics. */
+/* What the autoscaler does, as JSON (docs/api.md). */
 #include <cjson/cJSON.h>
-#include <stdio.h>
 
 #include "autoscale_run.h"
 
 /* The caller owns it; NULL when out of memory. */
 cJSON *autoscale_view(const struct autoscaler *autoscaler, const struct service_spec *service);
-
-/* The lb_autoscale_ series; nothing at all while no service has a policy. */
-void autoscale_metrics(FILE *out, const struct autoscaler *autoscaler);
 
 #endif

@@ -4,11 +4,13 @@
 
 /*
  * A check made ready to run: what can be prepared once is prepared here, and the probers of all
- * backends of a service share it. Counted by reference, never changed.
+ * backends of a service share it. Counted by reference, never changed but for what its probes
+ * count.
  */
 #include <regex.h>
 
 #include "check.h"
+#include "latency.h"
 
 struct check_run {
 	unsigned int references;
@@ -19,6 +21,7 @@ struct check_run {
 	size_t payload_length;
 	uint8_t *expect; /* udp: the reply's beginning */
 	size_t expect_length;
+	struct lb_latency durations; /* of its probes, whatever came of them */
 };
 
 /* spec has passed check_spec_check(); both are copied. NULL: out of memory. */

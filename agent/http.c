@@ -23,7 +23,7 @@
 #define BODY_MS   30000
 #define ANSWER_MS 30000
 #define SWEEP_MS  1000
-#define FOR_EVER  0 /* a stream; it is ended by its client's silence */
+#define FOR_EVER  0 /* a stream without end; its client's silence ends it */
 
 /* How long nothing may come from it, nor be taken by it. */
 #define SILENCE_S 15
@@ -170,7 +170,8 @@ static enum MHD_Result respond(struct http_server *server, struct incoming *inco
 					answer->headers[i].value);
 	incoming->answer = answer->length;
 	server->answers += answer->length;
-	expect_within(server, connection, answer->stream ? FOR_EVER : ANSWER_MS);
+	expect_within(server, connection,
+		      answer->stream && !answer->stream->ends ? FOR_EVER : ANSWER_MS);
 	ret = MHD_queue_response(connection, answer->status, response);
 	MHD_destroy_response(response);
 	return ret;
@@ -415,7 +416,7 @@ static void server_run(struct http_server *server)
 	if (server->ended)
 		timeout = 0;
 	if (again || server->ended)
-		uv_timer_start(&server->timer, on_timer, timeout ? timeout : 1, 0);
+		uv_timer_start(&server->timer, on_timer, timeout, 0);
 	else
 		uv_timer_stop(&server->timer);
 }
@@ -430,6 +431,13 @@ static void on_kick(void *context)
 	struct http_server *server = context;
 
 	uv_timer_start(&server->timer, on_timer, 0, 0);
+}
+
+static void on_spent(void *context, uint64_t ns)
+{
+	struct http_server *server = context;
+
+	door_spent(server->options.door, ns);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -470,6 +478,7 @@ int http_server_new(uv_loop_t *loop, int fd, const struct http_options *options,
 	server->options = *options;
 	LIST_INIT(&server->streams.head);
 	server->streams.kick = on_kick;
+	server->streams.spent = on_spent;
 	server->streams.context = server;
 	server->daemon = start_daemon(server, fd);
 	if (!server->daemon) {

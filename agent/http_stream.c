@@ -2,6 +2,7 @@
 #include "http_stream.h"
 
 #include <microhttpd.h>
+#include <uv.h>
 
 #define BLOCK_SIZE 16384
 
@@ -25,9 +26,11 @@ void http_streams_wake(struct http_streams *streams)
 static ssize_t on_read(void *cls, uint64_t position, char *buffer, size_t size)
 {
 	struct http_stream *stream = cls;
+	uint64_t began = uv_hrtime();
 	ssize_t count = stream->read(stream, buffer, size);
 
 	(void)position;
+	stream->streams->spent(stream->streams->context, uv_hrtime() - began);
 	if (count == HTTP_STREAM_END)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (count == 0) {

@@ -7,6 +7,7 @@
  * no more of them than one block, so a slow client costs nobody anything but its connection.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -22,6 +23,9 @@ struct http_stream {
 	ssize_t (*read)(struct http_stream *stream, char *buffer, size_t size);
 	/* Frees it. The end was reached, the client has gone, or the server ends. */
 	void (*close)(struct http_stream *stream);
+	/* It comes to an end by itself: its client has to take it in the time that an answer has.
+	 */
+	bool ends;
 	/* The server's own. */
 	struct http_streams *streams;
 	struct MHD_Connection *connection;
@@ -35,6 +39,8 @@ struct http_streams {
 	/* Has the server run soon: libmicrohttpd does not say by its descriptor that a connection
 	 * goes on. */
 	void (*kick)(void *context);
+	/* Is told how long it took to read, in nanoseconds: that, too, is time for an answer. */
+	void (*spent)(void *context, uint64_t ns);
 	void *context;
 };
 

@@ -28,6 +28,7 @@
 #include "ports.h"
 #include "preflight.h"
 #include "privileges.h"
+#include "process.h"
 #include "setup.h"
 #include "steady.h"
 #include "store.h"
@@ -230,6 +231,7 @@ static int open_doors(struct agent *agent, struct error *err)
 	agent->api.dp = agent->dp;
 	agent->api.door = &agent->doors.remote;
 	agent->api.started_ns = uv_hrtime();
+	agent->api.process_started = process_started();
 	return doors_open(&agent->doors, &agent->loop, &agent->options, api_handle, &agent->api,
 			  err);
 }

@@ -704,6 +704,14 @@ const char *manager_out_of_sync(const struct manager *manager)
 	return manager->sync_error.message[0] ? manager->sync_error.message : NULL;
 }
 
+const struct lb_latency *manager_check_durations(const struct manager *manager,
+						 const struct service_spec *service)
+{
+	const struct check_run *check = manager->checks[service->id];
+
+	return check && check->spec.kind != CHECK_NONE ? &check->durations : NULL;
+}
+
 double manager_build_seconds(const struct manager *manager)
 {
 	return sync_build_seconds(manager->sync);

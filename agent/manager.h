@@ -107,6 +107,10 @@ void manager_on_links(struct manager *manager, void (*changed)(void *context), v
 /* NULL if the data plane is as it should be, else what failed last. */
 const char *manager_out_of_sync(const struct manager *manager);
 
+/* How long the service's checks took since they were asked for as they are; NULL: it has none. */
+const struct lb_latency *manager_check_durations(const struct manager *manager,
+						 const struct service_spec *service);
+
 /* Of the last table build and the last commit's sync. */
 double manager_build_seconds(const struct manager *manager);
 double manager_sync_seconds(const struct manager *manager);

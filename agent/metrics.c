@@ -1,319 +1,286 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "metrics.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "autoscale_view.h"
-#include "view.h"
+#include "accept.h"
 
-/* What one line about a backend is made from. */
-struct backend_figures {
-	const struct service_spec *service;
-	const struct backend_spec *spec;
-	struct backend_view view;
-	struct lb_backend_stats stats;
-	char endpoint[ENDPOINT_TEXT_MAX];
+enum value_kind {
+	VALUE_ONE,     /* it is there: 1 */
+	VALUE_COUNT,   /* uint64_t */
+	VALUE_MEASURE, /* double */
+	VALUE_SECONDS, /* uint64_t, nanoseconds */
+	VALUE_LATENCY, /* struct latency_view */
 };
 
-static void head(FILE *out, const char *name, const char *type, const char *help)
-{
-	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
+#define FIELDS_MAX 5
 
-/* --- services --- */
-
-static void vip_series(FILE *out, const struct manager *manager, const char *name, bool bytes)
-{
-	const struct desired *desired = manager_desired(manager);
-	struct dataplane *dp = manager_dataplane(manager);
-	const struct service_spec *service;
-	char text[VIP_TEXT_MAX];
-	struct lb_traffic stats;
-	size_t i, v;
-
-	for (i = 0; i < desired->service_count; i++) {
-		service = &desired->services[i];
-		for (v = 0; v < service->vip_count; v++) {
-			dp->ops->vip_stats(dp, service->vips[v].id, &stats);
-			fprintf(out, "%s{service=\"%s\",vip=\"%s\"} %llu\n", name, service->name,
-				format_vip(&service->vips[v].vip, text),
-				(unsigned long long)(bytes ? stats.bytes : stats.packets));
-		}
-	}
-}
-
-static void service_metrics(FILE *out, const struct manager *manager)
-{
-	const struct desired *desired = manager_desired(manager);
-	size_t i;
-
-	head(out, "lb_service_packets_total", "counter", "Packets from clients to a VIP.");
-	vip_series(out, manager, "lb_service_packets_total", false);
-	head(out, "lb_service_bytes_total", "counter",
-	     "Bytes from clients to a VIP, Ethernet headers included.");
-	vip_series(out, manager, "lb_service_bytes_total", true);
-	head(out, "lb_service_panic", "gauge",
-	     "1 if backends that are down get flows, for too few are up, else 0.");
-	for (i = 0; i < desired->service_count; i++)
-		fprintf(out, "lb_service_panic{service=\"%s\"} %d\n", desired->services[i].name,
-			manager_panics(manager, &desired->services[i]));
-}
-
-/* --- backends --- */
-
-static uint64_t packets(const struct backend_figures *f)
-{
-	return f->stats.traffic.packets;
-}
-
-static uint64_t bytes(const struct backend_figures *f)
-{
-	return f->stats.traffic.bytes;
-}
-
-static uint64_t new_flows(const struct backend_figures *f)
-{
-	return f->stats.new_flows;
-}
-
-static uint64_t syn_retransmits(const struct backend_figures *f)
-{
-	return f->stats.syn_retransmits;
-}
-
-static double active_flows(const struct backend_figures *f)
-{
-	return f->view.active_flows;
-}
-
-static double up(const struct backend_figures *f)
-{
-	return f->view.status == BACKEND_UP;
-}
-
-static double enabled(const struct backend_figures *f)
-{
-	return f->spec->state == ADMIN_UP && !f->spec->removing;
-}
-
-static double weight(const struct backend_figures *f)
-{
-	return f->spec->weight;
-}
-
-static double effective_weight(const struct backend_figures *f)
-{
-	return f->view.weight;
-}
-
-static double suspect(const struct backend_figures *f)
-{
-	return f->view.suspect;
-}
-
-static uint64_t ejections(const struct backend_figures *f)
-{
-	return f->view.ejections;
-}
-
-static double share(const struct backend_figures *f)
-{
-	return f->view.share;
-}
-
-/* Either counted or measured. */
-static const struct backend_series {
-	const char *name, *help;
-	uint64_t (*count)(const struct backend_figures *figures);
-	double (*measure)(const struct backend_figures *figures);
-} backend_series[] = {
-	{"lb_backend_packets_total", "Packets sent to a backend.", .count = packets},
-	{"lb_backend_bytes_total",
-	 "Bytes sent to a backend, Ethernet headers as they came in included.", .count = bytes},
-	{"lb_backend_new_flows_total", "Flows scheduled to a backend.", .count = new_flows},
-	{"lb_backend_syn_retransmits_total",
-	 "SYNs repeated by clients of a backend before an answer.", .count = syn_retransmits},
-	{"lb_backend_active_flows", "Flows of a backend in the flow table.",
-	 .measure = active_flows},
-	{"lb_backend_up", "1 if a backend's status is up, else 0.", .measure = up},
-	{"lb_backend_enabled", "1 if a backend is asked to serve, else 0.", .measure = enabled},
-	{"lb_backend_weight", "A backend's weight.", .measure = weight},
-	{"lb_backend_effective_weight", "The weight it has at the moment: less in a slow start.",
-	 .measure = effective_weight},
-	{"lb_backend_suspect", "1 if clients repeat more SYNs to it than to its peers, else 0.",
-	 .measure = suspect},
-	{"lb_backend_ejections_total", "Times it was ejected since the agent's start.",
-	 .count = ejections},
-	{"lb_backend_share_ratio", "A backend's part of its service's new flows, 0 to 1.",
-	 .measure = share},
+/* A family of series: for each item of its list, one sample a field, or a histogram. */
+struct family {
+	const char *name;
+	enum metric_type type;
+	enum figures_list_name list;
+	enum value_kind kind;
+	struct {
+		size_t offset;    /* of the value in the item */
+		const char *more; /* another label, if there is more than one field */
+	} fields[FIELDS_MAX];
+	const char *help;
 };
 
-/* All backends of all services; *ret_count of them. NULL: out of memory. */
-static struct backend_figures *gather(const struct manager *manager, size_t *ret_count)
-{
-	const struct desired *desired = manager_desired(manager);
-	struct dataplane *dp = manager_dataplane(manager);
-	struct backend_figures *all, *f;
-	size_t i, b, count = 0;
-
-	for (i = 0; i < desired->service_count; i++)
-		count += desired->services[i].backend_count;
-	*ret_count = 0;
-	all = calloc(count + 1, sizeof(*all)); /* never of size 0 */
-	for (i = 0; all && i < desired->service_count; i++) {
-		for (b = 0; b < desired->services[i].backend_count; b++) {
-			f = &all[(*ret_count)++];
-			f->service = &desired->services[i];
-			f->spec = &f->service->backends[b];
-			f->view = manager_backend(manager, f->spec);
-			dp->ops->backend_stats(dp, f->spec->id, &f->stats);
-			format_endpoint(&f->spec->endpoint, f->endpoint);
-		}
+#define AGENT(field)                                                                               \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct agent_figures, field), NULL                                \
+		}                                                                                  \
 	}
-	return all;
+#define SERVICE(field)                                                                             \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct service_figures, field), NULL                              \
+		}                                                                                  \
+	}
+#define BACKEND(field)                                                                             \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct backend_figures, field), NULL                              \
+		}                                                                                  \
+	}
+#define TRAFFIC(field)                                                                             \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct traffic_figures, traffic.field), NULL                      \
+		}                                                                                  \
+	}
+#define LATENCY                                                                                    \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct latency_figures, latency), NULL                            \
+		}                                                                                  \
+	}
+#define RUNS(field)                                                                                \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct program_figures, runs.field), NULL                         \
+		}                                                                                  \
+	}
+#define SCALER(field)                                                                              \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct scaler_figures, field), NULL                               \
+		}                                                                                  \
+	}
+#define SCALED_BY                                                                                  \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct measure_figures, value), NULL                              \
+		}                                                                                  \
+	}
+#define DECISION(action) (offsetof(struct scaler_figures, decisions) + (action) * sizeof(uint64_t))
+#define DECISIONS                                                                                  \
+	{                                                                                          \
+		{DECISION(AUTOSCALE_HOLD), "decision=\"hold\""},                                   \
+			{DECISION(AUTOSCALE_UP), "decision=\"up\""},                               \
+			{DECISION(AUTOSCALE_DOWN), "decision=\"down\""},                           \
+			{DECISION(AUTOSCALE_REPLACE), "decision=\"replace\""},                     \
+			{DECISION(AUTOSCALE_RETIRE), "decision=\"retire\""},                       \
+	}
+_Static_assert(AUTOSCALE_ACTIONS == 5, "a field for each");
+#define CHECKS                                                                                     \
+	{                                                                                          \
+		{offsetof(struct backend_figures, checks_passed), "result=\"pass\""},              \
+			{offsetof(struct backend_figures, checks_failed), "result=\"fail\""},      \
+	}
+#define FLOWS(field)                                                                               \
+	{                                                                                          \
+		{offsetof(struct agent_figures, field[LB_FLOW_EMBRYONIC]), "state=\"embryonic\""}, \
+			{offsetof(struct agent_figures, field[LB_FLOW_ESTABLISHED]),               \
+			 "state=\"established\""},                                                 \
+			{offsetof(struct agent_figures, field[LB_FLOW_CLOSING]),                   \
+			 "state=\"closing\""},                                                     \
+	}
+
+static const struct family families[] = {
+	/* services */
+	{"lb_service_packets_total", METRIC_COUNTER, FIGURES_VIPS, VALUE_COUNT, TRAFFIC(packets),
+	 "Packets from clients to a VIP."},
+	{"lb_service_bytes_total", METRIC_COUNTER, FIGURES_VIPS, VALUE_COUNT, TRAFFIC(bytes),
+	 "Bytes from clients to a VIP, Ethernet headers included."},
+	{"lb_service_panic", METRIC_GAUGE, FIGURES_SERVICES, VALUE_COUNT, SERVICE(panics),
+	 "1 if backends that are down get flows, for too few are up, else 0."},
+	/* backends */
+	{"lb_backend_packets_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT,
+	 BACKEND(stats.traffic.packets), "Packets sent to a backend."},
+	{"lb_backend_bytes_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT,
+	 BACKEND(stats.traffic.bytes),
+	 "Bytes sent to a backend, Ethernet headers as they came in included."},
+	{"lb_backend_new_flows_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT,
+	 BACKEND(stats.new_flows), "Flows scheduled to a backend."},
+	{"lb_backend_syn_retransmits_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT,
+	 BACKEND(stats.syn_retransmits), "SYNs repeated by clients of a backend before an answer."},
+	{"lb_backend_handshake_seconds", METRIC_HISTOGRAM, FIGURES_HANDSHAKES, VALUE_LATENCY,
+	 LATENCY, "Time from a client's SYN to its next packet, of a sample of flows."},
+	{"lb_backend_active_flows", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_COUNT,
+	 BACKEND(active_flows), "Flows of a backend in the flow table."},
+	{"lb_backend_up", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_COUNT, BACKEND(up),
+	 "1 if a backend's status is up, else 0."},
+	{"lb_backend_enabled", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_COUNT, BACKEND(enabled),
+	 "1 if a backend is asked to serve, else 0."},
+	{"lb_backend_weight", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_COUNT, BACKEND(weight),
+	 "A backend's weight."},
+	{"lb_backend_effective_weight", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_MEASURE,
+	 BACKEND(effective_weight), "The weight it has at the moment: less in a slow start."},
+	{"lb_backend_suspect", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_COUNT, BACKEND(suspect),
+	 "1 if clients repeat more SYNs to it than to its peers, else 0."},
+	{"lb_backend_ejections_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT,
+	 BACKEND(ejections), "Times it was ejected since the agent's start."},
+	{"lb_backend_share_ratio", METRIC_GAUGE, FIGURES_BACKENDS, VALUE_MEASURE, BACKEND(share),
+	 "A backend's part of its service's new flows, 0 to 1."},
+	{"lb_health_checks_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT, CHECKS,
+	 "Health checks of a backend, by result."},
+	{"lb_health_check_duration_seconds", METRIC_HISTOGRAM, FIGURES_CHECKS, VALUE_LATENCY,
+	 LATENCY, "Time that health checks of a service took, passed or failed."},
+	/* the data plane */
+	{"lb_drops_total", METRIC_COUNTER, FIGURES_DROPS, VALUE_COUNT, TRAFFIC(packets),
+	 "Packets dropped, by reason."},
+	{"lb_replies_total", METRIC_COUNTER, FIGURES_REPLIES, VALUE_COUNT, TRAFFIC(packets),
+	 "Packets answered by the balancer, by kind."},
+	{"lb_flow_table_entries", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, FLOWS(flow_entries),
+	 "Entries of the flow table, by state."},
+	{"lb_flow_table_size", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(flow_table_size),
+	 "Entries that the flow table has room for."},
+	{"lb_flow_table_evictions_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_COUNT,
+	 FLOWS(flow_evictions), "Live entries pushed out of a full bucket, by state."},
+	{"lb_program_run_seconds_total", METRIC_COUNTER, FIGURES_PROGRAMS, VALUE_SECONDS, RUNS(ns),
+	 "Time that a program took, while the kernel's statistics were on."},
+	{"lb_program_runs_total", METRIC_COUNTER, FIGURES_PROGRAMS, VALUE_COUNT, RUNS(runs),
+	 "Packets that a program saw, while the kernel's statistics were on."},
+	/* the autoscaler */
+	{"lb_autoscale_desired_backends", METRIC_GAUGE, FIGURES_SCALERS, VALUE_COUNT,
+	 SCALER(desired), "Backends that the autoscaler wants."},
+	{"lb_autoscale_min_backends", METRIC_GAUGE, FIGURES_SCALERS, VALUE_COUNT, SCALER(least),
+	 "The least that it may want at this hour."},
+	{"lb_autoscale_max_backends", METRIC_GAUGE, FIGURES_SCALERS, VALUE_COUNT, SCALER(most),
+	 "The most that it may want at this hour."},
+	{"lb_autoscale_running_backends", METRIC_GAUGE, FIGURES_SCALERS, VALUE_COUNT,
+	 SCALER(running), "Backends that are up, emergency ones too."},
+	{"lb_autoscale_metric", METRIC_GAUGE, FIGURES_SCALED_BY, VALUE_MEASURE, SCALED_BY,
+	 "The metric that a service's autoscaler goes by, for one backend."},
+	{"lb_autoscale_decisions_total", METRIC_COUNTER, FIGURES_SCALERS, VALUE_COUNT, DECISIONS,
+	 "Decisions of the autoscaler."},
+	{"lb_autoscale_launch_failures_total", METRIC_COUNTER, FIGURES_SCALERS, VALUE_COUNT,
+	 SCALER(launch_failures), "Launches of backends that failed."},
+	{"lb_autoscale_circuit_open", METRIC_GAUGE, FIGURES_SCALERS, VALUE_COUNT,
+	 SCALER(circuit_open),
+	 "1 if launches have failed too often and none is begun for a while, else 0."},
+	/* the agent */
+	{"lb_table_build_seconds", METRIC_GAUGE, FIGURES_AGENT, VALUE_MEASURE, AGENT(build_seconds),
+	 "Time the last table took to build."},
+	{"lb_sync_seconds", METRIC_GAUGE, FIGURES_AGENT, VALUE_MEASURE, AGENT(sync_seconds),
+	 "Time the last change took to reach the data plane."},
+	{"lb_in_sync", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(in_sync),
+	 "1 if the data plane is as it was asked to be, else 0."},
+	{"lb_api_refused_tokens_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_COUNT,
+	 AGENT(refused_tokens), "Tokens that the TCP listener refused."},
+	{"lb_build_info",
+	 METRIC_INFO,
+	 FIGURES_BUILD,
+	 VALUE_ONE,
+	 {{0, NULL}},
+	 "The agent's version, as a label."},
+	{"process_cpu_seconds_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_MEASURE,
+	 AGENT(process.cpu_seconds), "Time that the agent's process spent on processors."},
+	{"process_resident_memory_bytes", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT,
+	 AGENT(process.resident_bytes), "Memory of the agent's process."},
+	{"process_virtual_memory_bytes", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT,
+	 AGENT(process.virtual_bytes), "Addresses of the agent's process, used or not."},
+	{"process_open_fds", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(process.open_fds),
+	 "Files and sockets that the agent's process has open."},
+	{"process_max_fds", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(process.max_fds),
+	 "Files and sockets that it may have open."},
+	{"process_start_time_seconds", METRIC_GAUGE, FIGURES_AGENT, VALUE_MEASURE,
+	 AGENT(process_started), "When the agent's process began, in Unix time."},
+};
+
+#define FAMILIES (sizeof(families) / sizeof(families[0]))
+
+static void put_field(struct metrics_text *text, enum value_kind kind, const char *labels,
+		      const char *more, const void *value)
+{
+	switch (kind) {
+	case VALUE_ONE:
+		metrics_text_count(text, labels, more, 1);
+		break;
+	case VALUE_COUNT:
+		metrics_text_count(text, labels, more, *(const uint64_t *)value);
+		break;
+	case VALUE_MEASURE:
+		metrics_text_measure(text, labels, more, *(const double *)value);
+		break;
+	case VALUE_SECONDS:
+		metrics_text_seconds(text, labels, more, *(const uint64_t *)value);
+		break;
+	case VALUE_LATENCY:
+		metrics_text_latency(text, labels, value);
+		break;
+	}
 }
 
-static void check_series(FILE *out, const struct backend_figures *all, size_t count)
+static void put_item(struct metrics_text *text, const struct family *family, const char *item)
 {
-	size_t i;
+	const char *labels = ((const struct labels_only *)(const void *)item)->labels, *more;
 
-	head(out, "lb_health_checks_total", "counter", "Health checks of a backend, by result.");
-	for (i = 0; i < count; i++) {
-		fprintf(out,
-			"lb_health_checks_total{service=\"%s\",backend=\"%s\",result=\"pass\"} "
-			"%llu\n",
-			all[i].service->name, all[i].endpoint,
-			(unsigned long long)all[i].view.checks_passed);
-		fprintf(out,
-			"lb_health_checks_total{service=\"%s\",backend=\"%s\",result=\"fail\"} "
-			"%llu\n",
-			all[i].service->name, all[i].endpoint,
-			(unsigned long long)all[i].view.checks_failed);
+	for (size_t i = 0; i < FIELDS_MAX; i++) {
+		more = family->fields[i].more;
+		if (i > 0 && !more)
+			break;
+		put_field(text, family->kind, labels, more ? more : "",
+			  item + family->fields[i].offset);
 	}
 }
 
-static void put_series(FILE *out, const struct backend_series *series,
-		       const struct backend_figures *all, size_t count)
+/* The head, then the items. False: there is no room for more. */
+static bool put_family(struct metrics_text *text, const struct family *family,
+		       struct metrics_page *page)
 {
-	size_t i;
+	const struct figures_list *list = &page->figures->lists[family->list];
 
-	head(out, series->name, series->count ? "counter" : "gauge", series->help);
-	for (i = 0; i < count; i++) {
-		fprintf(out, "%s{service=\"%s\",backend=\"%s\"} ", series->name,
-			all[i].service->name, all[i].endpoint);
-		if (series->count)
-			fprintf(out, "%llu\n", (unsigned long long)series->count(&all[i]));
+	text->name = family->name;
+	for (; page->step <= list->count; page->step++) {
+		if (!metrics_text_has_room(text))
+			return false;
+		if (page->step == 0)
+			metrics_text_family(text, family->name, family->type, family->help);
 		else
-			fprintf(out, "%.15g\n", series->measure(&all[i]));
+			put_item(text, family,
+				 (const char *)list->items + (page->step - 1) * list->stride);
 	}
-}
-
-/* False: out of memory. */
-static bool backend_metrics(FILE *out, const struct manager *manager)
-{
-	size_t count, s;
-	struct backend_figures *all = gather(manager, &count);
-
-	if (!all)
-		return false;
-	for (s = 0; s < sizeof(backend_series) / sizeof(backend_series[0]); s++)
-		put_series(out, &backend_series[s], all, count);
-	check_series(out, all, count);
-	free(all);
 	return true;
 }
 
-/* --- the data plane and the agent --- */
-
-/* Packets by verdict, of those that name_of() has a name for. */
-static void verdict_series(FILE *out, struct dataplane *dp, const char *metric, const char *label,
-			   const char *(*name_of)(enum lb_verdict))
+size_t metrics_page_next(struct metrics_page *page, char *buffer, size_t size)
 {
-	struct lb_traffic stats;
-	const char *name;
-	int verdict;
+	struct metrics_text text = {
+		.at = buffer, .end = buffer + size, .openmetrics = page->openmetrics};
 
-	for (verdict = 0; verdict < LB_VERDICT_COUNT; verdict++) {
-		name = name_of((enum lb_verdict)verdict);
-		if (!name)
-			continue;
-		dp->ops->verdict_stats(dp, (enum lb_verdict)verdict, &stats);
-		fprintf(out, "%s{%s=\"%s\"} %llu\n", metric, label, name,
-			(unsigned long long)stats.packets);
+	while (page->family < FAMILIES && put_family(&text, &families[page->family], page)) {
+		page->family++;
+		page->step = 0;
 	}
-}
-
-static void verdict_metrics(FILE *out, struct dataplane *dp)
-{
-	head(out, "lb_drops_total", "counter", "Packets dropped, by reason.");
-	verdict_series(out, dp, "lb_drops_total", "reason", view_drop_reason);
-	head(out, "lb_replies_total", "counter", "Packets answered by the balancer, by kind.");
-	verdict_series(out, dp, "lb_replies_total", "kind", view_reply_kind);
-}
-
-static void flow_metrics(FILE *out, const struct manager *manager)
-{
-	static const char *const states[LB_FLOW_STATES] = {
-		[LB_FLOW_EMBRYONIC] = "embryonic",
-		[LB_FLOW_ESTABLISHED] = "established",
-		[LB_FLOW_CLOSING] = "closing",
-	};
-	const struct flow_counts *flows = manager_flows(manager);
-	struct dataplane *dp = manager_dataplane(manager);
-	struct lb_flow_stats stats;
-	int state;
-
-	head(out, "lb_flow_table_entries", "gauge", "Entries of the flow table, by state.");
-	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
-		fprintf(out, "lb_flow_table_entries{state=\"%s\"} %u\n", states[state],
-			flows->by_state[state]);
-	head(out, "lb_flow_table_size", "gauge", "Entries that the flow table has room for.");
-	fprintf(out, "lb_flow_table_size %u\n", dp->sizes.flows);
-	dp->ops->flow_stats(dp, &stats);
-	head(out, "lb_flow_table_evictions_total", "counter",
-	     "Live entries pushed out of a full bucket, by state.");
-	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
-		fprintf(out, "lb_flow_table_evictions_total{state=\"%s\"} %llu\n", states[state],
-			(unsigned long long)stats.evictions[state]);
-}
-
-static void gauge(FILE *out, const char *name, const char *help, double value)
-{
-	head(out, name, "gauge", help);
-	fprintf(out, "%s %.9g\n", name, value);
-}
-
-char *metrics_text(const struct manager *manager, const struct autoscaler *autoscaler,
-		   uint64_t refused_tokens, size_t *ret_length)
-{
-	char *text = NULL;
-	FILE *out = open_memstream(&text, ret_length);
-	bool whole;
-
-	if (!out)
-		return NULL;
-	service_metrics(out, manager);
-	whole = backend_metrics(out, manager);
-	verdict_metrics(out, manager_dataplane(manager));
-	flow_metrics(out, manager);
-	if (autoscaler)
-		autoscale_metrics(out, autoscaler);
-	gauge(out, "lb_table_build_seconds", "Time the last table took to build.",
-	      manager_build_seconds(manager));
-	gauge(out, "lb_sync_seconds", "Time the last change took to reach the data plane.",
-	      manager_sync_seconds(manager));
-	gauge(out, "lb_in_sync", "1 if the data plane is as it was asked to be, else 0.",
-	      manager_out_of_sync(manager) ? 0 : 1);
-	head(out, "lb_api_refused_tokens_total", "counter",
-	     "Tokens that the TCP listener refused.");
-	fprintf(out, "lb_api_refused_tokens_total %llu\n", (unsigned long long)refused_tokens);
-	head(out, "lb_build_info", "gauge", "The agent's version, as a label.");
-	fprintf(out, "lb_build_info{version=\"%s\"} 1\n", SLUICE_VERSION);
-	whole = whole && !ferror(out);
-	if (fclose(out) || !whole) { /* half a page would look as if backends were gone */
-		free(text);
-		return NULL;
+	if (page->family == FAMILIES && !page->ended && metrics_text_has_room(&text)) {
+		metrics_text_end(&text);
+		page->ended = true;
 	}
-	return text;
+	return (size_t)(text.at - buffer);
+}
+
+bool metrics_wants_openmetrics(const char *accept)
+{
+	struct accept open = accept_find(accept, "application/openmetrics-text", "1.0.0");
+	struct accept plain = accept_find(accept, "text/plain", "0.0.4");
+
+	/* who takes either without naming it is given what people can read without more */
+	return open.quality > plain.quality ||
+	       (open.quality && open.quality == plain.quality && open.specificity > 0 &&
+		open.specificity >= plain.specificity);
 }

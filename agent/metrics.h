@@ -2,19 +2,24 @@
 #ifndef SLUICE_METRICS_H
 #define SLUICE_METRICS_H
 
-/* The agent's and the data plane's figures in the Prometheus text format 0.0.4 (docs/metrics.md
- * tells what each means). */
-#include <stddef.h>
+/* What series there are (docs/metrics.md tells what each means), and the page of all of them, a
+ * piece at a time. Pure. */
+#include "figures.h"
 
-#include "autoscale_run.h"
-#include "manager.h"
+/* How far the page has come. Begin with figures and openmetrics set and all else zero. */
+struct metrics_page {
+	const struct figures *figures;
+	bool openmetrics; /* OpenMetrics 1.0, else Prometheus' text format 0.0.4 */
+	size_t family;
+	size_t step; /* in the family: 0 is its head, then come its items */
+	bool ended;
+};
 
-#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+/* The next piece; buffer has room for size bytes, at least METRICS_PIECE_MAX and better some times
+ * that. Returns how many were written; 0: that was all. */
+size_t metrics_page_next(struct metrics_page *page, char *buffer, size_t size);
 
-/* All of them or none. autoscaler may be
- * NULL. refused_tokens is the door's (guesses.h). A new string of *ret_length bytes,
- * the caller's; NULL when out of memory. */
-char *metrics_text(const struct manager *manager, const struct autoscaler *autoscaler,
-		   uint64_t refused_tokens, size_t *ret_length);
+/* Does a client that sends this header Accept (NULL: none) want OpenMetrics? */
+bool metrics_wants_openmetrics(const char *accept);
 
 #endif

@@ -215,11 +215,10 @@ static void plan(struct prober *prober)
 /* Ends a probe: plans the next, then reports. The callback may free prober. */
 static void finish(struct prober *prober, bool success, const char *reason)
 {
-	struct probe_result result = {
-		.success = success,
-		.duration_us = (uv_hrtime() - prober->start_ns) / 1000,
-	};
+	uint64_t ns = uv_hrtime() - prober->start_ns;
+	struct probe_result result = {.success = success, .duration_us = ns / 1000};
 
+	latency_add(&prober->check->durations, ns);
 	if (!success)
 		snprintf(result.reason, sizeof(result.reason), "%s", reason);
 	prober->probe = NULL;

@@ -179,6 +179,25 @@ int parse_decimal(const char *text, double *ret_value, struct error *err)
 	return 0;
 }
 
+int parse_quality(const char *text, unsigned int *ret_thousandths, struct error *err)
+{
+	char digits[] = "000", shown[ECHO_MAX];
+	size_t length = strlen(text);
+	bool one = text[0] == '1';
+
+	if (length > 1 && length <= 5 && text[1] == '.' &&
+	    strspn(text + 2, one ? "0" : "0123456789") == length - 2)
+		memcpy(digits, text + 2, length - 2);
+	else if (length != 1)
+		length = 0;
+	if (length == 0 || (!one && text[0] != '0'))
+		return error_set(err, EINVAL, "%s: not a quality value", echo(text, shown));
+	*ret_thousandths = one ? 1000
+			       : (unsigned int)((digits[0] - '0') * 100 + (digits[1] - '0') * 10 +
+						digits[2] - '0');
+	return 0;
+}
+
 static struct address from_ipv4(struct in_addr ipv4)
 {
 	struct address address = {.ip.s6_addr = {[10] = 0xff, [11] = 0xff}};

@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_autoscaler.h"
 
-/* For programs whose metrics are those of an agent without an autoscaler. */
-#include "autoscale_view.h"
-
-void autoscale_metrics(FILE *out, const struct autoscaler *autoscaler)
+const struct scale_run *const *autoscaler_runs(const struct autoscaler *autoscaler,
+					       size_t *ret_count)
 {
-	(void)out;
-	(void)autoscaler;
+	*ret_count = autoscaler->count;
+	return autoscaler->runs;
+}
+
+enum autoscale_circuit autoscaler_circuit(const struct autoscaler *autoscaler,
+					  const struct scale_run *run)
+{
+	(void)run;
+	return autoscaler->circuit;
 }

@@ -126,6 +126,9 @@ struct manager *fake_manager_new(void)
 						  .check_via_reason = "",
 						  .share = 1,
 						  .weight = 30};
+	manager->checks.sum_ns = 4500000000;
+	manager->checks.buckets[4] = 5;
+	manager->checks.buckets[LB_LATENCY_BUCKETS - 1] = 1;
 	manager->flows.by_state[LB_FLOW_EMBRYONIC] = 1;
 	manager->flows.by_state[LB_FLOW_ESTABLISHED] = 20;
 	manager->flows.by_state[LB_FLOW_CLOSING] = 300;
@@ -186,6 +189,12 @@ const struct links *manager_links(const struct manager *manager)
 const char *manager_out_of_sync(const struct manager *manager)
 {
 	return manager->out_of_sync;
+}
+
+const struct lb_latency *manager_check_durations(const struct manager *manager,
+						 const struct service_spec *service)
+{
+	return service->id == 1 ? &manager->checks : NULL;
 }
 
 double manager_build_seconds(const struct manager *manager)

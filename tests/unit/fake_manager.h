@@ -3,7 +3,7 @@
 #define SLUICE_FAKE_MANAGER_H
 
 /*
- * What metrics.c and view.c ask of manager.h, answered from plain fields: two services with
+ * What figures.c and view.c ask of manager.h, answered from plain fields: two services with
  * figures that tell each other apart.
  *
  *   web  (1): tcp://198.18.0.10:80 (VIP 1) and udp://198.18.0.10:80 (VIP 2),
@@ -22,6 +22,7 @@ struct manager {
 	struct flow_counts flows;
 	const char *out_of_sync;
 	struct links links;
+	struct lb_latency checks; /* of web */
 };
 
 struct manager *fake_manager_new(void);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,31 +10,37 @@
 
 #include <cmocka.h>
 
+#include "fake_autoscaler.h"
 #include "fake_manager.h"
 #include "metrics.h"
 
 #define NAME_MAX_LENGTH 64
-#define SAMPLES_MAX     256
+#define SAMPLES_MAX     512
+#define TEXT_MAX        (256 << 10)
 
-/* --- memory that runs out (linked with --wrap for calloc and open_memstream) --- */
+/* --- memory that runs out (linked with --wrap for calloc and malloc) --- */
 
-static bool memory_gone;
+static bool memory_short;
+static unsigned int memory_left; /* so many more can be had */
+
+static bool memory_gone(void)
+{
+	return memory_short && memory_left-- == 0;
+}
 
 void *__real_calloc(size_t count, size_t size);
 void *__wrap_calloc(size_t count, size_t size);
-FILE *__real_open_memstream(char **text, size_t *length);
-FILE *__wrap_open_memstream(char **text, size_t *length);
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-	return memory_gone ? NULL : __real_calloc(count, size);
+	return memory_gone() ? NULL : __real_calloc(count, size);
 }
 
-static bool stream_gone;
-
-FILE *__wrap_open_memstream(char **text, size_t *length)
+void *__wrap_malloc(size_t size)
 {
-	return stream_gone ? NULL : __real_open_memstream(text, length);
+	return memory_gone() ? NULL : __real_malloc(size);
 }
 
 /* --- fixture --- */
@@ -50,15 +57,39 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* To be freed. */
+static struct figures *gather(const struct manager *manager)
+{
+	const struct figures_input input = {
+		.manager = manager, .refused_tokens = 3, .process_started = 1795222923.25};
+
+	return figures_gather(&input);
+}
+
+/* The whole page, made in pieces of this size. To be freed. */
+static char *page_of(const struct manager *manager, bool openmetrics, size_t piece)
+{
+	struct figures *figures = gather(manager);
+	struct metrics_page page = {.figures = figures, .openmetrics = openmetrics};
+	size_t length = 0, count;
+	char *text = malloc(TEXT_MAX);
+
+	assert_non_null(figures);
+	assert_non_null(text);
+	do {
+		assert_true(length + piece < TEXT_MAX);
+		count = metrics_page_next(&page, text + length, piece);
+		assert_true(count <= piece);
+		length += count;
+	} while (count);
+	assert_int_equal(metrics_page_next(&page, text + length, piece), 0);
+	text[length] = '\0';
+	figures_free(figures);
+	return text;
+}
+
 static char *text_of(const struct manager *manager)
 {
-	size_t length = 0;
-	char *text = metrics_text(manager, NULL, 3, &length);
-
-	assert_non_null(text);
-	assert_int_equal(strlen(text), length);
-	return text;
+	return page_of(manager, false, METRICS_PIECE_MAX);
 }
 
 static void assert_line(const struct manager *manager, const char *line, bool there)
@@ -72,21 +103,32 @@ static void assert_line(const struct manager *manager, const char *line, bool th
 	free(text);
 }
 
-/* --- the format: Prometheus text 0.0.4, read as strictly as its page has it --- */
+/* --- the formats, read as strictly as their pages have it --- */
+
+enum kind { COUNTER, GAUGE, HISTOGRAM, INFO };
 
 struct reader {
 	const char *at;
-	char metric[NAME_MAX_LENGTH]; /* whose samples may stand here */
-	char seen[SAMPLES_MAX][256];  /* metrics and samples, each once */
+	bool openmetrics;
+	char family[NAME_MAX_LENGTH]; /* whose samples may stand here */
+	enum kind kind;
+	char seen[SAMPLES_MAX][256]; /* families and samples, each once */
 	size_t seen_count;
-	size_t samples;
+	size_t samples, histograms;
 };
+
+static bool next_is(struct reader *reader, const char *text)
+{
+	if (strncmp(reader->at, text, strlen(text)) != 0)
+		return false;
+	reader->at += strlen(text);
+	return true;
+}
 
 static void expect(struct reader *reader, const char *text)
 {
-	if (strncmp(reader->at, text, strlen(text)) != 0)
+	if (!next_is(reader, text))
 		fail_msg("wanted \"%s\" at: %.60s", text, reader->at);
-	reader->at += strlen(text);
 }
 
 static void once(struct reader *reader, const char *begin, size_t length)
@@ -109,6 +151,43 @@ static size_t name_length(const char *at)
 	return length;
 }
 
+static bool ends_in(const char *text, const char *suffix)
+{
+	size_t length = strlen(text), suffix_length = strlen(suffix);
+
+	return length > suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
+}
+
+static enum kind read_kind(struct reader *reader)
+{
+	if (next_is(reader, " counter\n"))
+		return COUNTER;
+	if (next_is(reader, " histogram\n"))
+		return HISTOGRAM;
+	if (next_is(reader, " info\n"))
+		return INFO;
+	expect(reader, " gauge\n");
+	return GAUGE;
+}
+
+/* Only OpenMetrics names the unit, which is the end of the family's name. */
+static void read_unit(struct reader *reader)
+{
+	static const char *const units[] = {"seconds", "bytes", "ratio"};
+	char suffix[16];
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		snprintf(suffix, sizeof(suffix), "_%s", units[i]);
+		if (!reader->openmetrics || !ends_in(reader->family, suffix))
+			continue;
+		expect(reader, "# UNIT ");
+		expect(reader, reader->family);
+		expect(reader, " ");
+		expect(reader, units[i]);
+		expect(reader, "\n");
+	}
+}
+
 static void read_head(struct reader *reader)
 {
 	size_t length;
@@ -116,31 +195,42 @@ static void read_head(struct reader *reader)
 	expect(reader, "# HELP ");
 	length = name_length(reader->at);
 	once(reader, reader->at, length);
-	snprintf(reader->metric, sizeof(reader->metric), "%.*s", (int)length, reader->at);
+	snprintf(reader->family, sizeof(reader->family), "%.*s", (int)length, reader->at);
 	reader->at += length;
 	expect(reader, " ");
-	length = strcspn(reader->at, "\\\n");
+	length = strcspn(reader->at, "\"\\\n");
 	assert_true(length > 10); /* a sentence */
 	assert_true(reader->at[length - 1] == '.');
 	reader->at += length;
 	expect(reader, "\n# TYPE ");
-	expect(reader, reader->metric);
-	/* by convention a counter's name, and no other's, ends so */
-	length = strlen(reader->metric);
-	if (length > 6 && strcmp(reader->metric + length - 6, "_total") == 0)
-		expect(reader, " counter\n");
-	else
-		expect(reader, " gauge\n");
+	expect(reader, reader->family);
+	reader->kind = read_kind(reader);
+	read_unit(reader);
+	/* a counter's samples, and no others, end so; and its family only in the older format */
+	assert_int_equal(ends_in(reader->family, "_total"),
+			 reader->kind == COUNTER && !reader->openmetrics);
+	if (ends_in(reader->family, "_info"))
+		assert_true(reader->kind == GAUGE && !reader->openmetrics);
 }
 
-static void read_labels(struct reader *reader)
+/* Up to the label "le", if it has one, whose value is *ret_bound then. */
+static void read_labels(struct reader *reader, double *ret_bound)
 {
+	const char *name;
+	char *end;
+
 	if (*reader->at != '{')
 		return;
 	do {
-		reader->at++;
+		name = ++reader->at;
 		reader->at += name_length(reader->at);
 		expect(reader, "=\"");
+		if (strncmp(name, "le=", 3) == 0) {
+			assert_int_equal(reader->kind, HISTOGRAM);
+			*ret_bound = strtod(reader->at, &end);
+			/* OpenMetrics: a whole number has its ".0" */
+			assert_true(strcspn(reader->at, ".I-e") < (size_t)(end - reader->at));
+		}
 		/* nothing in it that would have to be escaped */
 		assert_true(strcspn(reader->at, "\"\\\n") > 0);
 		reader->at += strcspn(reader->at, "\"\\\n");
@@ -149,38 +239,118 @@ static void read_labels(struct reader *reader)
 	expect(reader, "}");
 }
 
-static void read_sample(struct reader *reader)
+static double read_sample(struct reader *reader, const char *suffix, double *ret_bound)
 {
 	const char *begin = reader->at;
+	double value;
 	char *end;
 
-	expect(reader, reader->metric);
-	read_labels(reader);
+	expect(reader, reader->family);
+	expect(reader, suffix);
+	read_labels(reader, ret_bound);
 	once(reader, begin, (size_t)(reader->at + 1 - begin)); /* with the space */
 	expect(reader, " ");
-	assert_true(strtod(reader->at, &end) >= 0);
+	value = strtod(reader->at, &end);
+	assert_true(value >= 0);
 	assert_true(end > reader->at);
 	reader->at = end;
 	expect(reader, "\n");
 	reader->samples++;
+	return value;
 }
 
-static void test_format(void **state)
+/* Buckets hold those below them too, the last all, as many as _count says. */
+static void read_histogram(struct reader *reader)
 {
-	char *text = text_of(*state);
+	double bound, value, before_bound = 0, before = 0, ignored;
+
+	do {
+		bound = -1;
+		value = read_sample(reader, "_bucket", &bound);
+		assert_true(bound > before_bound && value >= before);
+		before_bound = bound;
+		before = value;
+	} while (!isinf(bound));
+	assert_true(read_sample(reader, "_sum", &ignored) > 0 || value == 0);
+	assert_true(read_sample(reader, "_count", &ignored) == value);
+	reader->histograms++;
+}
+
+static void read_samples(struct reader *reader)
+{
+	double ignored;
+
+	switch (reader->kind) {
+	case HISTOGRAM:
+		read_histogram(reader);
+		break;
+	case COUNTER:
+		read_sample(reader, reader->openmetrics ? "_total" : "", &ignored);
+		break;
+	case INFO:
+		assert_true(read_sample(reader, "_info", &ignored) == 1);
+		break;
+	case GAUGE:
+		read_sample(reader, "", &ignored);
+		break;
+	}
+}
+
+static void assert_format(const char *text, bool openmetrics)
+{
 	struct reader *reader = calloc(1, sizeof(*reader));
+	bool ended = false;
 
 	assert_non_null(reader);
 	reader->at = text;
+	reader->openmetrics = openmetrics;
 	while (*reader->at) {
-		if (*reader->at == '#')
+		assert_false(ended);
+		if (openmetrics && next_is(reader, "# EOF\n"))
+			ended = true;
+		else if (*reader->at == '#')
 			read_head(reader);
 		else
-			read_sample(reader);
+			read_samples(reader);
 	}
-	assert_true(reader->samples > 50);
+	assert_int_equal(ended, openmetrics);
+	assert_true(reader->samples > 100);
+	assert_int_equal(reader->histograms, 4); /* three backends', one service's */
 	free(reader);
+}
+
+static void test_text_format(void **state)
+{
+	char *text = page_of(*state, false, METRICS_PIECE_MAX);
+
+	assert_format(text, false);
 	free(text);
+}
+
+static void test_openmetrics(void **state)
+{
+	char *text = page_of(*state, true, METRICS_PIECE_MAX);
+
+	assert_format(text, true);
+	assert_non_null(strstr(text, "# TYPE lb_build info\nlb_build_info{version=\""));
+	assert_non_null(strstr(text, "# TYPE lb_service_bytes counter\n"
+				     "# UNIT lb_service_bytes bytes\nlb_service_bytes_total{"));
+	free(text);
+}
+
+/* Wherever a piece ends, the page is the same. */
+static void test_pieces(void **state)
+{
+	char *one = page_of(*state, true, TEXT_MAX / 2), *many;
+
+	for (size_t piece = METRICS_PIECE_MAX; piece < METRICS_PIECE_MAX + 300; piece += 7) {
+		many = page_of(*state, true, piece);
+		/* the process's own figures may have changed meanwhile */
+		*strstr(many, "# HELP process_") = '\0';
+		assert_memory_equal(one, many, strlen(many));
+		free(many);
+	}
+	free(one);
 }
 
 /* A label's value is a service's name, an address or one of our own words. */
@@ -195,6 +365,29 @@ static void test_names_need_no_escape(void **state)
 		if (service_spec_check(service, &err) == 0)
 			assert_null(strchr("\"\\\n{},", c));
 	}
+}
+
+/* The longest labels there can be are whole, and a histogram with them fits its room. */
+static void test_long_labels(void **state)
+{
+	struct manager *manager = *state;
+	struct service_spec *service = &manager->desired->services[1];
+	struct error err;
+	char *text;
+
+	memset(service->name, 'x', SERVICE_NAME_MAX);
+	service->name[SERVICE_NAME_MAX] = '\0';
+	assert_int_equal(parse_endpoint("[2001:db8:1111:2222:3333:4444:5555:6666]:65535", 0,
+					&service->backends[0].endpoint, &err),
+			 0);
+	assert_int_equal(parse_vip("tcp://[2001:db8:1111:2222:3333:4444:5555:6666]:65535",
+				   &service->vips[0].vip, &err),
+			 0);
+	text = page_of(manager, true, METRICS_PIECE_MAX);
+	assert_format(text, true);
+	assert_non_null(strstr(text, "x\",backend=\"[2001:db8:1111:2222:3333:4444:5555:6666]:65535"
+				     "\",le=\"+Inf\"} 0\n"));
+	free(text);
 }
 
 /* --- the figures --- */
@@ -230,10 +423,33 @@ static void test_every_sample(void **state)
 		"result=\"pass\"} 5",
 		"lb_health_checks_total{service=\"web\",backend=\"198.18.1.11:80\","
 		"result=\"fail\"} 1",
+		"lb_backend_handshake_seconds_bucket{service=\"web\",backend=\"198.18.1.11:80\","
+		"le=\"0.0001\"} 0",
+		"lb_backend_handshake_seconds_bucket{service=\"web\",backend=\"198.18.1.11:80\","
+		"le=\"0.00025\"} 2",
+		"lb_backend_handshake_seconds_bucket{service=\"web\",backend=\"198.18.1.11:80\","
+		"le=\"0.0025\"} 2",
+		"lb_backend_handshake_seconds_bucket{service=\"web\",backend=\"198.18.1.11:80\","
+		"le=\"0.005\"} 5",
+		"lb_backend_handshake_seconds_bucket{service=\"web\",backend=\"198.18.1.11:80\","
+		"le=\"+Inf\"} 5",
+		"lb_backend_handshake_seconds_sum{service=\"web\",backend=\"198.18.1.11:80\"} 0.01",
+		"lb_backend_handshake_seconds_count{service=\"web\",backend=\"198.18.1.11:80\"} 5",
+		"lb_backend_handshake_seconds_count{service=\"six\",backend=\"2001:db8::11\"} 0",
+		"lb_health_check_duration_seconds_bucket{service=\"web\",check=\"tcp\","
+		"le=\"0.001\"} 5",
+		"lb_health_check_duration_seconds_bucket{service=\"web\",check=\"tcp\","
+		"le=\"10.0\"} 5",
+		"lb_health_check_duration_seconds_bucket{service=\"web\",check=\"tcp\","
+		"le=\"+Inf\"} 6",
+		"lb_health_check_duration_seconds_sum{service=\"web\",check=\"tcp\"} 4.5",
+		"lb_program_run_seconds_total{program=\"lb_ingress\"} 1.5",
+		"lb_program_runs_total{program=\"lb_ingress\"} 12000000",
+		"lb_flow_table_size 1024",
+		"process_start_time_seconds 1795222923.25",
 		"lb_flow_table_entries{state=\"embryonic\"} 1",
 		"lb_flow_table_entries{state=\"established\"} 20",
 		"lb_flow_table_entries{state=\"closing\"} 300",
-		"lb_flow_table_size 1024",
 		"lb_flow_table_evictions_total{state=\"embryonic\"} 51",
 		"lb_flow_table_evictions_total{state=\"established\"} 52",
 		"lb_flow_table_evictions_total{state=\"closing\"} 53",
@@ -327,20 +543,152 @@ static void test_no_services(void **state)
 	free(text);
 }
 
+/* A kernel that never counted says nothing, rather than that packets cost none. */
+static void test_no_statistics(void **state)
+{
+	struct manager *manager = *state;
+	char *text;
+
+	manager->fake->runs = (struct dataplane_runs){0};
+	text = text_of(manager);
+	assert_null(strstr(text, "\nlb_program_"));
+	free(text);
+}
+
+/* Clients of datagrams shake no hands, and who checks nothing has no checks that take time. */
+static void test_only_what_there_is(void **state)
+{
+	struct manager *manager = *state;
+	char *text;
+
+	manager->desired->services[0].vips[0].vip.protocol = IPPROTO_UDP;
+	text = text_of(manager);
+	assert_null(strstr(text, "handshake_seconds_count{service=\"web\""));
+	assert_non_null(strstr(text, "handshake_seconds_count{service=\"six\""));
+	assert_null(strstr(text, "check_duration_seconds_count{service=\"six\""));
+	free(text);
+}
+
+static char *text_with(const struct manager *manager, const struct autoscaler *autoscaler)
+{
+	const struct figures_input input = {.manager = manager, .autoscaler = autoscaler};
+	struct figures *figures = figures_gather(&input);
+	struct metrics_page page = {.figures = figures};
+	char *text = malloc(TEXT_MAX);
+	size_t length;
+
+	assert_non_null(figures);
+	assert_non_null(text);
+	length = metrics_page_next(&page, text, TEXT_MAX - 1);
+	assert_int_equal(metrics_page_next(&page, text + length, METRICS_PIECE_MAX), 0);
+	text[length] = '\0';
+	figures_free(figures);
+	return text;
+}
+
+static void test_scalers(void **state)
+{
+	static const char *const lines[] = {
+		"lb_autoscale_desired_backends{service=\"web\"} 5",
+		"lb_autoscale_min_backends{service=\"web\"} 2",
+		"lb_autoscale_max_backends{service=\"web\"} 9",
+		"lb_autoscale_running_backends{service=\"web\"} 4",
+		"lb_autoscale_metric{service=\"web\"} 37.5",
+		"lb_autoscale_decisions_total{service=\"web\",decision=\"hold\"} 100",
+		"lb_autoscale_decisions_total{service=\"web\",decision=\"up\"} 101",
+		"lb_autoscale_decisions_total{service=\"web\",decision=\"down\"} 102",
+		"lb_autoscale_decisions_total{service=\"web\",decision=\"replace\"} 103",
+		"lb_autoscale_decisions_total{service=\"web\",decision=\"retire\"} 104",
+		"lb_autoscale_launch_failures_total{service=\"web\"} 6",
+		"lb_autoscale_circuit_open{service=\"web\"} 1",
+	};
+	struct scale_run web = {
+		.service = "web",
+		.decision = {.wanted = 5, .min = 2, .max = 9, .known = true, .value = 37.5},
+		.pool = {.up = 4},
+		.decisions = {100, 101, 102, 103, 104},
+		.launch_failures = 6,
+	};
+	/* whose metric is not known: no number stands for that */
+	struct scale_run six = {.service = "six"};
+	const struct scale_run *const runs[] = {&web, &six};
+	struct autoscaler autoscaler = {runs, 2, CIRCUIT_HALF_OPEN};
+	char *text = text_with(*state, &autoscaler), *none = text_of(*state), whole[128];
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		snprintf(whole, sizeof(whole), "\n%s\n", lines[i]);
+		if (!strstr(text, whole))
+			fail_msg("\"%s\" is not there", lines[i]);
+	}
+	assert_non_null(strstr(text, "\nlb_autoscale_running_backends{service=\"six\"} 0\n"));
+	assert_null(strstr(text, "lb_autoscale_metric{service=\"six\"}"));
+	assert_null(strstr(none, "\nlb_autoscale"));
+	free(text);
+	free(none);
+}
+
 /* Half a page would look as if backends were gone. */
 static void test_out_of_memory(void **state)
 {
-	size_t length = 0;
-	char *text;
+	struct figures *figures = NULL;
+	unsigned int needed = 0;
 
-	memory_gone = true;
-	text = metrics_text(*state, NULL, 0, &length);
-	memory_gone = false;
-	assert_null(text);
-	stream_gone = true;
-	text = metrics_text(*state, NULL, 0, &length);
-	stream_gone = false;
-	assert_null(text);
+	while (!figures) {
+		memory_short = true;
+		memory_left = needed++;
+		figures = gather(*state);
+		memory_short = false;
+		assert_true(needed < 100);
+	}
+	assert_true(needed > 10); /* each that it needs failed once */
+	figures_free(figures);
+	figures_free(NULL);
+}
+
+static void test_negotiation(void **state)
+{
+	static const struct {
+		const char *accept;
+		bool openmetrics;
+	} cases[] = {
+		{NULL, false},
+		{"", false},
+		{"*/*", false},
+		{"text/plain", false},
+		{"text/html,application/xhtml+xml,*/*;q=0.8", false},
+		{"application/json", false},
+		{"application/openmetrics-text", true},
+		{"application/openmetrics-text; version=1.0.0; charset=utf-8", true},
+		{"Application/OpenMetrics-Text;Version=1.0.0", true},
+		/* a draft that we do not speak */
+		{"application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5",
+		 false},
+		/* Prometheus 2.42, 2.5 and 3 */
+		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+		 "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+		 true},
+		{"application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5,"
+		 "*/*;q=0.1",
+		 false},
+		{"application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/"
+		 "openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;"
+		 "q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+		 true},
+		/* who would rather have the other */
+		{"application/openmetrics-text;q=0.4,text/plain;q=0.5", false},
+		{"text/plain;q=0.4,application/openmetrics-text;q=0.5", true},
+		{"text/plain,application/openmetrics-text", true},
+		{"application/openmetrics-text;q=0", false},
+		{"*/*,application/openmetrics-text;q=0", false},
+		{"text/plain;q=0,*/*", true},
+		{"application/*", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (metrics_wants_openmetrics(cases[i].accept) != cases[i].openmetrics)
+			fail_msg("Accept: %s", cases[i].accept);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -348,14 +696,21 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_format),
+		TEST(test_text_format),
+		TEST(test_openmetrics),
+		TEST(test_pieces),
 		TEST(test_names_need_no_escape),
+		TEST(test_long_labels),
 		TEST(test_every_sample),
 		TEST(test_backends_out_on_purpose),
 		TEST(test_every_drop_reason),
 		TEST(test_large_counters_are_exact),
 		TEST(test_no_services),
+		TEST(test_no_statistics),
+		TEST(test_only_what_there_is),
+		TEST(test_scalers),
 		TEST(test_out_of_memory),
+		TEST(test_negotiation),
 	};
 
 	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

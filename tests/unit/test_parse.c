@@ -520,6 +520,32 @@ static void test_sockaddr(void **state)
 	assert_memory_equal(&ipv6.sin6_addr, &endpoint.address.ip, sizeof(ipv6.sin6_addr));
 }
 
+static void test_quality(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int thousandths;
+	} accepted[] = {
+		{"0", 0},      {"1", 1000},    {"0.", 0},    {"1.", 1000},    {"0.5", 500},
+		{"0.75", 750}, {"0.125", 125}, {"0.001", 1}, {"1.000", 1000}, {"1.0", 1000},
+	};
+	static const char *const refused[] = {"",    ".5",  "2",    "0.1234", "1.001",
+					      "1.5", "0,5", "-0.5", "0.5 ",   "00.5",
+					      "0.a", "10",  "q",    "0.5.5",  "+1"};
+	unsigned int thousandths = 7;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_int_equal(parse_quality(refused[i], &thousandths, &err), -EINVAL);
+		assert_int_equal(thousandths, 7);
+	}
+	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
+		assert_int_equal(parse_quality(accepted[i].text, &thousandths, &err), 0);
+		assert_int_equal(thousandths, accepted[i].thousandths);
+	}
+}
+
 static void test_percent(void **state)
 {
 	static const struct {
@@ -626,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_sockaddr),
 		cmocka_unit_test(test_percent),
 		cmocka_unit_test(test_decimal),
+		cmocka_unit_test(test_quality),
 		cmocka_unit_test(test_random_text),
 	};
 
