@@ -69,6 +69,17 @@ const char *human_share(double share, char buffer[HUMAN_MAX])
 	return buffer;
 }
 
+const char *human_latency(double seconds, char buffer[HUMAN_MAX])
+{
+	static const char *const units[] = {"us", "ms", "s", NULL};
+
+	if (is_amount(seconds))
+		shorten(seconds * 1e6, 1000, units, buffer);
+	else
+		snprintf(buffer, HUMAN_MAX, "-");
+	return buffer;
+}
+
 const char *human_span(double seconds, char buffer[HUMAN_MAX])
 {
 	static const struct {

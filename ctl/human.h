@@ -19,6 +19,9 @@ const char *human_bytes(double bytes, char buffer[HUMAN_MAX]);
 /* 0.3333 as 33.3%. */
 const char *human_share(double share, char buffer[HUMAN_MAX]);
 
+/* 0.00012 as 120us, 0.0025 as 2.50ms, 1.5 as 1.50s: three digits. */
+const char *human_latency(double seconds, char buffer[HUMAN_MAX]);
+
 /* The largest unit of which there are at least two: 119s, 90m, 47h, 12d. */
 const char *human_span(double seconds, char buffer[HUMAN_MAX]);
 

@@ -9,6 +9,7 @@
 #include "answer.h"
 #include "command.h"
 #include "human.h"
+#include "quantile.h"
 #include "screen.h"
 
 enum column {
@@ -20,6 +21,8 @@ enum column {
 	SHARE,
 	FLOWS,
 	NEW,
+	P50,
+	P95,
 	PACKETS,
 	BYTES,
 	SINCE,
@@ -33,6 +36,7 @@ static const struct screen_column columns[COLUMNS] = {
 	[WEIGHT] = {"WEIGHT", true},    [PRIORITY] = {"PRIORITY", true},
 	[QUIC_ID] = {"QUIC-ID", false}, [SHARE] = {"SHARE", true},
 	[FLOWS] = {"FLOWS", true},      [NEW] = {"NEW", true},
+	[P50] = {"WAIT-P50", true},     [P95] = {"WAIT-P95", true},
 	[PACKETS] = {"PACKETS", true},  [BYTES] = {"BYTES", true},
 	[SINCE] = {"SINCE", true},      [CHECK] = {"CHECK-VIA", false},
 	[REASON] = {"REASON", false},
@@ -47,7 +51,8 @@ struct layout {
 
 static void layout_init(struct layout *layout, const cJSON *backends)
 {
-	bool hidden[COLUMNS] = {[PRIORITY] = true, [QUIC_ID] = true, [CHECK] = true};
+	bool hidden[COLUMNS] = {
+		[PRIORITY] = true, [QUIC_ID] = true, [CHECK] = true, [P50] = true, [P95] = true};
 	const cJSON *backend;
 
 	cJSON_ArrayForEach (backend, backends) {
@@ -57,6 +62,8 @@ static void layout_init(struct layout *layout, const cJSON *backends)
 			hidden[QUIC_ID] = false;
 		if (strcmp(answer_text(backend, "check-via"), "vip") == 0)
 			hidden[CHECK] = false;
+		if (answer_number(answer_item(backend, "handshake"), "count") > 0)
+			hidden[P50] = hidden[P95] = false;
 	}
 	layout->count = 0;
 	for (enum column column = 0; column < COLUMNS; column++) {
@@ -96,6 +103,7 @@ static const char *reason_of(const cJSON *backend)
 static int add_backend_line(struct screen_table *table, const struct layout *layout,
 			    const cJSON *backend, int64_t now, struct error *err)
 {
+	const cJSON *handshake = answer_item(backend, "handshake");
 	char text[COLUMNS][HUMAN_MAX];
 	const char *const cells[COLUMNS] = {
 		[ADDRESS] = answer_text(backend, "address"),
@@ -106,6 +114,8 @@ static int add_backend_line(struct screen_table *table, const struct layout *lay
 		[SHARE] = human_share(answer_number(backend, "share"), text[SHARE]),
 		[FLOWS] = human_count(answer_number(backend, "active-flows"), text[FLOWS]),
 		[NEW] = human_count(answer_number(backend, "new-flows"), text[NEW]),
+		[P50] = human_latency(quantile(handshake, 0.5), text[P50]),
+		[P95] = human_latency(quantile(handshake, 0.95), text[P95]),
 		[PACKETS] = human_count(answer_number(backend, "packets"), text[PACKETS]),
 		[BYTES] = human_bytes(answer_number(backend, "bytes"), text[BYTES]),
 		[SINCE] = human_since(answer_text(backend, "since"), now, text[SINCE]),

@@ -237,6 +237,12 @@ static void times_for_people(void **state)
 	char b[HUMAN_MAX];
 
 	(void)state;
+	assert_string_equal(human_latency(0, b), "0.00us");
+	assert_string_equal(human_latency(0.00012, b), "120us");
+	assert_string_equal(human_latency(0.0025, b), "2.50ms");
+	assert_string_equal(human_latency(0.9999, b), "1.00s");
+	assert_string_equal(human_latency(10, b), "10.0s");
+	assert_string_equal(human_latency(0.0 / 0.0, b), "-");
 	assert_string_equal(human_span(0.9, b), "0s");
 	assert_string_equal(human_span(119, b), "119s");
 	assert_string_equal(human_span(120, b), "2m");
