@@ -420,9 +420,11 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
 
-$(O)/tests/bench/lb_control: $(call objects,tests/bench/control/lb_control.c \
-		tests/unit/fake_dataplane.c $(COMMON_SRC) $(addprefix agent/,config.c dataplane.c \
-		desired.c diff.c document.c ids.c maglev.c match.c plan.c slow_start.c sync.c vip_list.c))
+CONTROL_SRC := accept.c dataplane.c diff.c document.c figures.c ids.c latency.c maglev.c match.c \
+               metrics.c metrics_text.c plan.c process.c slow_start.c sync.c view.c vip_list.c
+
+$(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) \
+		tests/unit/fake_dataplane.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm

@@ -91,6 +91,38 @@ promise "an agent with 4,000 backends: KiB resident besides maps" 65536 "$(resid
 
 check "512 services by one apply" apply 512 8
 check "their 4,096 backends come up" wait_until 30 up 4096
+
+# scrapes: seconds that each of some scrapes took, in one format and the other, one a line
+scrapes() {
+	local accept
+	for accept in text/plain application/openmetrics-text text/plain application/openmetrics-text; do
+		lab_api GET /metrics -H "Accept: $accept" -o "$LAB_DIR/page" -w '%{time_total}\n' || return
+	done
+}
+
+# quickest: of times in seconds, one a line, in ms
+quickest() {
+	sort -g | awk 'NR == 1 {printf "%.0f", $1 * 1000}'
+}
+
+# slow_calls [MS]: of 300 calls of the API, one after the other, how many took longer than so many
+# ms; without MS, how long the slowest took.
+slow_calls() {
+	lab_api GET "/healthz?[1-300]" -o /dev/null -w '%{time_total}\n' |
+		awk -v ms="${1:-}" '{t = $1 * 1000; if (t > most) most = t; n += t > ms}
+			END {printf "%.0f", ms == "" ? most : n}'
+}
+
+promise "a scrape of 512 services and 4,096 backends: ms" $((200 * slower)) "$(scrapes | quickest)"
+check_equal "it has a histogram of each backend" 4096 \
+	"$(grep -c '^lb_backend_handshake_seconds_count' "$LAB_DIR/page")"
+check "promtool finds no fault" promtool check metrics < <(lab_api GET /metrics)
+# While one scrape follows the other: what the loop's other work has to wait.
+(while scrapes >/dev/null; do :; done) &
+scraper=$!
+promise "another call during such scrapes: ms, the slowest of 300" $((25 * slower)) "$(slow_calls)"
+kill $scraper && wait $scraper 2>/dev/null
+
 lab_agent_kill
 lab_agent_start --max-services 512 --max-backends 8192 || exit 1
 promise "512 services: ms of processor time for a whole start, all tables built" $((2000 * slower)) \

@@ -9,14 +9,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../unit/fake_dataplane.h"
 #include "config.h"
 #include "diff.h"
 #include "document.h"
 #include "ids.h"
 #include "maglev.h"
+#include "metrics.h"
 #include "parse.h"
 #include "plan.h"
+#include "still_manager.h"
 #include "sync.h"
 
 #define ROUNDS_DEFAULT 20
@@ -42,6 +43,8 @@ static struct {
 	struct backend_facts facts[BACKENDS + 1];
 	uint32_t flows[BACKENDS + 1];
 	struct fake_dataplane *fake;
+	struct manager manager; /* of many */
+	char piece[4 * METRICS_PIECE_MAX];
 	cJSON *document; /* of large */
 } work;
 
@@ -103,6 +106,8 @@ static void prepare(void)
 	if (!work.other || !work.document)
 		die("out of memory");
 	work.other->services[0].backends[17].weight = 2;
+	work.manager.desired = work.many;
+	work.manager.fake = work.fake;
 	for (int id = 1; id <= BACKENDS; id++)
 		work.facts[id] = (struct backend_facts){.alive = true, .eligible = true};
 	for (uint32_t i = 0; i < BACKENDS; i++)
@@ -207,6 +212,32 @@ static void sync_many(void)
 	sync_free(sync);
 }
 
+static struct figures *gather(void)
+{
+	const struct figures_input input = {.manager = &work.manager};
+	struct figures *figures = figures_gather(&input);
+
+	if (!figures)
+		die("out of memory");
+	return figures;
+}
+
+static void gather_figures(void)
+{
+	figures_free(gather());
+}
+
+/* And gathered, for each page has its own. */
+static void write_page(void)
+{
+	struct figures *figures = gather();
+	struct metrics_page page = {.figures = figures, .openmetrics = true};
+
+	while (metrics_page_next(&page, work.piece, sizeof(work.piece)))
+		;
+	figures_free(figures);
+}
+
 static const struct step {
 	const char *name;
 	void (*run)(void);
@@ -222,6 +253,8 @@ static const struct step {
 	{"4,000 backends: difference", compare},
 	{"4,000 backends: plan", plan},
 	{"512 services: sync, all tables", sync_many},
+	{"4,096 backends: gather figures", gather_figures},
+	{"4,096 backends: page of metrics", write_page},
 };
 
 /* --- measuring --- */

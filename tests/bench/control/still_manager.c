@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "still_manager.h"
+
+const struct desired *manager_desired(const struct manager *manager)
+{
+	return manager->desired;
+}
+
+struct dataplane *manager_dataplane(const struct manager *manager)
+{
+	return &manager->fake->dp;
+}
+
+const struct flow_counts *manager_flows(const struct manager *manager)
+{
+	return &manager->flows;
+}
+
+bool manager_panics(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	(void)service;
+	return false;
+}
+
+struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec)
+{
+	(void)manager;
+	return (struct backend_view){
+		.status = BACKEND_UP,
+		.reason = "",
+		.check_via = "address",
+		.check_via_reason = "",
+		.share = 1.0 / 7,
+		.weight = spec->weight,
+		.active_flows = 100,
+		.checks_passed = 1000,
+	};
+}
+
+const char *backend_status_name(enum backend_status status)
+{
+	return status == BACKEND_UP ? "up" : "";
+}
+
+const struct lb_latency *manager_check_durations(const struct manager *manager,
+						 const struct service_spec *service)
+{
+	(void)service;
+	return &manager->checks;
+}
+
+const char *manager_out_of_sync(const struct manager *manager)
+{
+	(void)manager;
+	return NULL;
+}
+
+double manager_build_seconds(const struct manager *manager)
+{
+	(void)manager;
+	return 0.001;
+}
+
+double manager_sync_seconds(const struct manager *manager)
+{
+	(void)manager;
+	return 0.01;
+}
