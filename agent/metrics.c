@@ -91,13 +91,13 @@ _Static_assert(AUTOSCALE_ACTIONS == 5, "a field for each");
 		{offsetof(struct backend_figures, checks_passed), "result=\"pass\""},              \
 			{offsetof(struct backend_figures, checks_failed), "result=\"fail\""},      \
 	}
+#define FLOW_STATE(field, state)                                                                   \
+	(offsetof(struct agent_figures, field) + (state) * sizeof(uint64_t))
 #define FLOWS(field)                                                                               \
 	{                                                                                          \
-		{offsetof(struct agent_figures, field[LB_FLOW_EMBRYONIC]), "state=\"embryonic\""}, \
-			{offsetof(struct agent_figures, field[LB_FLOW_ESTABLISHED]),               \
-			 "state=\"established\""},                                                 \
-			{offsetof(struct agent_figures, field[LB_FLOW_CLOSING]),                   \
-			 "state=\"closing\""},                                                     \
+		{FLOW_STATE(field, LB_FLOW_EMBRYONIC), "state=\"embryonic\""},                     \
+			{FLOW_STATE(field, LB_FLOW_ESTABLISHED), "state=\"established\""},         \
+			{FLOW_STATE(field, LB_FLOW_CLOSING), "state=\"closing\""},                 \
 	}
 
 static const struct family families[] = {

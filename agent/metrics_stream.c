@@ -7,7 +7,7 @@
 
 #include "metrics.h"
 
-#define PIECE_SIZE (4 * METRICS_PIECE_MAX)
+#define PIECE_SIZE ((size_t)4 * METRICS_PIECE_MAX)
 
 struct metrics_stream {
 	struct http_stream base;

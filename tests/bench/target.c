@@ -39,6 +39,7 @@ static const struct constants constants = {
 	.table_size = TARGET_SLOTS,
 	.nat_port_low = 32768,
 	.nat_port_count = 32768,
+	.handshake_mask = 15, /* lbagent's default */
 };
 
 static struct ingress *skeleton;
@@ -56,6 +57,7 @@ static void set_constants(struct ingress__rodata *rodata)
 	rodata->lb_nat_port_count = constants.nat_port_count;
 	rodata->lb_tick_shift = 0;
 	rodata->lb_coarse_tick_shift = COARSE_TICK_SHIFT;
+	rodata->lb_handshake_mask = constants.handshake_mask;
 }
 
 static void set_sizes(void)
@@ -73,6 +75,7 @@ static void set_sizes(void)
 	bpf_map__set_max_entries(skeleton->maps.backends, SERVICES * TARGET_BACKENDS + 1);
 	bpf_map__set_max_entries(skeleton->maps.backend_stats, SERVICES * TARGET_BACKENDS + 1);
 	bpf_map__set_max_entries(skeleton->maps.backend_loads, SERVICES * TARGET_BACKENDS + 1);
+	bpf_map__set_max_entries(skeleton->maps.handshakes, SERVICES * TARGET_BACKENDS + 1);
 }
 
 static int load(struct error *err)

@@ -29,7 +29,7 @@ struct constants {
 	uint16_t nat_port_count;
 	uint32_t icmp_per_second;
 	uint32_t handshake_mask; /* flows whose hash has none of these bits are timed */
-	uint32_t frags; /* 1: packets may be longer than a page */
+	uint32_t frags;          /* 1: packets may be longer than a page */
 };
 
 struct case_vip {

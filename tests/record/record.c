@@ -206,10 +206,9 @@ static bool write_constants(FILE *file, const struct constants *constants, unsig
 static bool write_rooms(FILE *file, const struct constants *constants)
 {
 	static const char *const maps[] = {
-		"vips",          "vip_prefixes",  "services",  "backends",
-		"slots",         "flows",         "nat_flows", "vip_stats",
-		"backend_stats", "backend_loads", "fragments", "quic_servers",
-		"handshakes",
+		"vips",      "vip_prefixes", "services",   "backends",      "slots",
+		"flows",     "nat_flows",    "vip_stats",  "backend_stats", "backend_loads",
+		"fragments", "quic_servers", "handshakes",
 	};
 	bool good = true;
 	size_t i;

@@ -543,8 +543,8 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	fake->backend_counters =
 		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
 	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !dp->loads ||
-	    !dp->probe_paths || !dp->handshakes || !fake->vips || !fake->quic || !fake->vip_traffic ||
-	    !fake->backend_counters) {
+	    !dp->probe_paths || !dp->handshakes || !fake->vips || !fake->quic ||
+	    !fake->vip_traffic || !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
 	}
