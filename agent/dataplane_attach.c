@@ -34,7 +34,7 @@ static uint32_t link_ifindex(int fd, uint32_t *ret_program)
 static int link_update(struct dataplane_bpf *dp, const char *path, uint32_t ifindex,
 		       struct error *err)
 {
-	int fd = bpf_obj_get(path), former, ret = 0;
+	int fd = bpf_obj_get(path), ret = 0;
 	uint32_t program = 0;
 
 	if (fd < 0)
@@ -44,14 +44,11 @@ static int link_update(struct dataplane_bpf *dp, const char *path, uint32_t ifin
 		close(fd);
 		return 0;
 	}
-	former = bpf_prog_get_fd_by_id(program); /* held, so that it can tell what it has done */
 	if (bpf_link_update(fd, bpf_program__fd(dp->skel->progs.lb_ingress), NULL))
 		ret = error_set(err, errno, "link %s: program cannot be replaced: %s", path,
 				strerror(errno));
 	else
-		bpf_runs_take_over(dp, former);
-	if (former >= 0)
-		close(former);
+		bpf_runs_take_over(dp, program);
 	close(fd);
 	return ret ? ret : 1;
 }

@@ -114,9 +114,12 @@ bool bpf_holds(struct dataplane *dp, const char *interface, char *reason, size_t
 
 /* --- dataplane_runs.c --- */
 
-/* The program of this descriptor has just given way to ours on one of its interfaces: what it has
- * done counts on. A negative descriptor: it cannot be asked. */
-void bpf_runs_take_over(struct dataplane_bpf *dp, int former_fd);
+/* The program of this id has just given way to ours on one of its interfaces: what it has done
+ * counts on. */
+void bpf_runs_take_over(struct dataplane_bpf *dp, uint32_t former_id);
+
+/* Pins our program in place of the former one, so that the next agent can ask it. */
+int bpf_runs_pin(const struct dataplane_bpf *dp, struct error *err);
 
 void bpf_program_runs(struct dataplane *dp, struct dataplane_runs *ret_runs);
 

@@ -52,6 +52,8 @@ void bpf_directory_clean(const char *bpffs)
 	rmdir(path);
 	snprintf(path, sizeof(path), "%s/clsact", bpffs);
 	rmdir(path);
+	snprintf(path, sizeof(path), "%s/programs", bpffs);
+	rmdir(path);
 	snprintf(path, sizeof(path), "%s/maps", bpffs);
 	rmdir(path);
 	snprintf(path, sizeof(path), "%s/" NEW_MAPS, bpffs);
@@ -178,10 +180,10 @@ static int exchange_pins(const struct dataplane_bpf *dp, struct error *err)
 int dataplane_bpf_pin(struct dataplane *base, struct error *err)
 {
 	struct dataplane_bpf *dp = bpf_of(base);
-	int ret;
+	int ret = bpf_runs_pin(dp, err);
 
-	if (dp->carry.whole)
-		return 0;
+	if (ret || dp->carry.whole)
+		return ret;
 	ret = remove_pins(dp->bpffs, NEW_MAPS, err); /* of an agent that was killed here */
 	if (ret == 0)
 		ret = pin_all(dp, NEW_MAPS, err);
@@ -205,6 +207,8 @@ int dataplane_bpf_unload(const char *bpffs, struct error *err)
 		ret = remove_pins(bpffs, "links", err); /* the last reference detaches */
 	if (ret == 0)
 		ret = remove_pins(bpffs, "dispatched", err);
+	if (ret == 0)
+		ret = remove_pins(bpffs, "programs", err);
 	if (ret == 0)
 		ret = remove_pins(bpffs, "maps", err);
 	if (ret == 0)

@@ -105,12 +105,10 @@ quickest() {
 	sort -g | awk 'NR == 1 {printf "%.0f", $1 * 1000}'
 }
 
-# slow_calls [MS]: of 300 calls of the API, one after the other, how many took longer than so many
-# ms; without MS, how long the slowest took.
-slow_calls() {
-	lab_api GET "/healthz?[1-300]" -o /dev/null -w '%{time_total}\n' |
-		awk -v ms="${1:-}" '{t = $1 * 1000; if (t > most) most = t; n += t > ms}
-			END {printf "%.0f", ms == "" ? most : n}'
+# most_calls: within how many ms 99 of 100 calls of the API are answered, of 300 one after the other.
+most_calls() {
+	lab_api GET "/healthz?[1-300]" -o /dev/null -w '%{time_total}\n' | sort -gr |
+		awk 'NR == 3 {printf "%.0f", $1 * 1000}'
 }
 
 promise "a scrape of 512 services and 4,096 backends: ms" $((200 * slower)) "$(scrapes | quickest)"
@@ -120,7 +118,7 @@ check "promtool finds no fault" promtool check metrics < <(lab_api GET /metrics)
 # While one scrape follows the other: what the loop's other work has to wait.
 (while scrapes >/dev/null; do :; done) &
 scraper=$!
-promise "another call during such scrapes: ms, the slowest of 300" $((25 * slower)) "$(slow_calls)"
+promise "99 of 100 other calls during such scrapes: ms" $((25 * slower)) "$(most_calls)"
 kill $scraper && wait $scraper 2>/dev/null
 
 lab_agent_kill

@@ -271,6 +271,46 @@ static void test_tcp_timeout(void **state)
 	close(listener);
 }
 
+/* --- how long they take --- */
+
+static void add_duration(void *context, const struct probe_result *result)
+{
+	uint64_t *durations = context;
+
+	durations[0]++;
+	durations[1] += result->duration_us;
+}
+
+/* All probers of a check count in it, whatever comes of their probes. */
+static void test_durations(void **state)
+{
+	struct fixture *fixture = *state;
+	struct probe_target targets[2] = {{.endpoint = web.endpoint}};
+	struct prober *probers[2];
+	uint64_t durations[2] = {0};
+	struct latency_view view;
+	struct check_run *check;
+	int fd = closed_port(&targets[1].endpoint);
+
+	fixture->spec.interval_ms = 100;
+	check = make_check(fixture);
+	for (int i = 0; i < 2; i++) {
+		probers[i] =
+			prober_new(fixture->engine, check, &targets[i], add_duration, durations);
+		assert_non_null(probers[i]);
+	}
+	while (durations[0] < 5)
+		uv_run(&fixture->loop, UV_RUN_ONCE);
+	view = latency_look(&check->durations);
+	assert_int_equal(latency_count(&view), durations[0]);
+	/* each was rounded down to a microsecond */
+	assert_in_range(view.sum_ns, durations[1] * 1000, (durations[1] + durations[0]) * 1000);
+	for (int i = 0; i < 2; i++)
+		prober_free(probers[i]);
+	check_run_unref(check);
+	close(fd);
+}
+
 /* --- http --- */
 
 static void probe_http(struct fixture *fixture, const char *answer_text)
@@ -927,6 +967,7 @@ int main(void)
 		TEST(test_tcp_closed),
 		TEST(test_tcp_unreachable),
 		TEST(test_tcp_timeout),
+		TEST(test_durations),
 		TEST(test_http_ok),
 		TEST(test_http_host_and_raw_path),
 		TEST(test_http_503),
