@@ -425,7 +425,7 @@ CONTROL_SRC := accept.c dataplane.c diff.c document.c figures.c ids.c latency.c 
                metrics.c metrics_text.c plan.c process.c slow_start.c sync.c view.c vip_list.c
 
 $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) \
-		tests/unit/fake_dataplane.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
+		tests/unit/fake_dataplane.c tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
