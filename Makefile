@@ -315,11 +315,11 @@ TEST_metrics    := agent/metrics.c agent/metrics_text.c agent/figures.c agent/ac
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
-TEST_summary    := agent/summary.c $(TEST_view)
 TEST_page       := agent/page.c
 TEST_metrics_stream := agent/metrics_stream.c $(TEST_metrics)
 TEST_view       := $(filter-out agent/metrics% agent/figures.c agent/accept.c agent/process.c, \
                    $(TEST_metrics))
+TEST_summary    := agent/summary.c $(TEST_view)
 TEST_doctor     := agent/doctor.c $(TEST_view)
 TEST_options    := agent/options.c
 TEST_peer       := agent/peer.c
