@@ -31,6 +31,7 @@ static int run(struct explanation *explanation, struct dataplane *dp, uint8_t fl
 	explanation->now = dp->ops->now(dp);
 	native_set_jiffies(explanation->now);
 	*native_switches() = *dp->switches;
+	native_switches()->capture = 0; /* nobody is to be shown this packet */
 	explain_maps_clear(explanation->maps);
 	explanation->query.flags = flags;
 	explanation->frame_size = explain_packet_write(&explanation->query, explanation->frame);

@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 3
+#define LB_ABI_VERSION 4
 
 /*
  * What connections live by has versions of its own: where one stands still, the map is carried over
@@ -60,8 +60,9 @@ struct lb_switches {
 	__u32 vip_prefixes; /* the map vip_prefixes is not empty */
 	__u32 bonds;        /* the map bond_members is not empty */
 	__u32 all_ones;     /* always; see forget() in bpf/packet.h */
-	__u32 pad;
+	__u32 capture;      /* LB_CAPTURE_ON while packets are captured, else 0 */
 };
+#define LB_CAPTURE_ON (1U << 16) /* or'ed with an ethertype it makes none */
 
 /* Where a packet is addressed to. port 0 stands for every port that has no entry of its own. */
 struct lb_vip_key {
@@ -311,6 +312,67 @@ struct lb_icmp_budget {
 	__u32 sent;
 };
 
+/*
+ * Captured packets. While lb_switches.capture is on, what the filter wants goes into the map
+ * capture_ring. The agent moves the deadline on while somebody reads; once it has passed, the data
+ * plane throws the switch itself.
+ */
+#define LB_CAPTURE_SNAP_MAX 2048 /* bytes of a packet; a multiple of 8 */
+struct lb_capture_filter {
+	__u64 deadline;             /* jiffies */
+	struct lb_addr client;      /* the client's address, where client_mask has bits */
+	struct lb_addr client_mask; /* all zero: anybody's, also what is no IP */
+	__u32 verdicts;             /* 1 << enum lb_verdict, or'ed */
+	__u32 run;                  /* which capture it is */
+	__u32 sample;               /* one packet in so many, at random */
+	__u32 snaplen;              /* bytes, 1 to LB_CAPTURE_SNAP_MAX */
+	__u32 per_tick;             /* packets that one CPU may capture in one tick */
+	__u16 service;              /* indices; 0: any */
+	__u16 vip;
+	__u16 backend;
+	__u16 pad[3];
+};
+
+enum lb_capture_direction { LB_CAPTURE_IN = 0, LB_CAPTURE_OUT = 1 };
+
+/* What is told about a packet. Indices are 0 where it did not come so far. */
+struct lb_capture_head {
+	__u64 time_ns;  /* CLOCK_MONOTONIC */
+	__u64 id;       /* of the packet, as it came in and as it leaves; the low 8 bits: its CPU */
+	__u32 run;      /* as in the filter */
+	__u32 length;   /* of the frame */
+	__u32 captured; /* bytes of it that follow */
+	__u32 ifindex;  /* by which it came in, or leaves */
+	__u16 vip;
+	__u16 service;
+	__u16 backend;
+	__u8 verdict;   /* enum lb_verdict */
+	__u8 direction; /* enum lb_capture_direction */
+};
+
+/* In the ring it ends with the last captured byte. */
+struct lb_capture_record {
+	struct lb_capture_head head;
+	__u8 data[LB_CAPTURE_SNAP_MAX];
+};
+
+/* Packets that the filter wanted. */
+struct lb_capture_stats {
+	__u64 packets;   /* captured; those that leave again have two records */
+	__u64 lost_rate; /* not: per_tick was used up */
+	__u64 lost_ring; /* not, or only as they came in: the ring was full */
+};
+
+/* The last packet of each drop reason on each CPU, one a coarse tick at most. Who reads it twice,
+ * both times the same and not being written, has a whole one. */
+#define LB_DROP_SAMPLE 128 /* bytes; a multiple of 8 */
+struct lb_drop_sample {
+	struct lb_capture_head head; /* time_ns 0: there was none */
+	__u32 coarse_tick;
+	__u32 writing;
+	__u8 data[LB_DROP_SAMPLE];
+};
+
 /* Per-CPU counters. Bytes are those of the packet as it came in, with its Ethernet header. */
 struct lb_traffic {
 	__u64 packets;
@@ -400,6 +462,12 @@ _Static_assert(sizeof(struct lb_probe_flow) == 40, "ABI");
 _Static_assert(sizeof(struct lb_fragment_key) == 40, "ABI");
 _Static_assert(sizeof(struct lb_fragment) == 12, "ABI");
 _Static_assert(sizeof(struct lb_icmp_budget) == 8, "ABI");
+_Static_assert(sizeof(struct lb_capture_filter) == 72, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_capture_filter, verdicts) == 40, "ABI");
+_Static_assert(sizeof(struct lb_capture_head) == 40, "ABI");
+_Static_assert(sizeof(struct lb_capture_record) == 40 + LB_CAPTURE_SNAP_MAX, "ABI");
+_Static_assert(sizeof(struct lb_capture_stats) == 24, "ABI");
+_Static_assert(sizeof(struct lb_drop_sample) == 48 + LB_DROP_SAMPLE, "ABI");
 _Static_assert(sizeof(struct lb_backend_stats) == 32, "ABI");
 _Static_assert(sizeof(struct lb_flow_stats) == 32, "ABI");
 #define X(us) +1

@@ -18,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "abi.h"
+#include "capture.h"
 #include "flow.h"
 #include "forward.h"
 #include "guard.h"
@@ -161,21 +162,46 @@ LB_INLINE int lb_ipv6(struct xdp_md *ctx, enum packet_class class)
 	return code == LB_TO_RARE ? lb_ipv6_rare(ctx) : code;
 }
 
-SEC("xdp")
-int lb_ingress(struct xdp_md *ctx)
+/* To the program of its class. False: it has none. No protocol matches while `capture` is on. */
+LB_INLINE bool balance(struct xdp_md *ctx, __u32 capture, int *ret_code)
 {
 	struct cursor cursor = cursor_at_frame(ctx);
+	struct packet pkt = {};
+
+	switch (parse_link(&cursor, &pkt) | capture) {
+	case bpf_htons(ETH_P_IP):
+		*ret_code = lb_ipv4(ctx, classify_ipv4(&cursor));
+		return true;
+	case bpf_htons(ETH_P_IPV6):
+		*ret_code = lb_ipv6(ctx, classify_ipv6(ctx, &cursor, link_length(pkt.vlan)));
+		return true;
+	default:
+		return false;
+	}
+}
+
+LB_INLINE int finish_foreign(struct xdp_md *ctx)
+{
 	struct packet pkt = {.length = frame_length(ctx)};
 	struct decision d = {};
 
-	switch (parse_link(&cursor, &pkt)) {
-	case bpf_htons(ETH_P_IP):
-		return lb_ipv4(ctx, classify_ipv4(&cursor));
-	case bpf_htons(ETH_P_IPV6):
-		return lb_ipv6(ctx, classify_ipv6(ctx, &cursor, link_length(pkt.vlan)));
-	default:
-		return finish(ctx, &pkt, &d, LB_PASS);
-	}
+	return finish(ctx, &pkt, &d, LB_PASS);
+}
+
+SEC("xdp")
+int lb_ingress(struct xdp_md *ctx)
+{
+	int code;
+
+	/* Captures are off: that costs no branch here, for the switch is asked as a protocol. */
+	if (balance(ctx, READ_ONCE(lb_switches.capture), &code))
+		return code;
+	if (!READ_ONCE(lb_switches.capture))
+		return finish_foreign(ctx);
+	capture_begin(ctx);
+	if (!balance(ctx, 0, &code))
+		code = finish_foreign(ctx);
+	return capture_end(ctx, code);
 }
 
 /* What the kernel answers hop_from_kernel(), for the agent, which asks without a packet under way:

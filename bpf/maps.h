@@ -172,6 +172,28 @@ struct {
 	__type(value, __u32);
 } egress SEC(".maps");
 
+/* What is to be captured. Agent writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_capture_filter);
+} capture_filter SEC(".maps");
+
+/* Captured packets, as struct lb_capture_record. The data plane writes, the agent reads. Bytes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 65536);
+} capture_ring SEC(".maps");
+
+/* By verdict. The data plane writes, the agent reads. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_VERDICT_COUNT);
+	__type(key, __u32);
+	__type(value, struct lb_drop_sample);
+} drop_samples SEC(".maps");
+
 /* Counters: the data plane adds, the agent reads; zeroed by the agent when an index is reused. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -228,5 +250,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct lb_program_past);
 } program_past SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_capture_stats);
+} capture_stats SEC(".maps");
 
 #endif

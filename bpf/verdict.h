@@ -3,17 +3,23 @@
 #define SLUICE_VERDICT_STAGE_H
 
 /* The only place that counts and that turns our verdicts into XDP codes. */
+#include "capture.h"
 #include "handshake.h"
 #include "maps.h"
 #include "packet.h"
+#include "verdict_class.h"
 #include "verdicts.h"
 
-/* Natively, who runs the packet wants to know what was decided. */
+/* Natively, who runs the packet wants to know what was decided, of each; and nobody is shown any.
+ */
 #ifndef LB_DECIDED
-#define LB_DECIDED(d, verdict)
+#define LB_DECIDED(pkt, d, verdict)                                                                \
+	do {                                                                                       \
+		if (READ_ONCE(lb_switches.capture))                                                \
+			capture_note((pkt)->tuple, verdict, decision_ids(d));                      \
+	} while (0)
+#define LB_DROPPED(ctx, d, verdict) drop_keep(ctx, verdict, decision_ids(d))
 #endif
-
-enum verdict_class { LB_CLASS_PASS, LB_CLASS_SEND, LB_CLASS_REPLY, LB_CLASS_DROP };
 
 LB_INLINE void count_traffic(struct lb_traffic *traffic, const struct packet *pkt)
 {
@@ -35,19 +41,6 @@ LB_INLINE void count_backend(const struct packet *pkt, const struct decision *d)
 	stats->syn_retransmits += d->syn_retransmit;
 	if (handshake_is_timed(pkt, d))
 		handshake_time(d->hash, d->backend_id, pkt->tcp_flags);
-}
-
-LB_INLINE enum verdict_class verdict_class(enum lb_verdict verdict)
-{
-	switch (verdict) {
-#define X(name, label, class, text)                                                                \
-	case LB_##name:                                                                            \
-		return LB_CLASS_##class;
-		LB_VERDICTS(X)
-#undef X
-	default:
-		return LB_CLASS_DROP;
-	}
 }
 
 /* The bond that the interface is a member of, else the interface itself. */
@@ -77,7 +70,8 @@ LB_INLINE bool is_backends(enum lb_verdict verdict)
 	return (__u32)verdict - LB_FORWARD <= LB_LOCAL - LB_FORWARD;
 }
 
-LB_INLINE void count(const struct packet *pkt, const struct decision *d, enum lb_verdict verdict)
+LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct decision *d,
+		     enum lb_verdict verdict, int code)
 {
 	__u32 index = verdict;
 
@@ -88,6 +82,8 @@ LB_INLINE void count(const struct packet *pkt, const struct decision *d, enum lb
 	}
 	if (is_backends(verdict))
 		count_backend(pkt, d);
+	else if (code == XDP_DROP)
+		LB_DROPPED(ctx, d, verdict);
 }
 
 /* Counts the packet and ends its way. */
@@ -104,8 +100,8 @@ LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct 
 		if (code == XDP_DROP)
 			verdict = LB_INTERNAL;
 	}
-	count(pkt, d, verdict);
-	LB_DECIDED(d, verdict);
+	count(ctx, pkt, d, verdict, code);
+	LB_DECIDED(pkt, d, verdict);
 	return code;
 }
 

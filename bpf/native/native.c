@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* For bpf/verdict.h, before that is read. */
-#define LB_DECIDED(d, verdict) note_decision(d, verdict)
+#define LB_DECIDED(pkt, d, verdict) note_decision(d, verdict)
+#define LB_DROPPED(ctx, d, verdict) (void)(ctx)
 struct decision;
 static void note_decision(const struct decision *d, unsigned int verdict);
 
@@ -46,6 +47,16 @@ __u64 bpf_jiffies64(void)
 __u64 bpf_ktime_get_ns(void)
 {
 	return nanoseconds;
+}
+
+__u32 bpf_get_smp_processor_id(void)
+{
+	return 0;
+}
+
+__u32 bpf_get_prandom_u32(void)
+{
+	return 0;
 }
 
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags)

@@ -245,6 +245,11 @@ static struct bpf_map *map_named(const char *name)
 	return bpf_object__find_map_by_name(current->obj, name);
 }
 
+int engine_bpf_map_fd(const char *map)
+{
+	return bpf_map__fd(map_named(map));
+}
+
 static int get_sum(const struct bpf_map *map, const void *key, uint64_t *ret_value)
 {
 	size_t words = bpf_map__value_size(map) / sizeof(uint64_t), i;

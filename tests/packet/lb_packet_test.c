@@ -2,8 +2,9 @@
 /*
  * Runs packet cases through the data plane: lb_packet_test [--native | --bpf] FILE...
  *
- * By default each case runs natively and in the kernel; both must do as the case says, and do the
- * same. One line "ok NAME" or "not ok NAME" a case, "# " lines explain.
+ * By default each case runs natively and in the kernel, there also while packets are captured; all
+ * must do as the case says, and do the same. One line "ok NAME" or "not ok NAME" a case, "# " lines
+ * explain.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,8 @@ static bool run_engines(const char *path, const struct test_case *test,
 	if (good && options->bpf) {
 		run.engine = &engine_bpf;
 		good = play_case(&run);
+		run.engine = &engine_captured;
+		good = good && play_case(&run);
 	}
 	free(first);
 	free(second);
@@ -107,6 +110,7 @@ int main(int argc, char **argv)
 		run_file(argv[i], &options, &tally);
 	if (options.bpf)
 		check_complexity(&tally);
+	engine_captured.close();
 	engine_bpf.close();
 	engine_native.close();
 	printf("%u passed, %u failed\n", tally.passed, tally.failed);

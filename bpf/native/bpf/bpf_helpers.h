@@ -62,10 +62,16 @@
 		native_redirect_map(NATIVE_SHAPE(map), native_key, (flags));                       \
 	})
 
+/* Captures are for whoever watches the kernel's packets: here the switch stays off. */
+#define bpf_ringbuf_output(map, data, size, flags)                                                 \
+	((void)(map), (void)(data), (void)(size), (void)(flags), -1L)
+
 struct xdp_md;
 
 __u64 bpf_jiffies64(void);
 __u64 bpf_ktime_get_ns(void);
+__u32 bpf_get_prandom_u32(void);
+__u32 bpf_get_smp_processor_id(void);
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags);
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);

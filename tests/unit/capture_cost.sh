@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What captures cost while they are off, by the instructions of the data plane: nothing at the
+# entry but a load that is or'ed into what is compared anyway, and where a packet's verdict is
+# counted one load and one branch.
+#
+#   tests/unit/capture_cost.sh
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lab/check.sh
+
+# Each load of lb_switches.capture: its function, and the instruction behind it.
+code=$(llvm-objdump -dr --no-show-raw-insn "${O:-build}/bpf/ingress.bpf.o")
+loads=$(awk '
+	/^[0-9a-f]+ <[a-z][a-z0-9_]*>:$/ {name = substr($2, 2, length($2) - 3)}
+	/R_BPF_64_64[ \t]+lb_switches$/ {switches = 1; next}
+	!/^ *[0-9]+:/ {next}
+	seen {print name, $2, $3, $4, $5, $6; seen = 0}
+	switches && / = \*\(u32 \*\)\(r[0-9] \+ 12\)$/ {seen = 1}
+	{switches = 0}' <<<"$code")
+
+# of FUNCTION [PATTERN]: how many of its loads are followed by what matches
+of() {
+	awk -v name="$1" -v pattern="${2:-.}" '$1 == name && $0 ~ pattern' <<<"$loads" | wc -l
+}
+
+for class in tcp udp icmp rare; do
+	for family in 4 6; do
+		name=lb_ipv${family}_$class
+		# clang may write the end of a function more than once; a packet meets one.
+		check_between "$name asks for captures where a packet's way ends, and nowhere else" 1 4 "$(of "$name")"
+		check_equal "$name: each time a load and a branch" "$(of "$name")" "$(of "$name" ' if w[0-9] [!=]= 0 goto')"
+	done
+done
+# What lb_ingress does first with what it has loaded first.
+first=$(awk '
+	/^[0-9a-f]+ <lb_ingress>:$/ {on = 1}
+	!on || !/^ *[0-9]+:/ {if (/R_BPF_64_64[ \t]+lb_switches$/) switches = 1; next}
+	register && $0 ~ "[rw]" register "( |$)" {sub(/^ *[0-9]+:[ \t]*/, ""); print; exit}
+	switches && match($0, /r[0-9] = \*\(u32 \*\)\(r[0-9] \+ 12\)$/) {register = substr($0, RSTART + 1, 1)}
+	{switches = 0}' <<<"$code")
+check_matches "lb_ingress: at the entry the load is or'ed, not asked" '^w[0-9] \|= w[0-9]$' "$first"
+check_equal "no other function on a packet's way asks" "" \
+	"$(awk '$1 !~ /^lb_(ipv[46]_[a-z]+|ingress)$|^capture_/ {print $1}' <<<"$loads" | sort -u | xargs)"
+checks_done
