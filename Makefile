@@ -307,6 +307,11 @@ TEST_journal    := agent/event.c agent/journal.c
 TEST_journal_file := agent/event.c agent/journal.c agent/journal_file.c
 TEST_events     := agent/change_events.c agent/diff.c agent/match.c $(SRC_config) $(EVENTS_SRC)
 TEST_event_streams := agent/event_streams.c $(EVENTS_SRC)
+TEST_packet_line := agent/packet_line.c
+SRC_capture     := agent/capture_query.c agent/capture_names.c $(SRC_desired)
+TEST_capture_query := $(SRC_capture)
+TEST_capture_stream := agent/capture_stream.c agent/capture_file.c $(SRC_capture) $(EVENTS_SRC) agent/dataplane.c \
+                   agent/links.c agent/rtnl.c tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)

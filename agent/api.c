@@ -28,6 +28,8 @@ static const struct route {
 	{{"explain"}, .get = api_explain_get},
 	{{"events"}, .get = api_events_get},
 	{{"flows"}, .get = api_flows_get},
+	{{"capture"}, .get = api_capture_get},
+	{{"drops"}, .get = api_drops_get},
 	{{"config"}, .get = api_config_get, .put = api_config_put},
 	{{"plan"}, .post = api_plan_post},
 	{{"services"}, .get = api_services_get, .post = api_services_post},

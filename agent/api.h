@@ -4,6 +4,7 @@
 
 /* The HTTP API of docs/api.md: requests to changes and views of the manager. */
 #include "autoscale_run.h"
+#include "capture_stream.h"
 #include "dataplane_bpf.h"
 #include "door.h"
 #include "event_streams.h"
@@ -17,6 +18,7 @@ struct api {
 	struct autoscaler *autoscaler;
 	struct events *events;
 	struct event_streams *streams;
+	struct capture *capture;
 	struct dataplane *dp;      /* the real one: its interfaces come and go */
 	const struct ports *ports; /* NULL: not attached yet */
 	const struct door *door;   /* that of TCP */

@@ -94,5 +94,7 @@ int api_doctor_get(struct call *call);
 int api_explain_get(struct call *call);
 int api_events_get(struct call *call);
 int api_flows_get(struct call *call);
+int api_capture_get(struct call *call);
+int api_drops_get(struct call *call);
 
 #endif

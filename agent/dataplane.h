@@ -88,6 +88,9 @@ struct dataplane {
 	uint32_t table_blocks;
 };
 
+/* Takes a captured packet, which is valid until it returns. False: no more for now. */
+typedef bool (*dataplane_capture_take)(void *context, const struct lb_capture_record *record);
+
 struct dataplane_ops {
 	/* VIPs and own addresses. put replaces; remove of what is not there is no error. The
 	 * switch for prefixes is the caller's to throw. */
@@ -161,6 +164,25 @@ struct dataplane_ops {
 			    struct error *err);
 	/* The kernel's jiffies, which flow entries are stamped with. */
 	uint64_t (*now)(struct dataplane *dp);
+
+	/*
+	 * Captures packets from now on (abi.h), in place of what was captured before, until stop,
+	 * or a few seconds after the last start or renew. The ops fill in deadline, run and
+	 * per_tick. *ret_fd is readable while there are packets to be read; not the caller's to
+	 * close.
+	 */
+	int (*capture_start)(struct dataplane *dp, const struct lb_capture_filter *filter,
+			     int *ret_fd, struct error *err);
+	int (*capture_renew)(struct dataplane *dp, struct error *err);
+	void (*capture_stop)(struct dataplane *dp);
+	/* Hands over packets of the capture that was started last, until there are none or take
+	 * wants no more. True: there are none. */
+	bool (*capture_read)(struct dataplane *dp, dataplane_capture_take take, void *context);
+	/* Of all captures, summed over CPUs. */
+	void (*capture_stats)(struct dataplane *dp, struct lb_capture_stats *ret_stats);
+	/* The last packet that a verdict dropped. False: there was none. */
+	bool (*drop_sample)(struct dataplane *dp, enum lb_verdict verdict,
+			    struct lb_drop_sample *ret_sample);
 
 	/* For explaining what the program does: nothing here changes anything. */
 	/* What it was loaded with. */

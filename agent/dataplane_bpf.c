@@ -19,6 +19,7 @@
  * always the oldest. */
 #define PROBES_A_BACKEND  4
 #define PROBES_SPARE      1024
+#define CAPTURE_BYTES     (2U << 20) /* that wait to be read; a power of two */
 
 /* libbpf's warnings say what the error code cannot; the last one is kept for the message. */
 static char libbpf_says[256];
@@ -102,6 +103,7 @@ static void set_sizes(struct dataplane_bpf *dp)
 	bpf_map__set_max_entries(dp->skel->maps.flows, sizes->flows / LB_FLOW_WAYS);
 	bpf_map__set_max_entries(dp->skel->maps.nat_flows, sizes->nat_flows);
 	bpf_map__set_max_entries(dp->skel->maps.fragments, sizes->fragments);
+	bpf_map__set_max_entries(dp->skel->maps.capture_ring, CAPTURE_BYTES);
 	bpf_map__set_max_entries(dp->skel->maps.probe_paths, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.handshakes, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.probe_flows,
@@ -237,6 +239,7 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 		ret = bpf_map_memory(dp->skel->maps.handshakes, (void **)&dp->base.handshakes,
 				     &dp->handshakes_bytes, err);
 	dp->base.switches = &dp->skel->data_switches->lb_switches; /* libbpf has mapped it */
+	dp->base.switches->capture = 0; /* a former agent's reader is gone */
 	return ret;
 }
 
@@ -362,6 +365,7 @@ void dataplane_bpf_close(struct dataplane *dp)
 	unmap(dp->probe_paths, bpf->probe_paths_bytes);
 	unmap(dp->handshakes, bpf->handshakes_bytes);
 	bpf_probe_close(bpf);
+	bpf_capture_close(bpf);
 	ingress__destroy(bpf->skel);
 	free(bpf->percpu.raw);
 	if (bpf->former_nat_fd >= 0)

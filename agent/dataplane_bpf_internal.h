@@ -10,6 +10,7 @@
  *   dataplane_maps.c      operations on maps
  *   dataplane_flows.c     translated flows, read a part at a time
  *   dataplane_attach.c    the program on interfaces
+ *   dataplane_capture.c   captured packets, samples of drops
  *   dataplane_runs.c      what the program costs, as the kernel counts
  *   dataplane_explain.c   what explaining asks for
  *   dataplane_pin.c       the directory of pins
@@ -51,6 +52,7 @@ struct dataplane_bpf {
 	uint32_t handshake_mask;
 	struct program_former former;   /* dataplane_runs.c */
 	struct bpf_probe_hooks *probes; /* NULL: no probe was ever asked for */
+	struct bpf_capture *capture;    /* NULL: no packet was ever captured */
 	/* Room for PERCPU_BATCH values of a per-CPU map, for all CPUs. */
 	union {
 		struct lb_traffic *traffic;
@@ -122,6 +124,21 @@ void bpf_runs_take_over(struct dataplane_bpf *dp, uint32_t former_id);
 int bpf_runs_pin(const struct dataplane_bpf *dp, struct error *err);
 
 void bpf_program_runs(struct dataplane *dp, struct dataplane_runs *ret_runs);
+
+/* --- dataplane_capture.c --- */
+
+/* The same as in dataplane_ops. */
+int bpf_capture_start(struct dataplane *dp, const struct lb_capture_filter *filter, int *ret_fd,
+		      struct error *err);
+int bpf_capture_renew(struct dataplane *dp, struct error *err);
+void bpf_capture_stop(struct dataplane *dp);
+bool bpf_capture_read(struct dataplane *dp, dataplane_capture_take take, void *context);
+void bpf_capture_stats(struct dataplane *dp, struct lb_capture_stats *ret_stats);
+bool bpf_drop_sample(struct dataplane *dp, enum lb_verdict verdict,
+		     struct lb_drop_sample *ret_sample);
+
+/* Ends what is captured. */
+void bpf_capture_close(struct dataplane_bpf *dp);
 
 /* --- dataplane_explain.c --- */
 

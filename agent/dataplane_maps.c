@@ -337,4 +337,10 @@ const struct dataplane_ops bpf_ops = {
 	.map_get = bpf_map_get,
 	.route_get = bpf_route_get,
 	.probe_follow = bpf_probe_follow,
+	.capture_start = bpf_capture_start,
+	.capture_renew = bpf_capture_renew,
+	.capture_stop = bpf_capture_stop,
+	.capture_read = bpf_capture_read,
+	.capture_stats = bpf_capture_stats,
+	.drop_sample = bpf_drop_sample,
 };

@@ -13,6 +13,29 @@ static bool only_reads(const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
+/* Is it the path, percent-encoded or not? */
+static bool path_is(const char *path, const char *wanted)
+{
+	int c;
+
+	for (; *path && *wanted; wanted++) {
+		c = (unsigned char)*path++;
+		if (c == '%' && hex_digit(path[0]) >= 0 && hex_digit(path[1]) >= 0) {
+			c = hex_digit(path[0]) << 4 | hex_digit(path[1]);
+			path += 2;
+		}
+		if (c != *wanted)
+			return false;
+	}
+	return *path == *wanted;
+}
+
+/* Packets are not everybody's to read. */
+static bool shows_packets(const char *path)
+{
+	return path_is(path, "/v1/capture") || path_is(path, "/v1/drops");
+}
+
 static size_t body_max(const struct door_visit *visit)
 {
 	bool config = strcmp(visit->method, "PUT") == 0 && strcmp(visit->path, "/v1/config") == 0;
@@ -75,7 +98,9 @@ static void ask_token(struct door *door, const struct door_visit *visit, uint64_
 	uint64_t wait_ms;
 
 	if (!token) {
-		refuse(verdict, 401, "a change by this listener needs a token",
+		refuse(verdict, 401,
+		       only_reads(visit->method) ? "to read packets by this listener needs a token"
+						 : "a change by this listener needs a token",
 		       "lbctl --token-file FILE, or the header Authorization: Bearer TOKEN");
 		return;
 	}
@@ -128,11 +153,13 @@ void door_ask(struct door *door, const struct door_visit *visit, uint64_t now_ms
 		ret_verdict->body_max = body_max(visit);
 	if (door->local)
 		return;
-	if (only_reads(visit->method))
+	if (only_reads(visit->method) && !shows_packets(visit->path))
 		ask_time(door, visit, now_ms, ret_verdict);
 	else if (door->tokens)
 		ask_token(door, visit, now_ms, ret_verdict);
 	else
-		refuse(ret_verdict, 403, "this listener is read-only",
+		refuse(ret_verdict, 403,
+		       only_reads(visit->method) ? "this listener shows no packets"
+						 : "this listener is read-only",
 		       "use the Unix socket: lbctl --socket PATH; or lbagent --token-file FILE");
 }

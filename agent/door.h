@@ -5,9 +5,9 @@
 /*
  * Who may do what by which of the API's doors, decided when a request's head is here and before
  * its body is taken in. By the Unix socket everything: its file's mode and group have decided who
- * comes in. By TCP who holds a token may change, and everybody may read, but all of them together
- * for no more than a quarter of the loop's time: a large state takes milliseconds to write down,
- * and checks must not wait for that.
+ * comes in. By TCP who holds a token may change and look into packets, and everybody may read the
+ * rest, but all of them together for no more than a quarter of the loop's time: a large state takes
+ * milliseconds to write down, and checks must not wait for that.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -59,6 +59,8 @@
 	X(INTERFACE_DETACHED, "interface-detached", INFO)                                          \
 	X(INTERFACE_LOST, "interface-lost", WARN)                                                  \
 	X(INTERFACE_TROUBLE, "interface-trouble", WARN)                                            \
+	X(CAPTURE_BEGUN, "capture-begun", INFO)                                                    \
+	X(CAPTURE_ENDED, "capture-ended", INFO)                                                    \
 	X(OUT_OF_SYNC, "out-of-sync", ERROR)                                                       \
 	X(IN_SYNC, "in-sync", INFO)
 

@@ -314,6 +314,7 @@ static void fill_flows(struct agent_figures *item, const struct manager *manager
 
 static bool gather_agent(struct figures *figures, const struct figures_input *input)
 {
+	struct dataplane *dp = manager_dataplane(input->manager);
 	struct agent_figures *item;
 	struct labels_only *build;
 
@@ -323,6 +324,7 @@ static bool gather_agent(struct figures *figures, const struct figures_input *in
 	item = add_item(figures, FIGURES_AGENT);
 	item->labels = "";
 	fill_flows(item, input->manager);
+	dp->ops->capture_stats(dp, &item->capture);
 	item->build_seconds = manager_build_seconds(input->manager);
 	item->sync_seconds = manager_sync_seconds(input->manager);
 	item->in_sync = manager_out_of_sync(input->manager) == NULL;

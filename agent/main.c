@@ -228,6 +228,9 @@ static int open_doors(struct agent *agent, struct error *err)
 	agent->api.streams = event_streams_new(&agent->loop, agent->events);
 	if (!agent->api.streams)
 		return error_set(err, ENOMEM, "out of memory");
+	agent->api.capture = capture_new(&agent->loop, agent->manager, agent->events);
+	if (!agent->api.capture)
+		return error_set(err, ENOMEM, "out of memory");
 	agent->api.dp = agent->dp;
 	agent->api.door = &agent->doors.remote;
 	agent->api.started_ns = uv_hrtime();
@@ -372,6 +375,7 @@ static void stop(struct agent *agent)
 	uv_close((uv_handle_t *)&agent->sighup, NULL);
 	uv_run(&agent->loop, UV_RUN_DEFAULT); /* closes handles, and with the servers the streams */
 	event_streams_free(agent->api.streams);
+	capture_free(agent->api.capture);
 	uv_run(&agent->loop, UV_RUN_DEFAULT);
 	doors_free(&agent->doors);
 	autoscaler_free(agent->autoscaler);

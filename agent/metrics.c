@@ -91,6 +91,11 @@ _Static_assert(AUTOSCALE_ACTIONS == 5, "a field for each");
 		{offsetof(struct backend_figures, checks_passed), "result=\"pass\""},              \
 			{offsetof(struct backend_figures, checks_failed), "result=\"fail\""},      \
 	}
+#define LOST                                                                                       \
+	{                                                                                          \
+		{offsetof(struct agent_figures, capture.lost_rate), "reason=\"rate\""},            \
+			{offsetof(struct agent_figures, capture.lost_ring), "reason=\"ring\""},    \
+	}
 #define FLOW_STATE(field, state)                                                                   \
 	(offsetof(struct agent_figures, field) + (state) * sizeof(uint64_t))
 #define FLOWS(field)                                                                               \
@@ -155,6 +160,10 @@ static const struct family families[] = {
 	 "Time that a program took, while the kernel's statistics were on."},
 	{"lb_program_runs_total", METRIC_COUNTER, FIGURES_PROGRAMS, VALUE_COUNT, RUNS(runs),
 	 "Packets that a program saw, while the kernel's statistics were on."},
+	{"lb_capture_packets_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_COUNT,
+	 AGENT(capture.packets), "Packets captured."},
+	{"lb_capture_lost_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_COUNT, LOST,
+	 "Packets that a capture wanted and did not get, by reason."},
 	/* the autoscaler */
 	{"lb_autoscale_desired_backends", METRIC_GAUGE, FIGURES_SCALERS, VALUE_COUNT,
 	 SCALER(desired), "Backends that the autoscaler wants."},

@@ -481,6 +481,61 @@ static int probe_follow(struct dataplane *dp, const uint32_t *devices, size_t co
 	return 0;
 }
 
+/* --- captures --- */
+
+static int capture_renew(struct dataplane *dp, struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+
+	if (fake->capture_refused)
+		return error_set(err, EIO, "%s", fake->capture_refused);
+	fake->capture_renewals++;
+	fake->switches.capture = LB_CAPTURE_ON;
+	return 0;
+}
+
+static int capture_start(struct dataplane *dp, const struct lb_capture_filter *filter, int *ret_fd,
+			 struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	int ret = capture_renew(dp, err);
+
+	if (ret)
+		return ret;
+	fake->capture_filter = *filter;
+	*ret_fd = fake->capture_fd;
+	return 0;
+}
+
+static void capture_stop(struct dataplane *dp)
+{
+	fake_of(dp)->switches.capture = 0;
+}
+
+static bool capture_read(struct dataplane *dp, dataplane_capture_take take, void *context)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	bool more = true;
+
+	while (more && fake->captured_count > 0) {
+		fake->captured_count--;
+		more = take(context, fake->captured++);
+	}
+	return more;
+}
+
+static void capture_stats(struct dataplane *dp, struct lb_capture_stats *ret_stats)
+{
+	*ret_stats = fake_of(dp)->capture_counters;
+}
+
+static bool drop_sample(struct dataplane *dp, enum lb_verdict verdict,
+			struct lb_drop_sample *ret_sample)
+{
+	*ret_sample = fake_of(dp)->drop_samples[verdict];
+	return ret_sample->head.time_ns;
+}
+
 static const struct dataplane_ops fake_ops = {
 	.vip_put = vip_put,
 	.vip_remove = vip_remove,
@@ -510,6 +565,12 @@ static const struct dataplane_ops fake_ops = {
 	.map_get = map_get,
 	.route_get = route_get,
 	.probe_follow = probe_follow,
+	.capture_start = capture_start,
+	.capture_renew = capture_renew,
+	.capture_stop = capture_stop,
+	.capture_read = capture_read,
+	.capture_stats = capture_stats,
+	.drop_sample = drop_sample,
 };
 
 struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)

@@ -71,6 +71,15 @@ struct fake_dataplane {
 	struct lb_traffic verdict_traffic[LB_VERDICT_COUNT];
 	struct lb_flow_stats flow_counters;
 	struct dataplane_runs runs;
+	struct lb_capture_stats capture_counters;
+	/* What is captured. */
+	struct lb_capture_filter capture_filter;
+	struct lb_capture_record *captured; /* not owned; those that wait to be read */
+	size_t captured_count;
+	unsigned int capture_renewals;
+	int capture_fd;              /* that capture_start gives */
+	const char *capture_refused; /* why capture_start and _renew fail; NULL: they work */
+	struct lb_drop_sample drop_samples[LB_VERDICT_COUNT]; /* time_ns 0: none */
 	/* Called before a VIP is entered, if set. */
 	void (*on_vip_put)(const struct dataplane *dp, const struct lb_vip *vip);
 };

@@ -207,6 +207,44 @@ static void test_token(void **state)
 	assert_int_equal(door.guesses.refused, 4);
 }
 
+/* Packets are read with a token only, however the path is written. */
+static void test_packets(void **state)
+{
+	static const char *const shown[] = {"/v1/capture", "/v1/drops", "/v1/%63apture",
+					    "/%761/d%72op%73"};
+	static const char *const others[] = {"/v1/captures", "/v1/captur",     "/v1/status",
+					     "/v1/%",        "/v1/capture/",   "/v1/capture%2",
+					     "/v1/%63",      "/v1/%2563apture"};
+	struct door closed = {0}, door = {.tokens = tokens}, local = {.local = true};
+	struct door_visit visit = {.method = "GET", .peer = ""};
+	struct door_verdict verdict;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		visit.path = shown[i];
+		visit.authorization = NULL;
+		door_ask(&closed, &visit, NOW, &verdict);
+		assert_int_equal(verdict.status, 403);
+		assert_string_equal(verdict.err.message, "this listener shows no packets");
+		door_ask(&door, &visit, NOW, &verdict);
+		assert_int_equal(verdict.status, 401);
+		assert_string_equal(verdict.err.message,
+				    "to read packets by this listener needs a token");
+		door_ask(&local, &visit, NOW, &verdict);
+		assert_int_equal(verdict.status, 0);
+		visit.authorization = "Bearer " DEPLOY;
+		door_ask(&door, &visit, NOW, &verdict);
+		assert_int_equal(verdict.status, 0);
+		assert_int_equal(verdict.body_max, 0);
+	}
+	visit.authorization = NULL;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		visit.path = others[i];
+		door_ask(&door, &visit, NOW, &verdict);
+		assert_int_equal(verdict.status, 0);
+	}
+}
+
 static void test_struck_off(void **state)
 {
 	struct door door = {.tokens = tokens};
@@ -343,6 +381,7 @@ int main(void)
 		cmocka_unit_test(test_config_body),
 		cmocka_unit_test(test_read_only),
 		cmocka_unit_test_setup_teardown(test_token, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_packets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_struck_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guessing, setup, teardown),
 		cmocka_unit_test(test_reading_time),

@@ -512,6 +512,17 @@ static void test_every_drop_reason(void **state)
 	}
 }
 
+static void test_captures(void **state)
+{
+	struct manager *manager = *state;
+
+	manager->fake->capture_counters =
+		(struct lb_capture_stats){.packets = 5, .lost_rate = 6, .lost_ring = 7};
+	assert_line(manager, "lb_capture_packets_total 5", true);
+	assert_line(manager, "lb_capture_lost_total{reason=\"rate\"} 6", true);
+	assert_line(manager, "lb_capture_lost_total{reason=\"ring\"} 7", true);
+}
+
 /* A day of bytes at 100 Gbit/s is more than fifteen digits. */
 static void test_large_counters_are_exact(void **state)
 {
@@ -704,6 +715,7 @@ int main(void)
 		TEST(test_every_sample),
 		TEST(test_backends_out_on_purpose),
 		TEST(test_every_drop_reason),
+		TEST(test_captures),
 		TEST(test_large_counters_are_exact),
 		TEST(test_no_services),
 		TEST(test_no_statistics),

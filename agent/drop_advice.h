@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_DROP_ADVICE_H
+#define SLUICE_DROP_ADVICE_H
+
+/*
+ * What to do about a drop, by its reason: the same text that docs/drops.md has, held against it by
+ * tests/unit/docs.sh.
+ *
+ *   X(NAME, text)   NAME as in verdicts.h
+ */
+#include "verdicts.h"
+
+/* clang-format off */
+#define DROP_ADVICE(X)                                                                             \
+	X(NO_BACKEND,                                                                              \
+	  "With when-down pass the host would get these packets instead. lbctl show "              \
+	  "says for each backend why. A service without backends, with all weights 0 "             \
+	  "or all backends drained drops new flows too.")                                          \
+	X(NO_NEIGHBOUR,                                                                            \
+	  "Neither the agent nor the kernel knows the MAC of the backend or of the "               \
+	  "router to it. lbctl show names what did not answer; ip route get and ip "               \
+	  "neigh show the kernel's view.")                                                         \
+	X(NO_FLOW,                                                                                 \
+	  "The flow has ended and its port was given away, or somebody forges errors. "            \
+	  "A trickle is normal.")                                                                  \
+	X(NAT_PORTS,                                                                               \
+	  "Too many flows from the balancer's address to one backend and port. Add "               \
+	  "backends, widen --nat-ports, or shorten --timeout-established so that idle "            \
+	  "flows give their ports back.")                                                          \
+	X(TTL,                                                                                     \
+	  "The client's packets took too many hops, or there is a routing loop through "           \
+	  "the balancer. A trickle is traceroute. Senders are told unless --icmp-rate "            \
+	  "is used up or the packet may not be answered.")                                         \
+	X(TOO_BIG,                                                                                 \
+	  "The service has --too-big drop; or it was a later fragment, an ICMP error, "            \
+	  "an IPv6 packet of at most 1280 bytes, or more than --icmp-rate in a second. "           \
+	  "Give the way an MTU that is larger than the clients' by what the tunnel "               \
+	  "adds (packets.md): ip link set dev IF mtu N.")                                          \
+	X(HEADROOM,                                                                                \
+	  "Tunnels and VLAN tags need up to 60 bytes there. The driver's native XDP "              \
+	  "does not give them: use --xdp-mode generic, or mode nat or l2 without tags.")           \
+	X(MALFORMED,                                                                               \
+	  "The sender or something on the way is broken, or somebody probes. Wrong "               \
+	  "checksums are not looked for; they stay as wrong as they came.")                        \
+	X(TCP_FLAGS,                                                                               \
+	  "A port scan. Nothing.")                                                                 \
+	X(LAND,                                                                                    \
+	  "A forged packet (the LAND attack), or a VIP configured as a client's own "              \
+	  "address. Filter spoofed sources at the edge.")                                          \
+	X(INTERNAL,                                                                                \
+	  "Also counted: a packet whose way out is an interface that lbagent was not "             \
+	  "given. Add it to --interface; if that is not it, report it with lbctl "                 \
+	  "--json status.")
+/* clang-format on */
+
+#endif
