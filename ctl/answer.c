@@ -137,6 +137,27 @@ static const struct key events_keys[] = {
 	END,
 };
 
+/* The last packet, or nothing where none was kept. */
+static cJSON_bool is_sample(const cJSON *value)
+{
+	return cJSON_IsNull(value) || (cJSON_IsString(answer_item(value, "time")) &&
+				       cJSON_IsString(answer_item(value, "packet")) &&
+				       cJSON_IsString(answer_item(value, "data")) &&
+				       cJSON_IsNumber(answer_item(value, "length")));
+}
+
+static const struct key drop_keys[] = {
+	TEXT("reason"),
+	TEXT("text"),
+	TEXT("advice"),
+	NUMBER("packets"),
+	NUMBER("bytes"),
+	{"sample", is_sample, "a sample", NULL},
+	END,
+};
+
+static const struct key drops_keys[] = {ARRAY("drops", drop_keys), END};
+
 static const struct key flow_keys[] = {
 	TEXT("service"), TEXT("backend"), TEXT("state"), TEXT("age"), END,
 };
@@ -339,6 +360,11 @@ int answer_check_explanation(const cJSON *explanation, struct error *err)
 int answer_check_event(const cJSON *event, struct error *err)
 {
 	return check(event, event_keys, err);
+}
+
+int answer_check_drops(const cJSON *answer, struct error *err)
+{
+	return check(answer, drops_keys, err);
 }
 
 int answer_check_events(const cJSON *answer, struct error *err)

@@ -19,6 +19,7 @@ int answer_check_backends(const cJSON *answer, struct error *err); /* {"backends
 int answer_check_status(const cJSON *status, struct error *err);
 int answer_check_doctor(const cJSON *doctor, struct error *err);
 int answer_check_explanation(const cJSON *explanation, struct error *err);
+int answer_check_drops(const cJSON *answer, struct error *err); /* {"drops": [...]} */
 int answer_check_event(const cJSON *event, struct error *err);
 int answer_check_events(const cJSON *answer, struct error *err);      /* {"events": [...]} */
 int answer_check_flows(const cJSON *answer, struct error *err);       /* {"flows": [...]} */

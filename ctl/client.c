@@ -144,6 +144,11 @@ static bool is_change(const struct request *request)
 	return strcmp(request->method, "GET") != 0;
 }
 
+static bool wants_token(const struct request *request)
+{
+	return is_change(request) || request->with_token;
+}
+
 /* The token, where the request needs one. */
 static int read_token(struct client *client, const struct request *request, struct error *err)
 {
@@ -151,7 +156,7 @@ static int read_token(struct client *client, const struct request *request, stru
 	size_t length = 0;
 	int r;
 
-	if (!client->is_url || !is_change(request) || client->token_file == NULL ||
+	if (!client->is_url || !wants_token(request) || client->token_file == NULL ||
 	    client->token != NULL)
 		return 0;
 	r = secret_read("token file", client->token_file, &text, &length, err);
@@ -292,7 +297,7 @@ static void set_up(struct client *client, const struct request *request, const c
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->place);
 	if (client->ca != NULL)
 		curl_easy_setopt(curl, CURLOPT_CAINFO, client->ca);
-	if (client->token != NULL && is_change(request)) {
+	if (client->token != NULL && wants_token(request)) {
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
 		curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, client->token);
 	}
@@ -548,6 +553,102 @@ int client_stream(struct client *client, const struct request *request, const ch
 	curl_slist_free_all(headers);
 	free(stream.answer.bytes);
 	free(stream.line);
+	free(url);
+	return r;
+}
+
+/* --- downloads --- */
+
+struct download {
+	CURL *curl;
+	struct text answer; /* in place of what is wanted: an error */
+	client_take_bytes take;
+	void *context;
+	const volatile sig_atomic_t *stop;
+	int outcome; /* of take */
+	struct error *err;
+};
+
+static size_t receive_download(char *bytes, size_t size, size_t count, void *context)
+{
+	struct download *download = context;
+	long status = 0;
+
+	curl_easy_getinfo(download->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200)
+		return receive(bytes, size, count, download->answer.stream);
+	download->outcome = download->take(download->context, bytes, size * count, download->err);
+	return download->outcome == 0 ? size * count : 0;
+}
+
+static int on_progress(void *context, curl_off_t total, curl_off_t now, curl_off_t upload_total,
+		       curl_off_t upload_now)
+{
+	const struct download *download = context;
+
+	(void)total, (void)now, (void)upload_total, (void)upload_now;
+	return *download->stop != 0;
+}
+
+static int download_outcome(struct client *client, const struct request *request,
+			    const struct download *download, CURLcode code, struct error *err)
+{
+	cJSON *json = NULL;
+	long status = 0;
+	int r;
+
+	if (download->outcome != 0)
+		return download->outcome < 0 ? download->outcome : 0;
+	if (*download->stop != 0)
+		return 0;
+	curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 200 && code != CURLE_OK)
+		return error_set(err, ECONNRESET, "agent at %s: it has gone", client->place);
+	if (code != CURLE_OK)
+		return unreachable(client, request, code, err);
+	if (status == 200)
+		return 0;
+	r = read_answer(client, &download->answer, &json, err);
+	cJSON_Delete(json);
+	return r;
+}
+
+static void set_up_download(struct client *client, const struct request *request, const char *url,
+			    struct download *download)
+{
+	set_up(client, request, url, NULL, NULL, NULL);
+	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
+	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, client->timeout_ms);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, CLIENT_SILENCE_S);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, receive_download);
+	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, download);
+	curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(client->curl, CURLOPT_XFERINFODATA, download);
+	curl_easy_setopt(client->curl, CURLOPT_NOPROGRESS, 0L);
+}
+
+int client_download(struct client *client, const struct request *request, client_take_bytes take,
+		    void *context, const volatile sig_atomic_t *stop, struct error *err)
+{
+	struct download download = {
+		.curl = client->curl, .take = take, .context = context, .stop = stop, .err = err};
+	char *url = NULL;
+	CURLcode code;
+	int r = format_url(client, request, &url, err);
+
+	if (r == 0)
+		r = read_token(client, request, err);
+	if (r == 0)
+		r = text_open(&download.answer, err);
+	if (r == 0) {
+		set_up_download(client, request, url, &download);
+		code = curl_easy_perform(client->curl);
+		r = text_close(&download.answer, err);
+		if (r == 0)
+			r = download_outcome(client, request, &download, code, err);
+	}
+	free(download.answer.bytes);
 	free(url);
 	return r;
 }

@@ -7,6 +7,7 @@
  * error in the agent's own words comes back.
  */
 #include <cjson/cJSON.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,7 @@ struct request {
 	const char *path[5];   /* segments below /v1, not encoded, ended by NULL */
 	const char *query[19]; /* key, value, ..., ended by NULL */
 	const cJSON *body;     /* NULL: none */
+	bool with_token;       /* by a URL, although it changes nothing */
 };
 
 /*
@@ -62,5 +64,18 @@ typedef bool (*client_take)(void *context, const char *line);
 #define CLIENT_SILENCE_S 30L
 int client_stream(struct client *client, const struct request *request, const char *last_event_id,
 		  client_take take, void *context, struct error *err);
+
+/* Takes bytes of an answer. Negative errno with err filled ends it, and so does 1, which is no
+ * error. */
+typedef int (*client_take_bytes)(void *context, const void *bytes, size_t length,
+				 struct error *err);
+
+/*
+ * Sends request and hands over its answer as it comes, for as long as *stop, which a signal may
+ * set, is 0. 0: it has ended, or was ended by take or *stop. Else what take said, -ECONNRESET: the
+ * agent has gone, or errors as of client_call().
+ */
+int client_download(struct client *client, const struct request *request, client_take_bytes take,
+		    void *context, const volatile sig_atomic_t *stop, struct error *err);
 
 #endif

@@ -89,6 +89,13 @@ const struct command commands[] = {
 	{"events", NULL, "show what happened, who did it and why", {{0}},
 	 FLAG_BIT(FLAG_FOLLOW) | FLAG_BIT(FLAG_SERVICE) | FLAG_BIT(FLAG_KIND) |
 	 FLAG_BIT(FLAG_SINCE) | FLAG_BIT(FLAG_LIMIT), 0, false, show_events},
+	{"capture", NULL, "write packets to a file as they come in and as they leave",
+	 {{"SERVICE", ARGUMENT_SERVICE, true, false}, {"ADDR[:PORT]", ARGUMENT_BACKEND, true, false}},
+	 FLAG_BIT(FLAG_WRITE) | FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_CLIENT) | FLAG_BIT(FLAG_VERDICT) |
+	 FLAG_BIT(FLAG_REASON) | FLAG_BIT(FLAG_SAMPLE) | FLAG_BIT(FLAG_SNAPLEN) |
+	 FLAG_BIT(FLAG_LIMIT) | FLAG_BIT(FLAG_FOR), FLAG_BIT(FLAG_WRITE), false, capture_packets},
+	{"drops", NULL, "show why packets are dropped, one of each, and what to do", {{0}},
+	 FLAG_BIT(FLAG_FOLLOW) | FLAG_BIT(FLAG_INTERVAL) | FLAG_BIT(FLAG_WRITE), 0, false, show_drops},
 	{"top", NULL, "watch the traffic of services and backends",
 	 {{"SERVICE", ARGUMENT_SERVICE, true, false}},
 	 FLAG_BIT(FLAG_INTERVAL) | FLAG_BIT(FLAG_ONCE), 0, false, show_top},

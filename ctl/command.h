@@ -96,6 +96,8 @@ int export_config(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
 int scale_service(struct invocation *invocation, struct error *err);
 int show_flows(struct invocation *invocation, struct error *err);
+int capture_packets(struct invocation *invocation, struct error *err);
+int show_drops(struct invocation *invocation, struct error *err);
 int show_events(struct invocation *invocation, struct error *err);
 int show_top(struct invocation *invocation, struct error *err);
 int show_status(struct invocation *invocation, struct error *err);

@@ -201,7 +201,7 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_MAX_AGE] = {"max-age", NULL, FLAG_KIND_TEXT, "DURATION",
 			  "flows whose last packet is so old or younger"},
 	[FLAG_CLIENT] = {"client", NULL, FLAG_KIND_TEXT, "PREFIX",
-			 "flows of these clients; mode nat only"},
+			 "of these clients only; flows: in mode nat only"},
 	[FLAG_INTERVAL] = {"interval", NULL, FLAG_KIND_TEXT, "DURATION",
 			   "time between two looks at the agent"},
 	[FLAG_ONCE] = {"once", NULL, FLAG_KIND_SWITCH, NULL, "print one picture and end"},
@@ -213,6 +213,17 @@ const struct flag flags[FLAG_COUNT] = {
 				 "refuse what more live flows would lose their backend by"},
 	[FLAG_STAGE] = {"stage", NULL, FLAG_KIND_TEXT, "DURATION",
 			"go in steps within --max-disruption, so long apart"},
+	[FLAG_VERDICT] = {"verdict", NULL, FLAG_KIND_TEXT, "VERDICT",
+			  "packets of this verdict only: forward, return, drop, pass, ...; more by "
+			  "commas"},
+	[FLAG_REASON] = {"reason", NULL, FLAG_KIND_TEXT, "REASON",
+			 "packets dropped for this reason only; more by commas"},
+	[FLAG_SAMPLE] = {"sample", NULL, FLAG_KIND_TEXT, "1/N", "one packet in N, at random"},
+	[FLAG_SNAPLEN] = {"snaplen", NULL, FLAG_KIND_NUMBER, "N",
+			  "bytes of each packet, 16 to 2048; 256 if not given"},
+	[FLAG_FOR] = {"for", NULL, FLAG_KIND_TEXT, "DURATION", "end after this time"},
+	[FLAG_WRITE] = {"write", NULL, FLAG_KIND_TEXT, "FILE",
+			"the file to write, in pcapng; - for standard output; -w is the same"},
 };
 
 struct given {
@@ -244,10 +255,12 @@ enum flag_id flag_find(const char *name, size_t length)
 	return FLAG_COUNT;
 }
 
-/* The one flag that has a letter. */
+/* The flags that have a letter. */
 static enum flag_id find_letter(const char *argument)
 {
-	return strcmp(argument, "-f") == 0 ? FLAG_FILE : FLAG_COUNT;
+	if (strcmp(argument, "-f") == 0)
+		return FLAG_FILE;
+	return strcmp(argument, "-w") == 0 ? FLAG_WRITE : FLAG_COUNT;
 }
 
 bool flag_has_choices(const struct flag *flag)

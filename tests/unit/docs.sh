@@ -61,6 +61,19 @@ printf '%s\n' '#include "bpf/verdicts.h"' '#define X(name, label, class, text) @
 column docs/drops.md reason 1 2 >"$scratch/documented"
 same "drops.md has every drop reason and its text" "$scratch/reasons" "$scratch/documented"
 
+{
+	# The reason's name, and what to do about it.
+	printf '%s\n' '#include "bpf/verdicts.h"' '#define X(name, label, class, text) @class|name|label' \
+		'LB_VERDICTS(X)' | gcc -E -P -I. - | tr '@' '\n' | sed -nE 's/^DROP\|([A-Z_]+)\|"([^"]*)".*/\1 \2/p'
+} >"$scratch/names"
+printf '%s\n' '#include "agent/drop_advice.h"' '#define X(name, text) @name|text' 'DROP_ADVICE(X)' |
+	gcc -E -P -I. -Ibpf - | tr -d '\n' | tr '@' '\n' | sed -E 's/" *"//g' |
+	sed -nE 's/^([A-Z_]+)\|"([^"]*)".*/\1|\2/p' |
+	awk -F '|' 'NR == FNR {split($0, n, " "); label[n[1]] = n[2]; next} {print label[$1] "|" $2}' \
+		"$scratch/names" - >"$scratch/advice"
+column docs/drops.md reason 1 3 | sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g' >"$scratch/documented"
+same "drops.md and lbctl drops have the same advice" "$scratch/advice" "$scratch/documented"
+
 printf '%s\n' '#include "bpf/decap_abi.h"' '#define X(name, label, class, text) @label|text' \
 	'DECAP_OUTCOMES(X)' | gcc -E -P -I. - | tr '@' '\n' |
 	sed -nE 's/^"([^"]*)"\|"([^"]*)".*/\1|\2/p' >"$scratch/outcomes"
