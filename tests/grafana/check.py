@@ -38,12 +38,8 @@ def check_live(all_boards, options):
     good = True
     for board in all_boards.values():
         shown = live.Board(prometheus, board, options.window, options.range, deadline)
-        for name, reads, call in shown.cases():
+        for name, call in shown.cases():
             name = f"{board['uid']}: {name}"
-            missing = reads & set(options.absent)
-            if missing:
-                print(f"skip {name}: nobody tells {', '.join(sorted(missing))} yet")
-                continue
             try:
                 good &= verdict(f"{name} ({call()})", [])
             except ValueError as why:
@@ -60,8 +56,6 @@ def main():
     parser.add_argument("--range", type=int, default=600, help="$__range, in seconds")
     parser.add_argument("--within", type=int, default=0,
                         help="seconds in which the figures must have come")
-    parser.add_argument("--absent", metavar="METRIC", action="append", default=[],
-                        help="nobody tells it yet: skip what reads it")
     options = parser.parse_args()
     all_boards = {path: boards.load(path) for path in options.files}
     if options.print:

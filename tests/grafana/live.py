@@ -127,18 +127,16 @@ class Board:
             self.chosen[variable["name"]] = ".*"
 
     def cases(self):
-        """(name, metrics that it reads, call) for each variable, panel and annotation. The call
-        returns how much there is, or raises ValueError. To be called in this order."""
+        """(name, call) for each variable, panel and annotation. The call returns how much there is,
+        or raises ValueError. To be called in this order."""
         for variable in boards.variables(self.board):
             if variable["type"] == "query":
-                yield (f"variable {variable['name']}", names_in(series_of(variable)[0]),
-                       partial(self.choose, variable))
+                yield f"variable {variable['name']}", partial(self.choose, variable)
         for panel in boards.panels(self.board):
-            exprs = [target["expr"] for target in panel.get("targets", [])]
-            if exprs:
-                yield panel["title"], set().union(*map(names_in, exprs)), partial(self.show, panel)
+            if panel.get("targets"):
+                yield panel["title"], partial(self.show, panel)
         for annotation in self.board["annotations"]["list"]:
-            yield f"annotation {annotation['name']}", set(), partial(self.annotate, annotation)
+            yield f"annotation {annotation['name']}", partial(self.annotate, annotation)
 
     def choose(self, variable):
         values = patiently(self.deadline, values_of, self.prometheus, variable, self.chosen)
