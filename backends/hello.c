@@ -79,7 +79,7 @@ static const struct webapp app = {
 		     "PUT /health?status=503   sets it\n" BEHAVIOUR_HELP_SETTINGS,
 	.flags = flags,
 	.routes = routes,
-	.body_max = 4096,
+	.body_max = 1 << 20, /* uploads are something to balance, too */
 };
 
 int main(int argc, char **argv)

@@ -77,7 +77,7 @@ check_equal "an unknown path" 404 "$(status "$url/nowhere")"
 check_equal "a method that is not allowed" 405 "$(status -X DELETE "$url/")"
 check_matches "which says what is" '^Allow: GET, HEAD' "$(lab_curl -i -X DELETE "$url/")"
 check_equal "a body that is not said to be JSON" 415 "$(status -X PUT -d "$slow" "$url/settings")"
-head -c 100000 /dev/zero >"$LAB_DIR/large"
+head -c 1100000 /dev/zero >"$LAB_DIR/large"
 check_equal "a long body" 413 \
 	"$(status -X PUT -H "$LAB_JSON" --data-binary "@$LAB_DIR/large" "$url/settings")"
 check_equal "a long body of unknown length" 413 \
