@@ -11,12 +11,12 @@ lab_up || exit 1
 build_all() {
 	changed=$(variant changed) || return
 	edit "$changed" bpf/ingress.bpf.c \
-		's|^\tswitch \(parse_link\(|\tif (pkt.length > 1U << 30)\n\t\treturn XDP_ABORTED;\n&|' || return
+		's|^\tswitch \(parse_link\(|\tif (frame_length(ctx) > 1U << 30)\n\t\treturn false;\n&|' || return
 	build "$changed" || return
 	# As a compiler, a JIT or a kernel might: the sources are right, what runs is not.
 	broken=$(variant broken) || return
 	edit "$broken" bpf/ingress.bpf.c \
-		's|^\t\treturn lb_ipv6\(|#ifdef __bpf__\n\t\treturn XDP_DROP;\n#endif\n&|' || return
+		's|^\t\t\*ret_code = lb_ipv6\(|#ifdef __bpf__\n\t\t*ret_code = XDP_DROP;\n\t\treturn true;\n#endif\n&|' || return
 	build "$broken"
 }
 
