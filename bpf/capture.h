@@ -21,23 +21,6 @@
 #include "verdict_class.h"
 #include "vip.h"
 
-/* The packet under way: one a CPU is in here at a time. */
-struct capture_work {
-	__u32 tick;            /* whose budget it is */
-	__u32 taken;           /* of it */
-	__u32 kept;            /* the frame; else the budget was used up already */
-	__u32 egress;          /* interface that the packet leaves by, if it is redirected */
-	struct lb_tuple tuple; /* as parsed; zero: it was not */
-	struct lb_capture_record in, out;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct capture_work);
-} capture_scratch SEC(".maps");
-
 LB_INLINE struct capture_work *capture_work_get(void)
 {
 	__u32 zero = 0;

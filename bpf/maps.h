@@ -194,6 +194,23 @@ struct {
 	__type(value, struct lb_drop_sample);
 } drop_samples SEC(".maps");
 
+/* A packet under way that may be captured: one a CPU is at a time. The data plane's own. */
+struct capture_work {
+	__u32 tick;            /* whose budget it is */
+	__u32 taken;           /* of it */
+	__u32 kept;            /* the frame; else the budget was used up already */
+	__u32 egress;          /* interface that the packet leaves by, if it is redirected */
+	struct lb_tuple tuple; /* as parsed; zero: it was not */
+	struct lb_capture_record in, out;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_work);
+} capture_scratch SEC(".maps");
+
 /* Counters: the data plane adds, the agent reads; zeroed by the agent when an index is reused. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -223,6 +240,13 @@ struct {
 	__type(value, struct lb_flow_stats);
 } flow_stats SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_capture_stats);
+} capture_stats SEC(".maps");
+
 /* By backend index: how long clients waited for it, from a SYN to their next packet, both as they
  * came by here. CPUs share it. The data plane adds; the agent reads, in memory, and zeroes what is
  * reused. */
@@ -250,12 +274,5 @@ struct {
 	__type(key, __u32);
 	__type(value, struct lb_program_past);
 } program_past SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct lb_capture_stats);
-} capture_stats SEC(".maps");
 
 #endif
