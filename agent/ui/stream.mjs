@@ -21,7 +21,7 @@ export class EventStream {
 
 		while (!stop.signal.aborted) {
 			try {
-				await this.begin();
+				await this.begin(stop);
 				await this.follow(stop);
 			} catch (error) {
 				if (stop.signal.aborted)
@@ -37,11 +37,12 @@ export class EventStream {
 			this.stop.abort();
 	}
 
-	async begin() {
+	async begin(stop) {
 		if (this.last !== null)
 			return;
 		const list = await get('/v1/events?limit=' + LATEST);
 
+		stop.signal.throwIfAborted(); // while it asked; whoever started again asks for himself
 		this.last = list.newest;
 		this.onEvents(list.events);
 	}

@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import {Samples, SampleSets, KEPT_S, quantile} from '../../agent/ui/samples.mjs';
 import {history} from '../../agent/ui/health.mjs';
 import {Lines} from '../../agent/ui/lines.mjs';
+import {EventStream} from '../../agent/ui/stream.mjs';
 import * as format from '../../agent/ui/format.mjs';
 
 let failed = 0;
 
-function test(name, body) {
+async function test(name, body) {
 	try {
-		body();
+		await body();
 		console.log('ok ' + name);
 	} catch (error) {
 		failed++;
@@ -167,4 +168,17 @@ test('figures are as people read them', () => {
 		assert.equal(text, '–');
 });
 
-process.exit(failed ? 1 : 0);
+test('a stream that is ended while it begins follows nothing and tells nothing', async () => {
+	const asked = [];
+	const came = [];
+	const stream = new EventStream((events) => came.push(...events), () => {});
+
+	global.fetch = async (path) => {
+		asked.push(path);
+		stream.end();
+		return new Response('{"events": [{"seq": 7}], "newest": 7}', {headers: {Date: new Date().toUTCString()}});
+	};
+	await stream.start();
+	assert.deepEqual(asked, ['/v1/events?limit=200']);
+	assert.deepEqual(came, []);
+}).then(() => process.exit(failed ? 1 : 0));
