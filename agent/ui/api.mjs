@@ -9,7 +9,6 @@ export class Refused extends Error {
 	constructor(status, said, retryAfter) {
 		super(said.error || 'HTTP status ' + status);
 		this.status = status;
-		this.field = said.field || '';
 		this.hint = said.hint || '';
 		this.retryAfter = retryAfter;
 	}
@@ -29,7 +28,7 @@ export function setToken(text) {
 		sessionStorage.removeItem(KEY);
 }
 
-export function headersOf(method) {
+function headersOf(method) {
 	const reads = method === 'GET';
 
 	return reads || !token() ? {} : {Authorization: 'Bearer ' + token()};

@@ -7,7 +7,7 @@ import {colour, dash} from './palette.mjs';
 import * as format from './format.mjs';
 
 // Of the service's new flows in the last minute; null: there were none.
-export function actualShare(samples, totals) {
+function actualShare(samples, totals) {
 	const all = totals.growth('newFlows', SHARE_S);
 	const own = samples.growth('newFlows', SHARE_S);
 

@@ -13,7 +13,6 @@ export class Detail {
 		this.name = name;
 		this.service = null; // as in the list of all
 		this.backends = []; // as the API says, of this page
-		this.matching = 0; // backends of the status asked for, on all pages
 		this.status = ''; // only those are shown; '': all
 		this.samples = new SampleSets(); // by address
 		this.totals = new Samples(); // of all its backends
@@ -47,7 +46,6 @@ export class Detail {
 
 		this.service = service;
 		this.backends = answer.backends;
-		this.matching = answer.matching;
 		this.totals.add(time, {newFlows: answer['new-flows'], packets: answer.packets});
 		for (const backend of answer.backends) {
 			this.samples.of(backend.address).add(time, {

@@ -61,7 +61,3 @@ export function span(seconds) {
 export function clock(ms) {
 	return new Date(ms).toLocaleTimeString('en-GB');
 }
-
-export function day(ms) {
-	return new Date(ms).toLocaleDateString('en-CA');
-}

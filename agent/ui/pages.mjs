@@ -8,7 +8,6 @@ export class Pages {
 		this.nav = nav;
 		this.size = size;
 		this.offset = 0;
-		this.total = 0;
 		this.back = element('button', {type: 'button', click: () => this.turn(-1)}, 'Previous');
 		this.on = element('button', {type: 'button', click: () => this.turn(1)}, 'Next');
 		this.where = element('span', {class: 'quiet'});

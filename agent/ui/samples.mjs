@@ -4,7 +4,7 @@
 
 export const KEPT_S = 180; // what charts show
 export const SHARE_S = 60; // shares are of the new flows of this long
-export const HANDSHAKE_S = 10; // quantiles are of the handshakes of this long
+const HANDSHAKE_S = 10; // quantiles are of the handshakes of this long
 
 // Looks at the counters of one thing: {time, figures: {name: number}, handshake}.
 export class Samples {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How many flows each backend has served, since it was added or the counters began: bars.
-import {$, element, keyed, setAttribute, setText} from './dom.mjs';
+import {$, element, keyed, setText} from './dom.mjs';
 import * as format from './format.mjs';
 import {swatch} from './backends.mjs';
 
@@ -24,6 +24,5 @@ export function updateServed(detail) {
 		setText(row.querySelector('.count'), format.count(flows));
 		setText(row.querySelector('.part'), format.percent(total ? flows / total : null));
 		place.replaceChildren(...(index === undefined ? [] : [swatch(index)]));
-		setAttribute(row, 'data-status', backend.status);
 	});
 }
