@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The backends of the service that is looked at: one row each.
-import {$, element, keyed, setAttribute, setText, svg} from './dom.mjs';
+import {$, element, keyed, setAttribute, setText} from './dom.mjs';
 import {SHARE_S} from './samples.mjs';
 import {look, STATUSES} from './health.mjs';
-import {colour, dash} from './palette.mjs';
+import {showSwatch} from './swatch.mjs';
 import * as format from './format.mjs';
 
 // Of the service's new flows in the last minute; null: there were none.
@@ -12,13 +12,6 @@ function actualShare(samples, totals) {
 	const own = samples.growth('newFlows', SHARE_S);
 
 	return all && own !== null ? own / all : null;
-}
-
-export function swatch(index) {
-	const line = svg('line', {x1: 0, y1: 5, x2: 22, y2: 5, 'stroke-width': 2.5, stroke: colour(index),
-		'stroke-dasharray': dash(index).join(' ')});
-
-	return svg('svg', {viewBox: '0 0 22 10', width: 22, height: 10, class: 'swatch', 'aria-hidden': 'true'}, line);
 }
 
 function cell(label, kind = '') {
@@ -117,7 +110,7 @@ export class Backends {
 		setAttribute(row.querySelector('[data-what=drain]'), 'aria-label',
 			(backend.state === 'up' ? 'Drain ' : 'Take back ') + backend.address);
 		this.share(row, backend, actualShare(samples, this.detail.totals));
-		this.line(find('line'), backend.address);
+		showSwatch(find('line'), this.detail.lines.of.get(backend.address));
 	}
 
 	share(row, backend, actual) {
@@ -125,15 +118,5 @@ export class Backends {
 		setText(row.querySelector('.actual'), format.percent(actual));
 		row.querySelector('.fill').style.width = (100 * (actual || 0)) / this.top + '%';
 		row.querySelector('.mark').style.left = (100 * backend.share) / this.top + '%';
-	}
-
-	line(place, address) {
-		const index = this.detail.lines.of.get(address);
-		const key = index === undefined ? '' : index + colour(index);
-
-		if (place.dataset.line === key)
-			return;
-		place.dataset.line = key;
-		place.replaceChildren(...(index === undefined ? [] : [swatch(index)]));
 	}
 }

@@ -2,7 +2,7 @@
 // How many flows each backend has served, since it was added or the counters began: bars.
 import {$, element, keyed, setText} from './dom.mjs';
 import * as format from './format.mjs';
-import {swatch} from './backends.mjs';
+import {showSwatch} from './swatch.mjs';
 
 function create(backend) {
 	return element('li', {}, element('span', {class: 'line'}), element('span', {class: 'address'}, backend.address),
@@ -17,12 +17,10 @@ export function updateServed(detail) {
 	setText($('served-total'), format.count(total) + ' in all');
 	keyed($('served'), detail.backends, (backend) => backend.address, create, (row, backend) => {
 		const flows = backend['new-flows'];
-		const index = detail.lines.of.get(backend.address);
-		const place = row.querySelector('.line');
 
 		row.querySelector('.fill').style.width = (100 * flows) / top + '%';
 		setText(row.querySelector('.count'), format.count(flows));
 		setText(row.querySelector('.part'), format.percent(total ? flows / total : null));
-		place.replaceChildren(...(index === undefined ? [] : [swatch(index)]));
+		showSwatch(row.querySelector('.line'), detail.lines.of.get(backend.address));
 	});
 }
