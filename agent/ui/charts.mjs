@@ -74,10 +74,9 @@ export class Charts {
 					this.update(this.detail);
 			});
 		}
-		this.dress();
 	}
 
-	// Colours of the theme; the lines take theirs with each update.
+	// Colours of the theme, seen with the next update; the lines take theirs with each.
 	dress() {
 		for (const chart of this.charts) {
 			const {x, y} = chart.options.scales;
@@ -86,8 +85,6 @@ export class Charts {
 			x.grid.borderColor = y.grid.borderColor = y.grid.color = css('--line');
 			chart.options.font = {family: css('--font')};
 		}
-		if (this.detail)
-			this.update(this.detail);
 	}
 
 	update(detail) {
