@@ -16,14 +16,6 @@ export class Drops {
 		this.samples = new Samples();
 	}
 
-	rate(reason) {
-		const grown = this.samples.growth(reason, RATE_S);
-		const at = this.samples.list.length - 1;
-		const time = at < 1 ? 0 : this.samples.latest().time - this.samples.since(RATE_S, at).time;
-
-		return grown === null || !time ? null : grown / time;
-	}
-
 	update(time, drops) {
 		const seen = Object.entries(drops).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]);
 
@@ -32,7 +24,7 @@ export class Drops {
 		$('drops-none').hidden = seen.length > 0;
 		setText($('drops-total'), seen.length ? format.count(seen.reduce((sum, [, n]) => sum + n, 0)) + ' in all' : '');
 		keyed($('drops').tBodies[0], seen, ([reason]) => reason, create, (row, [reason, n]) => {
-			setText(row.children[1], format.rate(this.rate(reason)));
+			setText(row.children[1], format.rate(this.samples.mean(reason, RATE_S)));
 			setText(row.children[2], format.count(n));
 		});
 	}

@@ -42,6 +42,15 @@ export class Samples {
 		return grown >= 0 ? grown : null;
 	}
 
+	// Per second, over the last seconds.
+	mean(name, seconds) {
+		const grown = this.growth(name, seconds);
+		const at = this.list.length - 1;
+		const time = grown === null ? 0 : this.list[at].time - this.since(seconds, at).time;
+
+		return time > 0 ? grown / time : null;
+	}
+
 	// Per second, between the look at index `at` and the one before.
 	rateAt(name, at) {
 		if (at < 1)

@@ -51,6 +51,20 @@ test('growth is of no more than was asked for', () => {
 	assert.equal(s.growth('n', 1000), 1000);
 });
 
+test('a mean is per second, over the time that there are looks of', () => {
+	const s = new Samples();
+
+	assert.equal(s.mean('n', 5), null);
+	s.add(10, {n: 0});
+	assert.equal(s.mean('n', 5), null);
+	s.add(12, {n: 8});
+	assert.equal(s.mean('n', 5), 4);
+	s.add(17, {n: 38});
+	assert.equal(s.mean('n', 5), 6);
+	s.add(18, {n: 1});
+	assert.equal(s.mean('n', 5), null);
+});
+
 test('old looks are forgotten', () => {
 	const s = new Samples();
 
