@@ -207,7 +207,7 @@ b.board(
     b.row('Drops', [
       b.graph(
         'Dropped packets by reason',
-        "docs/drops.md says for each reason what it means and what to do; `lbctl explain PROTO SRC:PORT DST:PORT` says for one packet. no_backend: clients are turned away. no_neighbour: a backend's MAC is unknown. malformed, tcp_flags and land: somebody scans or attacks.",
+        "`lbctl drops` says for each reason what it means and what to do, with the last packet; `lbctl explain PROTO SRC:PORT DST:PORT` says for one packet of your choice. no_backend: clients are turned away. no_neighbour: a backend's MAC is unknown. malformed, tcp_flags and land: somebody scans or attacks.",
         'pps',
         { '{{reason}}': 'sum by (reason) (%s)' % per_second('lb_drops_total', agent) }
       ) + b.alerts(['SluiceDropShare']) + b.size(12, 9) + b.stacked,
