@@ -74,7 +74,7 @@ done
 
 # --- in a browser ---
 
-# begin_load CONNECTIONS: until stop_load
+# begin_load CONNECTIONS: until `serve stop-load`
 begin_load() {
 	cat >"$LAB_DIR/load.lua" <<-'LUA'
 		function delay() return math.random(10, 60) end
