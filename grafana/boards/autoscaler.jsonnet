@@ -22,7 +22,7 @@ b.board(
         'Services that want as many backends as they may have: load beyond this makes clients wait. Raise the maximum, or find out why there is so much load.',
         'none',
         'sum(lb_autoscale_desired_backends{%s} >= bool lb_autoscale_max_backends{%s})' % [service, service]
-      ) + b.alerts(['SluiceAutoscalerAtMax']) + b.limits({ '1': 'orange' }) + { options+: { graphMode: 'none' } },
+      ) + b.alerts(['SluiceAutoscalerAtMax']) + b.limits({ '1': 'orange' }) + b.figure_alone,
       b.stat(
         'Fewer than wanted',
         'Services of which fewer backends run than are wanted. For seconds that is a launch; for minutes, launches fail: see below.',

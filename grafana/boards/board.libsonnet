@@ -204,7 +204,9 @@ local rows(list) =
   } } } },
   // Draws the limits into a graph.
   limit_lines: { fieldConfig+: { defaults+: { custom+: { thresholdsStyle: { mode: 'dashed' } } } } },
-  zero_is_good: self.limits({ '1': 'red' }) { options+: { graphMode: 'none' } },
+  // Of a stat: no line behind the figure.
+  figure_alone: { options+: { graphMode: 'none' } },
+  zero_is_good: self.limits({ '1': 'red' }) + self.figure_alone,
   stacked: { fieldConfig+: { defaults+: { custom+: { fillOpacity: 40, stacking: { mode: 'normal', group: 'A' } } } } },
   range(min, max): { fieldConfig+: { defaults+: { min: min, max: max } } },
   decimals(count): { fieldConfig+: { defaults+: { decimals: count } } },

@@ -56,7 +56,7 @@ b.board(
         'none',
         'sum(%s)' % status('innodb_row_lock_current_waits')
       ) + b.limits({ '1': 'orange', '10': 'red' }),
-      b.stat('Up for', 'The server that was started last.', 's', 'min(%s)' % status('uptime')) + { options+: { graphMode: 'none' } },
+      b.stat('Up for', 'The server that was started last.', 's', 'min(%s)' % status('uptime')) + b.figure_alone,
     ]),
 
     b.row('Connections', [

@@ -64,7 +64,7 @@ b.board(
         'pps',
         'sum(%s + %s)' % [per_second('node_network_receive_drop_total', device), per_second('node_network_receive_errs_total', device)]
       ) + b.limits({ '1': 'orange', '100': 'red' }),
-      b.stat('Up for', 'The machine that was started last.', 's', 'min(time() - node_boot_time_seconds{%s})' % node) + { options+: { graphMode: 'none' } },
+      b.stat('Up for', 'The machine that was started last.', 's', 'min(time() - node_boot_time_seconds{%s})' % node) + b.figure_alone,
     ]),
 
     b.row('CPU', [
