@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looks once a second, as long as somebody sees it, and has everything drawn.
 import {$, setAttribute, setText} from './dom.mjs';
-import {agentNow, get, Refused} from './api.mjs';
+import {agentNow, get, Gone, Refused} from './api.mjs';
 import {Access} from './access.mjs';
 import {Backends} from './backends.mjs';
 import {Changes} from './changes.mjs';
@@ -181,6 +181,8 @@ function failed(error) {
 			say(refusal(error));
 		return Math.max(error.retryAfter * 1000, 2 * PERIOD_MS);
 	}
+	if (!(error instanceof Gone))
+		console.error(error.stack); // the page's own fault, or somebody answers in the agent's place
 	if (goneSince === null)
 		goneSince = agentNow();
 	setText($('agent'), 'no answer');
