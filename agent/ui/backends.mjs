@@ -94,6 +94,8 @@ export class Backends {
 		const samples = this.detail.samples.of(backend.address);
 		const find = (kind) => row.querySelector('.' + kind);
 		const badge = find('badge');
+		const drain = row.querySelector('[data-what=drain]');
+		const drains = backend.state === 'up' ? 'Drain' : 'Take back';
 		const weight = backend['effective-weight'] !== backend.weight && backend.status === 'up'
 			? backend['effective-weight'] + ' of ' + backend.weight : String(backend.weight);
 
@@ -106,9 +108,8 @@ export class Backends {
 		setText(find('new'), format.rate(samples.rate('newFlows')));
 		setText(find('live'), format.count(backend['active-flows']));
 		setText(find('handshake'), format.latency(samples.quantile(0.5)) + ' / ' + format.latency(samples.quantile(0.95)));
-		setText(row.querySelector('[data-what=drain]'), backend.state === 'up' ? 'Drain' : 'Take back');
-		setAttribute(row.querySelector('[data-what=drain]'), 'aria-label',
-			(backend.state === 'up' ? 'Drain ' : 'Take back ') + backend.address);
+		setText(drain, drains);
+		setAttribute(drain, 'aria-label', drains + ' ' + backend.address);
 		this.share(row, backend, actualShare(samples, this.detail.totals));
 		showSwatch(find('line'), this.detail.lines.of.get(backend.address));
 	}
