@@ -288,7 +288,7 @@ TEST_accept     := agent/accept.c
 TEST_process    := agent/process.c
 TEST_links      := agent/links.c agent/rtnl.c
 TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
-SRC_probe       := $(wildcard agent/probe*.c) agent/curl_loop.c agent/wheel.c agent/http_answer.c \
+SRC_probe       := $(wildcard agent/probe*.c) agent/child.c agent/curl_loop.c agent/wheel.c agent/http_answer.c \
                    agent/check_run.c agent/http_request.c agent/latency.c $(SRC_check) \
                    tests/unit/probe_fixture.c
 TEST_probe      := $(SRC_probe)
@@ -343,7 +343,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
 TEST_autoscale_predict := agent/autoscale_predict.c
-TEST_scale_driver := agent/scale_driver.c
+TEST_scale_driver := agent/scale_driver.c agent/child.c
 TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_pool.c \
                    agent/autoscale_act.c agent/autoscale_roster.c agent/autoscale_predict.c agent/autoscale_source_own.c \
                    agent/autoscale_source_promql.c agent/autoscale_view.c agent/curl_loop.c \
