@@ -138,16 +138,6 @@ static void begin_spec(const struct service_spec *service, struct backend_spec *
 	backend->weight = (uint16_t)(most ? most : 1);
 }
 
-/* False: it is none of the service's yet. */
-static bool is_backend(const struct service_spec *service, const struct scale_entry *entry)
-{
-	for (size_t i = 0; i < service->backend_count; i++) {
-		if (strcmp(service->backends[i].launched, entry->id) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int add_backend(const struct scale_entry *entry, const struct scale_outcome *outcome,
 		       struct error *err)
 {
@@ -161,7 +151,7 @@ static int add_backend(const struct scale_entry *entry, const struct scale_outco
 		desired_free(next);
 		return error_set(err, ENOENT, "the service has no autoscaler any more");
 	}
-	if (is_backend(service, entry)) { /* a former agent came so far */
+	if (scale_entry_backend(entry, service)) { /* a former agent came so far */
 		desired_free(next);
 		return 0;
 	}
@@ -251,23 +241,13 @@ static void ask_driver(struct scale_entry *entry, const struct service_spec *ser
 		on_down(entry, &failure);
 }
 
-static struct backend_spec *backend_of(const struct service_spec *service,
-				       const struct scale_entry *entry)
-{
-	for (size_t i = 0; service && i < service->backend_count; i++) {
-		if (strcmp(service->backends[i].launched, entry->id) == 0)
-			return &service->backends[i];
-	}
-	return NULL;
-}
-
 /* It never was up, so there is nothing to drain. */
 static void remove_unproven(struct scale_entry *entry)
 {
 	struct autoscaler *autoscaler = entry->owner;
 	struct desired *next = desired_clone(manager_desired(autoscaler->manager));
 	struct service_spec *service = next ? desired_service(next, entry->service) : NULL;
-	struct backend_spec *backend = backend_of(service, entry);
+	struct backend_spec *backend = scale_entry_backend(entry, service);
 	struct error err = {0};
 
 	if (!backend) {
@@ -305,7 +285,7 @@ static void follow_entry(struct scale_entry *entry)
 	struct autoscaler *autoscaler = entry->owner;
 	const struct desired *desired = manager_desired(autoscaler->manager);
 	const struct service_spec *service = desired_service(desired, entry->service);
-	const struct backend_spec *backend = backend_of(service, entry);
+	const struct backend_spec *backend = scale_entry_backend(entry, service);
 
 	if (entry->job)
 		return;

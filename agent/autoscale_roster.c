@@ -92,6 +92,16 @@ struct scale_entry *scale_roster_find(const struct scale_roster *roster, const c
 	return NULL;
 }
 
+struct backend_spec *scale_entry_backend(const struct scale_entry *entry,
+					 const struct service_spec *service)
+{
+	for (size_t i = 0; service && i < service->backend_count; i++) {
+		if (strcmp(service->backends[i].launched, entry->id) == 0)
+			return &service->backends[i];
+	}
+	return NULL;
+}
+
 /* --- as JSON --- */
 
 /* clang-format off */

@@ -51,6 +51,10 @@ void scale_roster_remove(struct scale_roster *roster, struct scale_entry *entry)
 /* NULL: there is none. */
 struct scale_entry *scale_roster_find(const struct scale_roster *roster, const char *id);
 
+/* The backend that came of an entry; NULL: service, which may be NULL, has it not, or not yet. */
+struct backend_spec *scale_entry_backend(const struct scale_entry *entry,
+					 const struct service_spec *service);
+
 /* NULL: out of memory. */
 cJSON *scale_roster_write(const struct scale_roster *roster);
 /* -EINVAL: damaged. *ret_roster is untouched on failure. */

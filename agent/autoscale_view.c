@@ -92,19 +92,10 @@ static bool add_history(cJSON *json, const struct scale_run *run)
 
 /* --- what was launched --- */
 
-static const struct backend_spec *backend_of(const struct service_spec *service, const char *id)
-{
-	for (size_t i = 0; i < service->backend_count; i++) {
-		if (strcmp(service->backends[i].launched, id) == 0)
-			return &service->backends[i];
-	}
-	return NULL;
-}
-
 static bool add_entry(cJSON *array, const struct service_spec *service,
 		      const struct scale_entry *entry)
 {
-	const struct backend_spec *backend = backend_of(service, entry->id);
+	const struct backend_spec *backend = scale_entry_backend(entry, service);
 	char text[ENDPOINT_TEXT_MAX];
 	cJSON *json = cJSON_CreateObject();
 
