@@ -53,17 +53,21 @@ static bool add_policy(cJSON *json, const struct service_spec *service)
 
 /* --- decisions --- */
 
+static bool add_grounds(cJSON *json, const struct autoscale_decision *decision)
+{
+	return add_figure(json, "value", decision->known, decision->value) &&
+	       add_figure(json, "predicted-value", decision->foretold, decision->foretold_value) &&
+	       add_figure(json, "predicted-wanted", decision->foretold,
+			  decision->foretold_wanted) &&
+	       add_text(json, "reason", decision->reason);
+}
+
 static bool add_decision(cJSON *json, const struct autoscale_decision *decision)
 {
 	return add_text(json, "decision", autoscale_action_name(decision->action)) &&
 	       add_number(json, "count", decision->count) &&
 	       add_number(json, "members", decision->members) &&
-	       add_number(json, "wanted", decision->wanted) &&
-	       add_figure(json, "value", decision->known, decision->value) &&
-	       add_figure(json, "predicted-value", decision->foretold, decision->foretold_value) &&
-	       add_figure(json, "predicted-wanted", decision->foretold,
-			  decision->foretold_wanted) &&
-	       add_text(json, "reason", decision->reason);
+	       add_number(json, "wanted", decision->wanted) && add_grounds(json, decision);
 }
 
 static bool add_record(cJSON *array, const struct scale_record *record)
@@ -142,12 +146,7 @@ static bool add_state(cJSON *json, const struct autoscaler *autoscaler, const st
 	       add_number(json, "wanted", decision->wanted) &&
 	       add_number(json, "members", run->pool.members) &&
 	       add_number(json, "up", run->pool.up) &&
-	       add_number(json, "launching", run->pool.launching) &&
-	       add_figure(json, "value", decision->known, decision->value) &&
-	       add_figure(json, "predicted-value", decision->foretold, decision->foretold_value) &&
-	       add_figure(json, "predicted-wanted", decision->foretold,
-			  decision->foretold_wanted) &&
-	       add_text(json, "reason", decision->reason) &&
+	       add_number(json, "launching", run->pool.launching) && add_grounds(json, decision) &&
 	       add_text(json, "problem", run->problem) &&
 	       add_text(json, "circuit", circuit_word(autoscaler, run)) &&
 	       add_number(json, "launch-failures", (double)run->launch_failures);
