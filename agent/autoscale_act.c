@@ -384,6 +384,11 @@ static unsigned int take_away(struct scale_run *run)
 	return 0;
 }
 
+static bool launches(const struct autoscale_decision *decision)
+{
+	return decision->action == AUTOSCALE_UP || decision->action == AUTOSCALE_REPLACE;
+}
+
 static void tell_decision(const struct scale_run *run)
 {
 	static const enum event_kind kinds[AUTOSCALE_ACTIONS] = {
@@ -393,12 +398,11 @@ static void tell_decision(const struct scale_run *run)
 		[AUTOSCALE_RETIRE] = EVENT_SCALE_RETIRE,
 	};
 	const struct autoscale_decision *decision = &run->decision;
-	bool launches = decision->action == AUTOSCALE_UP || decision->action == AUTOSCALE_REPLACE;
 	char before[48], after[48];
 
 	snprintf(before, sizeof(before), "%u backends", decision->members);
 	snprintf(after, sizeof(after), "%u %s", decision->count,
-		 launches ? "launched" : "drained, then stopped");
+		 launches(decision) ? "launched" : "drained, then stopped");
 	events_tell(run->owner->events, &(struct event){.kind = kinds[decision->action],
 							.service = run->service,
 							.before = before,
@@ -408,9 +412,7 @@ static void tell_decision(const struct scale_run *run)
 
 bool scale_act(struct scale_run *run, const struct service_spec *service)
 {
-	bool launches =
-		run->decision.action == AUTOSCALE_UP || run->decision.action == AUTOSCALE_REPLACE;
-	unsigned int begun = launches ? launch(run, service) : take_away(run);
+	unsigned int begun = launches(&run->decision) ? launch(run, service) : take_away(run);
 
 	if (!begun)
 		return false;
