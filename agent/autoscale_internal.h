@@ -10,7 +10,7 @@ struct autoscaler {
 	struct manager *manager;
 	struct events *events;
 	const char *state_dir;
-	struct curl_loop *curl;
+	struct curl_loop *curl; /* NULL: nobody has asked a Prometheus yet */
 	uv_timer_t tick;
 	struct scale_roster roster;
 	struct scale_run **runs; /* owned; of services that have a policy */

@@ -219,6 +219,18 @@ static void on_answer(void *context, double value, const char *reason)
 		decide(run, service);
 }
 
+/* Asks, at the first query of all with a loop of libcurl's made for it. NULL: out of memory. */
+static struct scale_query *ask(struct scale_run *run)
+{
+	struct autoscaler *autoscaler = run->owner;
+
+	if (!autoscaler->curl)
+		autoscaler->curl = curl_loop_new(autoscaler->loop);
+	if (!autoscaler->curl)
+		return NULL;
+	return scale_query_start(autoscaler->curl, &run->policy, on_answer, run);
+}
+
 static void sample(struct scale_run *run, const struct service_spec *service)
 {
 	char problem[SCALE_SOURCE_REASON_MAX] = "out of memory";
@@ -228,7 +240,7 @@ static void sample(struct scale_run *run, const struct service_spec *service)
 	if (run->policy.metric == SCALE_METRIC_PROMQL) {
 		if (run->query)
 			return; /* of the last interval: it ends by its timeout */
-		run->query = scale_query_start(run->owner->curl, &run->policy, on_answer, run);
+		run->query = ask(run);
 		if (run->query)
 			return;
 		take(run, false, 0, problem);
@@ -302,11 +314,6 @@ int autoscaler_new(uv_loop_t *loop, struct manager *manager, struct events *even
 
 	if (!autoscaler)
 		return error_set(err, ENOMEM, "out of memory");
-	autoscaler->curl = curl_loop_new(loop);
-	if (!autoscaler->curl) {
-		free(autoscaler);
-		return error_set(err, ENOMEM, "out of memory");
-	}
 	autoscaler->loop = loop;
 	autoscaler->manager = manager;
 	autoscaler->events = events;
