@@ -44,7 +44,6 @@ static int read_vip(const cJSON *item, const char *where, const struct service_s
 	return 0;
 }
 
-/* Replaces spec->vips, but leaves the old array to the caller: a patch may yet be thrown away. */
 static int read_vips(const struct field *field, const cJSON *json, const char *where, void *object,
 		     struct error *err)
 {
@@ -70,6 +69,7 @@ static int read_vips(const struct field *field, const cJSON *json, const char *w
 		}
 		count++;
 	}
+	free(spec->vips);
 	spec->vips = vips;
 	spec->vip_count = count;
 	return 0;
@@ -420,17 +420,12 @@ static int refuse_fixed(const cJSON *json, const char *where, struct error *err)
 int config_patch_service(const cJSON *json, struct service_spec *spec, struct error *err)
 {
 	static const char *const own[] = {NULL};
-	struct service_spec patched = *spec;
+	struct service_spec patched;
 	char where[WHERE_MAX];
 	int r;
 
 	snprintf(where, sizeof(where), "service %s", spec->name);
-	r = check_spec_copy(&spec->check, &patched.check);
-	if (r == 0 && autoscale_policy_copy(&spec->scale, &patched.scale) < 0) {
-		check_spec_clear(&patched.check);
-		r = -ENOMEM;
-	}
-	if (r < 0)
+	if (service_spec_copy(spec, &patched) < 0)
 		return refuse_memory(where, err);
 	r = refuse_fixed(json, where, err);
 	if (r == 0)
@@ -439,10 +434,7 @@ int config_patch_service(const cJSON *json, struct service_spec *spec, struct er
 		r = read_fields(json, where, &service_table, &patched, err);
 	if (r == 0)
 		r = service_spec_check(&patched, err);
-	if (patched.vips != spec->vips)
-		free(r == 0 ? spec->vips : patched.vips);
-	check_spec_clear(r == 0 ? &spec->check : &patched.check);
-	autoscale_policy_clear(r == 0 ? &spec->scale : &patched.scale);
+	service_spec_clear(r == 0 ? spec : &patched);
 	if (r == 0)
 		*spec = patched;
 	return r;
