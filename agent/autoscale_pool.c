@@ -12,8 +12,7 @@
 
 static bool takes_flows(const struct backend_spec *backend)
 {
-	return !backend->removing && backend->state == ADMIN_UP &&
-	       backend->priority < PRIORITY_SORRY;
+	return backend_takes_part(backend) && backend->priority < PRIORITY_SORRY;
 }
 
 uint8_t scale_lowest_priority(const struct service_spec *service)

@@ -160,6 +160,11 @@ struct backend_spec *service_backend(const struct service_spec *service,
 	return NULL;
 }
 
+bool backend_takes_part(const struct backend_spec *spec)
+{
+	return spec && !spec->removing && spec->state == ADMIN_UP;
+}
+
 uint16_t service_default_port(const struct service_spec *service)
 {
 	if (service->vip_count == 0)

@@ -125,6 +125,9 @@ struct service_spec *desired_service(const struct desired *desired, const char *
 struct backend_spec *service_backend(const struct service_spec *service,
 				     const struct endpoint *endpoint);
 
+/* Is it asked to take new flows, whatever is known of it? NULL is not. */
+bool backend_takes_part(const struct backend_spec *spec);
+
 /* A SPEC's words for modes, by enum lb_mode; NULL where there is none. */
 #define MODE_WORDS (LB_MODE_GUE + 1)
 extern const char *const mode_words[MODE_WORDS];

@@ -10,22 +10,17 @@
 
 /* --- what will be known of backends --- */
 
-static bool takes_part(const struct backend_spec *spec)
-{
-	return !spec->removing && spec->state == ADMIN_UP;
-}
-
 /* Will it get new flows? */
 static bool expect_eligible(const struct backend_match *match, const struct backend_facts *facts,
 			    bool at_once)
 {
 	const struct backend_spec *former = match->former;
 
-	if (!takes_part(match->next))
+	if (!backend_takes_part(match->next))
 		return false;
 	if (!former || former->state == ADMIN_MAINT)
 		return !at_once; /* its first check decides */
-	if (takes_part(former))
+	if (backend_takes_part(former))
 		return facts[former->id].eligible;
 	return facts[former->id].alive; /* it was checked while it drained */
 }

@@ -30,11 +30,6 @@ struct walk {
 /* How far a service comes. */
 enum progress { ARRIVES = 1, GOES_ON, IS_STUCK };
 
-static bool takes_part(const struct backend_spec *spec)
-{
-	return spec && !spec->removing && spec->state == ADMIN_UP;
-}
-
 /* --- is a step good? --- */
 
 static int weight_up(const struct service_spec *service, const struct backend_facts *facts,
@@ -57,7 +52,7 @@ static void expect_all_up(const struct service_spec *service, struct backend_fac
 {
 	for (size_t i = 0; i < service->backend_count; i++) {
 		facts[service->backends[i].id] = (struct backend_facts){0};
-		facts[service->backends[i].id].eligible = takes_part(&service->backends[i]);
+		facts[service->backends[i].id].eligible = backend_takes_part(&service->backends[i]);
 	}
 }
 
@@ -159,9 +154,9 @@ static int step_kept(struct walk *walk)
 	for (size_t i = 0; r == 0 && i < walk->count; i++) {
 		const struct backend_spec *former = walk->matches[i].former;
 		const struct backend_spec *next = walk->matches[i].next;
-		bool less =
-			takes_part(former) && (!takes_part(next) || next->weight < former->weight ||
-					       next->priority > former->priority);
+		bool less = backend_takes_part(former) &&
+			    (!backend_takes_part(next) || next->weight < former->weight ||
+			     next->priority > former->priority);
 
 		step_add(walk, less || would_cut(walk, i) ? former : next);
 	}
@@ -212,7 +207,7 @@ static int step_mixed(struct walk *walk, uint32_t part)
 		if (mixed.weight == 0 && share > 0)
 			mixed.weight = 1;
 		mixed.priority = present_priority(walk);
-		walk->moves = walk->moves || !takes_part(match->former) ||
+		walk->moves = walk->moves || !backend_takes_part(match->former) ||
 			      mixed.weight != match->former->weight;
 		step_add(walk, &mixed);
 	}
@@ -224,7 +219,7 @@ static int step_mixed(struct walk *walk, uint32_t part)
 /* Is it wanted, but not up yet? */
 static bool is_missing(const struct walk *walk, const struct backend_match *match)
 {
-	return takes_part(match->next) && match->next->weight > 0 &&
+	return backend_takes_part(match->next) && match->next->weight > 0 &&
 	       (!match->former || !walk->input->facts[match->former->id].eligible);
 }
 
@@ -232,7 +227,7 @@ static bool is_missing(const struct walk *walk, const struct backend_match *matc
 static const struct backend_spec *find_missing(const struct walk *walk, bool all)
 {
 	for (size_t i = 0; i < walk->count; i++) {
-		if ((all || takes_part(walk->matches[i].former)) &&
+		if ((all || backend_takes_part(walk->matches[i].former)) &&
 		    is_missing(walk, &walk->matches[i]))
 			return walk->matches[i].next;
 	}
