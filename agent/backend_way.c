@@ -140,7 +140,7 @@ static void add_advice(const struct manager *manager, const struct backend_run *
 			 "; is the backend prepared? lbnode up --mode %s --vip %s",
 			 mode_words[service_of(manager, run)->mode],
 			 format_address(&run->way.vip.endpoint.address, text));
-	else if ((strstr(reason, "refused") || strstr(reason, "port unreachable")))
+	else if (strstr(reason, "refused") || strstr(reason, "port unreachable"))
 		snprintf(reason + length, CHECK_REASON_MAX - length,
 			 "; does the server listen on the VIP?");
 }
