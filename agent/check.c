@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,6 +310,11 @@ static bool is_cheap(const char *pattern)
 	return true;
 }
 
+int check_body_compile(const char *pattern, regex_t *ret_regex)
+{
+	return regcomp(ret_regex, pattern, REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
+}
+
 static int check_body(const struct place *place, const struct check_spec *spec)
 {
 	char reason[128];
@@ -326,7 +330,7 @@ static int check_body(const struct place *place, const struct check_spec *spec)
 		return refuse(place, "check-body", "refers back by \\1, or repeats too often",
 			      "write a plainer pattern: repetitions up to %d in all",
 			      REPETITIONS_MAX);
-	r = regcomp(&regex, spec->body, REG_EXTENDED | REG_NEWLINE | REG_NOSUB);
+	r = check_body_compile(spec->body, &regex);
 	if (r == 0) {
 		regfree(&regex);
 		return 0;

@@ -6,6 +6,7 @@
  * What the operator asks of a service's health checks. Pure data, part of the desired state; there
  * is one for each service, and check_run.h makes of it what all its backends' probes share.
  */
+#include <regex.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -77,6 +78,9 @@ int check_spec_check(const struct check_spec *spec, const char *service, struct 
 
 /* Does a probe of this kind go to a port? */
 bool check_needs_port(const struct check_spec *spec);
+
+/* Compiles check-body's pattern, for regexec() and regfree(). What regcomp() returns. */
+int check_body_compile(const char *pattern, regex_t *ret_regex);
 
 /* http or https */
 bool check_is_http(const struct check_spec *spec);

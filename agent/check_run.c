@@ -36,7 +36,7 @@ static int ready_body(struct check_run *check)
 	if (!check->spec.body)
 		return 0;
 	body = malloc(sizeof(*body));
-	if (!body || regcomp(body, check->spec.body, REG_EXTENDED | REG_NEWLINE | REG_NOSUB) != 0) {
+	if (!body || check_body_compile(check->spec.body, body) != 0) {
 		free(body);
 		return -ENOMEM;
 	}
