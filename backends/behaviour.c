@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "json.h"
 #include "parse.h"
@@ -22,7 +21,7 @@ static int parse_rate(const char *text, unsigned int *ret_ppm, struct error *err
 	return r;
 }
 
-int behaviour_set_delay(void *target, const char *text, struct error *err)
+static int set_delay(void *target, const char *text, struct error *err)
 {
 	struct behaviour *behaviour = target;
 	uint64_t ms;
@@ -33,7 +32,7 @@ int behaviour_set_delay(void *target, const char *text, struct error *err)
 	return r;
 }
 
-int behaviour_set_error_rate(void *target, const char *text, struct error *err)
+static int set_error_rate(void *target, const char *text, struct error *err)
 {
 	struct behaviour *behaviour = target;
 	unsigned int ppm;
@@ -43,6 +42,14 @@ int behaviour_set_error_rate(void *target, const char *text, struct error *err)
 		atomic_store(&behaviour->errors_ppm, ppm);
 	return r;
 }
+
+const struct webapp_flag behaviour_flags[] = {
+	{"delay", "DURATION", "how long it waits before it answers, up to 1m (default 0ms)",
+	 set_delay},
+	{"error-rate", "RATE", "the part of its answers that are errors (500), as 80% (default 0%)",
+	 set_error_rate},
+	{NULL, NULL, NULL, NULL},
+};
 
 /* --- settings --- */
 

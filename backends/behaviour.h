@@ -16,13 +16,17 @@ struct behaviour {
 	atomic_uint errors_ppm; /* of a million requests, so many fail */
 };
 
-/* Flags: "50ms", up to a minute; "80%". target is a struct behaviour. */
-int behaviour_set_delay(void *target, const char *text, struct error *err);
-int behaviour_set_error_rate(void *target, const char *text, struct error *err);
+/* For a service that has no flags but these. Its context is a struct behaviour, or begins with one;
+ * so is that of the routes. */
+extern const struct webapp_flag behaviour_flags[];
 
-#define BEHAVIOUR_HELP_DELAY "how long it waits before it answers, up to 1m (default 0ms)"
-#define BEHAVIOUR_HELP_ERROR_RATE                                                                  \
-	"the part of its answers that are errors (500), as 80% (default 0%)"
+#define BEHAVIOUR_ROUTES                                                                           \
+	{.method = "GET", .path = "/settings", .handle = behaviour_get_settings, .aside = true},   \
+	{                                                                                          \
+		.method = "PUT", .path = "/settings", .handle = behaviour_put_settings,            \
+		.takes_json = true, .aside = true                                                  \
+	}
+
 #define BEHAVIOUR_HELP_SETTINGS                                                                    \
 	"GET /settings  how it behaves: {\"delay\": \"50ms\", \"error-rate\": \"80%\"}\n"          \
 	"PUT /settings  changes that while it runs; from this host only"
@@ -37,7 +41,7 @@ int behaviour_apply(struct behaviour *behaviour, const char *body, size_t length
 /* Sets the call's delay, and says whether it is to fail: then it is answered already. */
 bool behaviour_strikes(const struct behaviour *behaviour, struct webapp_call *call);
 
-/* Routes; context is a struct behaviour. */
+/* What BEHAVIOUR_ROUTES names. */
 void behaviour_get_settings(void *context, struct webapp_call *call);
 void behaviour_put_settings(void *context, struct webapp_call *call);
 

@@ -52,22 +52,11 @@ static void put_health(void *context, struct webapp_call *call)
 	get_health(context, call);
 }
 
-static const struct webapp_flag flags[] = {
-	{"delay", "DURATION", BEHAVIOUR_HELP_DELAY, behaviour_set_delay},
-	{"error-rate", "RATE", BEHAVIOUR_HELP_ERROR_RATE, behaviour_set_error_rate},
-	{NULL, NULL, NULL, NULL},
-};
-
 static const struct webapp_route routes[] = {
 	{.method = "GET", .path = "/", .handle = get_name},
 	{.method = "GET", .path = "/health", .handle = get_health, .aside = true},
 	{.method = "PUT", .path = "/health", .handle = put_health, .aside = true},
-	{.method = "GET", .path = "/settings", .handle = behaviour_get_settings, .aside = true},
-	{.method = "PUT",
-	 .path = "/settings",
-	 .handle = behaviour_put_settings,
-	 .takes_json = true,
-	 .aside = true},
+	BEHAVIOUR_ROUTES,
 	{.path = NULL},
 };
 
@@ -77,7 +66,7 @@ static const struct webapp app = {
 	.interface = "GET /          the name and a newline\n"
 		     "GET /health    the status last set, 200 at first\n"
 		     "PUT /health?status=503   sets it\n" BEHAVIOUR_HELP_SETTINGS,
-	.flags = flags,
+	.flags = behaviour_flags,
 	.routes = routes,
 	.body_max = 1 << 20, /* uploads are something to balance, too */
 };

@@ -33,20 +33,9 @@ static void get_data(void *context, struct webapp_call *call)
 	webapp_answer_json(call, MHD_HTTP_OK, json);
 }
 
-static const struct webapp_flag flags[] = {
-	{"delay", "DURATION", BEHAVIOUR_HELP_DELAY, behaviour_set_delay},
-	{"error-rate", "RATE", BEHAVIOUR_HELP_ERROR_RATE, behaviour_set_error_rate},
-	{NULL, NULL, NULL, NULL},
-};
-
 static const struct webapp_route routes[] = {
 	{.method = "GET", .path = "/", .handle = get_data},
-	{.method = "GET", .path = "/settings", .handle = behaviour_get_settings, .aside = true},
-	{.method = "PUT",
-	 .path = "/settings",
-	 .handle = behaviour_put_settings,
-	 .takes_json = true,
-	 .aside = true},
+	BEHAVIOUR_ROUTES,
 	{.path = NULL},
 };
 
@@ -55,7 +44,7 @@ static const struct webapp app = {
 	.description = "A source of data that fails as often and answers as late as it is told to.",
 	.interface = "GET /          data: {\"source\": NAME, \"sequence\": N, \"time\": ...}\n"
 		     "GET /health    ok, however it fails\n" BEHAVIOUR_HELP_SETTINGS,
-	.flags = flags,
+	.flags = behaviour_flags,
 	.routes = routes,
 	.body_max = 4096,
 };

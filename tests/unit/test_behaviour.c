@@ -18,18 +18,28 @@ static void assert_behaviour(const struct behaviour *behaviour, unsigned int del
 	assert_int_equal(atomic_load(&behaviour->errors_ppm), errors_ppm);
 }
 
+static int set(struct behaviour *behaviour, const char *name, const char *text)
+{
+	struct error err;
+
+	for (const struct webapp_flag *flag = behaviour_flags; flag->name; flag++)
+		if (strcmp(flag->name, name) == 0)
+			return flag->set(behaviour, text, &err);
+	fail_msg("there is no flag --%s", name);
+	return -ENOENT;
+}
+
 static void test_flags(void **state)
 {
 	struct behaviour behaviour = {0};
-	struct error err;
 
 	(void)state;
-	assert_int_equal(behaviour_set_delay(&behaviour, "50ms", &err), 0);
-	assert_int_equal(behaviour_set_error_rate(&behaviour, "0.25%", &err), 0);
+	assert_int_equal(set(&behaviour, "delay", "50ms"), 0);
+	assert_int_equal(set(&behaviour, "error-rate", "0.25%"), 0);
 	assert_behaviour(&behaviour, 50, 2500);
-	assert_true(behaviour_set_delay(&behaviour, "61s", &err) < 0);
-	assert_true(behaviour_set_delay(&behaviour, "50", &err) < 0);
-	assert_true(behaviour_set_error_rate(&behaviour, "101%", &err) < 0);
+	assert_true(set(&behaviour, "delay", "61s") < 0);
+	assert_true(set(&behaviour, "delay", "50") < 0);
+	assert_true(set(&behaviour, "error-rate", "101%") < 0);
 	assert_behaviour(&behaviour, 50, 2500);
 }
 
