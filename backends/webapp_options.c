@@ -118,8 +118,6 @@ static const struct webapp_flag worker_flags[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
-static const struct webapp_flag no_flags[] = {{NULL, NULL, NULL, NULL}};
-
 /* --- reading them --- */
 
 /* All flags of an app, in the order of its help. */
@@ -129,6 +127,7 @@ struct flag_list {
 	size_t count;
 };
 
+/* flags: NULL: none. */
 static void list_add(struct flag_list *list, const struct webapp_flag *flags, void *target)
 {
 	for (; flags && flags->name && list->count < FLAGS_MAX; flags++) {
@@ -143,7 +142,7 @@ static struct flag_list list_of(const struct webapp *app, void *context,
 	struct flag_list list = {.count = 0};
 
 	list_add(&list, app->flags, context);
-	list_add(&list, app->blocking ? worker_flags : no_flags, options);
+	list_add(&list, app->blocking ? worker_flags : NULL, options);
 	list_add(&list, common_flags, options);
 	return list;
 }
