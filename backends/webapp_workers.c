@@ -23,8 +23,9 @@ struct webapp_workers {
 	struct worker worker[];
 };
 
-/* The next request; NULL: the end. Without a lock afterwards. */
-static struct webapp_request *take(struct webapp_workers *workers)
+/* The next request; NULL: the end. *ret_ending: it is not to be worked on any more. Without a lock
+ * afterwards. */
+static struct webapp_request *take(struct webapp_workers *workers, bool *ret_ending)
 {
 	struct webapp_request *request;
 
@@ -36,18 +37,9 @@ static struct webapp_request *take(struct webapp_workers *workers)
 		TAILQ_REMOVE(&workers->queue, request, link);
 		workers->queued--;
 	}
+	*ret_ending = workers->ending;
 	pthread_mutex_unlock(&workers->lock);
 	return request;
-}
-
-static bool is_ending(struct webapp_workers *workers)
-{
-	bool ending;
-
-	pthread_mutex_lock(&workers->lock);
-	ending = workers->ending;
-	pthread_mutex_unlock(&workers->lock);
-	return ending;
 }
 
 static void *run(void *context)
@@ -55,9 +47,10 @@ static void *run(void *context)
 	struct worker *worker = context;
 	struct webapp_request *request;
 	struct error err;
+	bool ending;
 
-	while ((request = take(worker->workers))) {
-		if (is_ending(worker->workers)) {
+	while ((request = take(worker->workers, &ending))) {
+		if (ending) {
 			error_set(&err, ECANCELED, "the server is stopping");
 			webapp_answer_error(&request->call, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
 		} else {
