@@ -205,7 +205,7 @@ void webapp_request_run(struct webapp_request *request, size_t worker)
 
 void webapp_request_resume(struct webapp_request *request)
 {
-	request->stage = REQUEST_ANSWERED;
+	request->answered = true;
 	MHD_resume_connection(request->connection);
 }
 
@@ -214,7 +214,6 @@ static enum MHD_Result hand_over(struct webapp_request *request)
 {
 	struct error err;
 
-	request->stage = REQUEST_WAITING;
 	MHD_suspend_connection(request->connection);
 	if (webapp_workers_push(request->server->workers, request))
 		return MHD_YES;
@@ -230,7 +229,7 @@ static enum MHD_Result finish(struct webapp_request *request)
 {
 	uint64_t delay_ms;
 
-	if (request->stage == REQUEST_ANSWERED || !request->route)
+	if (request->answered || !request->route)
 		return send_answer(request);
 	if (request->server->workers && !request->route->aside)
 		return hand_over(request);
@@ -238,7 +237,6 @@ static enum MHD_Result finish(struct webapp_request *request)
 	delay_ms = request->call.delay_ms;
 	if (delay_ms == 0)
 		return send_answer(request);
-	request->stage = REQUEST_WAITING;
 	MHD_suspend_connection(request->connection);
 	webapp_delay_add(request->server->delay, request, delay_ms);
 	return MHD_YES;

@@ -17,8 +17,6 @@
 
 #define WEBAPP_ROUTES_MAX 10 /* those of the app and /health, /metrics */
 
-enum request_stage { REQUEST_READING, REQUEST_WAITING, REQUEST_ANSWERED };
-
 struct webapp_request {
 	struct webapp_call call; /* first: handlers have its address */
 	struct webapp_server *server;
@@ -26,7 +24,7 @@ struct webapp_request {
 	const struct webapp_route *route; /* NULL: refused, with the status of call */
 	size_t endpoint;                  /* the metrics' */
 	const char *method;
-	enum request_stage stage;
+	bool answered; /* and resumed: its answer is to be sent */
 	uint64_t begin_us;
 	char *body;
 	size_t body_length, body_room;
