@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <string.h>
 
 enum { INSERT_ORDER, INSERT_LINE, SELECT_BY_ID, SELECT_BY_KEY };
 
