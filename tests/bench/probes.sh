@@ -104,10 +104,8 @@ lab_up || exit 1
 lab_exec b1 ip route add local 198.18.128.0/18 dev lo
 lab_exec lb ip route add 198.18.128.0/18 via 198.18.1.11
 lab_backend_start 1 nginx || exit 1
-mkdir -p "$LAB_BUILD/tests/lab"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -I"$LAB_TOP/common" -o "$LAB_BUILD/tests/lab/udp_echo" \
-	"$LAB_TOP/tests/lab/udp_echo.c" "$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || exit 1
-lab_spawn b1 udp_echo "$LAB_BUILD/tests/lab/udp_echo" 7
+echo=$(lab_tool lab/udp_echo) || exit 1
+lab_spawn b1 udp_echo "$echo" 7
 echo "$total backends, each checked every $interval"
 for kind in "${kinds[@]}"; do
 	lab_agent_start || exit 1

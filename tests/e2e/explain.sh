@@ -7,11 +7,7 @@
 
 LAB_BACKENDS=3
 lab_up || exit 1
-tool=$LAB_BUILD/tests/e2e/explain
-mkdir -p "${tool%/*}"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
-	-I"$LAB_TOP/bpf" -o "$tool" "$LAB_TOP/tests/e2e/explain.c" "$LAB_TOP/common/parse.c" \
-	"$LAB_TOP/common/error.c" -lbpf -lcurl -lcjson || bail "explain.c is built"
+tool=$(lab_tool e2e/explain -lbpf -lcurl -lcjson) || bail "explain.c is built"
 
 # A second interface, with backends behind it that need not be there: their neighbours are.
 second_interface() {

@@ -83,9 +83,7 @@ done
 
 # --- 8 Mi of them ---
 
-tool=$LAB_DIR/flowfill
-cc -O2 -Wall -Wextra -Werror -I"$LAB_TOP/bpf" -o "$tool" "$LAB_TOP/tests/e2e/flowfill.c" ||
-	bail "flowfill is compiled"
+tool=$(lab_tool e2e/flowfill) || bail "flowfill is compiled"
 lbctl rm service nat >/dev/null
 cleared() {
 	[ "$(counted "$all" l2)" = 30 ] && [ "$(lbctl --json status | jq .used.flows)" = 30 ]

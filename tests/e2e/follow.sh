@@ -10,11 +10,7 @@ many=4000
 
 LAB_BACKENDS=3
 lab_up || exit 1
-tool=$LAB_BUILD/tests/e2e/hopwatch
-mkdir -p "${tool%/*}"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" -I"$LAB_TOP/bpf" \
-	-o "$tool" "$LAB_TOP/tests/e2e/hopwatch.c" \
-	"$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || exit 1
+tool=$(lab_tool e2e/hopwatch) || exit 1
 
 route() {
 	ip -n "$LAB-lb" route "$@"

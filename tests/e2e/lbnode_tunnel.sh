@@ -12,11 +12,7 @@ LAB_BACKENDS=1
 lab_up || exit 1
 lab_backend_start 1 hello || exit 1
 
-encap=$LAB_BUILD/tests/e2e/encap
-mkdir -p "${encap%/*}"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" -o "$encap" \
-	"$LAB_TOP/tests/e2e/encap.c" "$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" ||
-	bail "encap is built"
+encap=$(lab_tool e2e/encap) || bail "encap is built"
 
 pins=$LAB_DIR/bpf/b1 # lab_node's
 vip4=198.18.64.10 vip6=2001:db8:64::10

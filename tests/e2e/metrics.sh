@@ -81,9 +81,7 @@ documented() {
 		sort
 }
 
-mkdir -p "$LAB_BUILD/tests/e2e"
-${CC:-gcc} -O2 -Wall -Wextra -Werror -o "$LAB_BUILD/tests/e2e/statistics" \
-	"$LAB_TOP/tests/e2e/statistics.c" || bail "statistics is built"
+statistics=$(lab_tool e2e/statistics) || bail "statistics is built"
 lab_up || exit 1
 for i in 1 2; do
 	lab_backend_start $i hello || exit 1
@@ -171,7 +169,7 @@ check_equal "its series are the same" "$(series <<<"$text")" "$(series <<<"$open
 
 # --- what the program costs, over a restart ---
 
-lab_spawn lb statistics "$LAB_BUILD/tests/e2e/statistics"
+lab_spawn lb statistics "$statistics"
 check "the kernel's statistics are on" wait_until 5 grep -q ready "$LAB_DIR/statistics.log"
 read -r packets _ < <(sent)
 visit 10

@@ -98,11 +98,8 @@ lab_up || exit 1
 make_certificates || bail "certificates are made"
 start_nginx || bail "nginx listens"
 lab_backend_start 1 nsd || exit 1
-mkdir -p "$LAB_BUILD/tests/lab"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
-	-o "$LAB_BUILD/tests/lab/udp_echo" "$LAB_TOP/tests/lab/udp_echo.c" \
-	"$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || exit 1
-lab_spawn b1 udp_echo "$LAB_BUILD/tests/lab/udp_echo" 7
+echo=$(lab_tool lab/udp_echo) || exit 1
+lab_spawn b1 udp_echo "$echo" 7
 
 # --- programs ---
 
@@ -283,7 +280,7 @@ via() {
 }
 lab_exec b1 sh -c 'echo 0 >/proc/sys/net/ipv4/ip_forward'
 lab_nodes_up >/dev/null || bail "the backends hold the VIP"
-lab_spawn b2 udp_echo2 "$LAB_BUILD/tests/lab/udp_echo" 7
+lab_spawn b2 udp_echo2 "$echo" 7
 via "icmp by the VIP" --check icmp
 via "udp by the VIP" --check udp --check-port 7 --check-payload x
 lab_nodes_down >/dev/null

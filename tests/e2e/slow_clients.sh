@@ -6,10 +6,7 @@ LAB_BACKENDS=1
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 
-slowly=$LAB_BUILD/tests/e2e/slowly
-mkdir -p "${slowly%/*}"
-${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" -o "$slowly" \
-	"$LAB_TOP/tests/e2e/slowly.c" "$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || exit 1
+slowly=$(lab_tool e2e/slowly) || exit 1
 
 lab_up || exit 1
 lab_backend_start 1 || exit 1

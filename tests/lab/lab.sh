@@ -54,6 +54,20 @@ lab_now_ms() {
 	echo $((${EPOCHREALTIME//[!0-9]/} / 1000))
 }
 
+# lab_tool NAME [CC-ARG...]: builds tests/NAME.c, unless that is done; prints where the program is.
+lab_tool() {
+	local tool=$LAB_BUILD/tests/$1 source=$LAB_TOP/tests/$1.c
+	shift
+	# find also says so if there is no program yet.
+	if [ -n "$(find "$source" "$LAB_TOP/common" "$LAB_TOP/bpf" -newer "$tool" 2>&1)" ]; then
+		mkdir -p "${tool%/*}"
+		${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
+			-I"$LAB_TOP/bpf" -o "$tool" "$source" "$LAB_TOP/common/parse.c" \
+			"$LAB_TOP/common/error.c" "$@" || return
+	fi
+	echo "$tool"
+}
+
 # --- the network ---
 
 # lab_exec NAME CMD...: runs CMD in the namespace of client, lb, switch or bN. Only the network
@@ -545,13 +559,8 @@ lab_curl() {
 
 # lab_flowhold establish|check|flood VIP FLOWS: flowhold.c between the client and all backends.
 lab_flowhold() {
-	local mode=$1 vip=$2 flows=$3 tool=$LAB_BUILD/tests/e2e/flowhold i backends=()
-	if [ ! -x "$tool" ] || [ "$LAB_TOP/tests/e2e/flowhold.c" -nt "$tool" ]; then
-		mkdir -p "${tool%/*}"
-		${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
-			-o "$tool" "$LAB_TOP/tests/e2e/flowhold.c" \
-			"$LAB_TOP/common/parse.c" "$LAB_TOP/common/error.c" || return
-	fi
+	local mode=$1 vip=$2 flows=$3 tool i backends=()
+	tool=$(lab_tool e2e/flowhold) || return
 	for ((i = 1; i <= LAB_BACKENDS; i++)); do
 		backends+=(--backend "/run/netns/$LAB-b$i")
 	done
