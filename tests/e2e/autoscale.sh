@@ -25,11 +25,6 @@ members() {
 	lbctl --json show web | jq '[.backends[] | select(.status != "removing")] | length'
 }
 
-members_are() {
-	[ "$(lbctl --json show web | jq '.backends | length')" = "$1" ] &&
-		lbctl --json show web | jq -e 'all(.backends[]; .status == "up")'
-}
-
 hosts() {
 	find "$launcher/hosts" -type f | wc -l
 }
@@ -55,7 +50,7 @@ scale() {
 (while [ -d "$LAB_DIR" ]; do members && sleep 0.2; done) >"$LAB_DIR/members" 2>/dev/null &
 watcher=$!
 lab_spawn client wrk wrk -t1 -c150 -d120s -s "$LAB_TOP/tests/lab/gentle.lua" "$LAB_URL4/"
-check "150 connections, 40 for each: 4 backends" wait_until 25 members_are 4
+check "150 connections, 40 for each: 4 backends" wait_until 25 lab_backends_are web 4
 check_matches "the reason has the figures" 'active-flows [0-9.]+ for one backend, target 40' \
 	"$(scale '[.decisions[] | select(.decision == "up")][0].reason')"
 lab_end wrk TERM
@@ -66,7 +61,7 @@ lab_end wrk TERM
 	sleep 0.1
 done) >>"$LAB_DIR/codes" 2>&1 &
 clients=$!
-check "the load falls: 1 backend" wait_until 40 members_are 1
+check "the load falls: 1 backend" wait_until 40 lab_backends_are web 1
 check "the hosts are given back" wait_until 10 hosts_are 0
 touch "$LAB_DIR/stop"
 wait "$clients"
@@ -89,7 +84,7 @@ check_matches "lbctl scale shows why" 'active-flows' "$(lbctl scale web)"
 
 lbctl set service web --scale-metric none --scale-replace-after 1s >/dev/null
 check_matches "the number is set by hand" '3 backends by hand' "$(lbctl scale web 3)"
-check "and there are 3" wait_until 15 members_are 3
+check "and there are 3" wait_until 15 lab_backends_are web 3
 lab_backend_kill 1
 up_are() {
 	[ "$(scale .state.up)" = "$1" ] && [ "$(scale .state.launching)" = 0 ]
@@ -101,7 +96,7 @@ check_equal "for the dead one" 198.18.1.11:80 \
 lab_backend_start 1 hello || exit 1
 check "the dead one returns: the emergency backend is drained and stopped" \
 	wait_until 20 hosts_are 2
-check "and 3 are there" wait_until 5 members_are 3
+check "and 3 are there" wait_until 5 lab_backends_are web 3
 check "the event says so" has_event scale-retire
 
 # --- launches that fail ---
@@ -115,12 +110,12 @@ check_matches "with the driver's words" 'exit status 1: broken on purpose' \
 check_equal "what serves is as it was" 3 "$(members)"
 rm "$launcher/broken"
 check "they succeed again: it closes" wait_until 15 has_event scale-circuit-closed
-check "and 4 are there" wait_until 10 members_are 4
+check "and 4 are there" wait_until 10 lab_backends_are web 4
 
 # --- the agent is killed in the middle of a launch ---
 
 lbctl scale web 3 >/dev/null
-check "3 again" wait_until 15 members_are 3
+check "3 again" wait_until 15 lab_backends_are web 3
 check "on 2 hosts and the operator's" wait_until 10 hosts_are 2
 touch "$launcher/hold"
 lbctl scale web 4 >/dev/null
@@ -132,7 +127,7 @@ check "a launch is under way" wait_until 10 launching
 lab_agent_kill
 rm "$launcher/hold"
 lab_agent_start --check-commands "$drivers" || exit 1
-check "the next agent asks for the same: 4 are there" wait_until 15 members_are 4
+check "the next agent asks for the same: 4 are there" wait_until 15 lab_backends_are web 4
 check_equal "and no host is used twice, or for nothing" 3 "$(hosts)"
 lbctl rm service web >/dev/null
 check "the service goes: so do all that it had launched" wait_until 15 hosts_are 0

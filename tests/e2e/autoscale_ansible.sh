@@ -59,13 +59,8 @@ lbctl add service web --vip "tcp://$LAB_VIP4:80" --backend 198.18.1.11 --check h
 	--scale-driver "$drivers/ansible" --scale-driver "$LAB_DIR/inventory" \
 	--scale-driver "$drivers/ansible.yml" >/dev/null || bail "a service with a policy is added"
 
-backends_are() {
-	[ "$(lbctl --json show web | jq '.backends | length')" = "$1" ] &&
-		lbctl --json show web | jq -e 'all(.backends[]; .status == "up")'
-}
-
 lbctl scale web 2 >/dev/null
-check "Ansible starts a backend on the first host" wait_until 60 backends_are 2
+check "Ansible starts a backend on the first host" wait_until 60 lab_backends_are web 2
 check_equal "it is b2's" 198.18.1.12:80 "$(lbctl --json scale web | jq -r '.launched[0].address')"
 check_equal "and serves" b2 "$(lab_curl http://198.18.1.12/)"
 id=$(lbctl --json scale web | jq -r '.launched[0].id')
@@ -78,9 +73,9 @@ refused() {
 	lbctl events --kind scale-launch-failed | grep 'no host of the group spares is free'
 }
 check "of two more one finds no host, and the reason is the playbook's" wait_until 90 refused
-check "the other serves" wait_until 30 backends_are 3
+check "the other serves" wait_until 30 lab_backends_are web 3
 lbctl scale web 1 >/dev/null
-check "fewer: drained" wait_until 30 backends_are 1
+check "fewer: drained" wait_until 30 lab_backends_are web 1
 free() {
 	[ ! -e "$LAB_DIR/claim.b2" ] && [ ! -e "$LAB_DIR/claim.b3" ] && lab_gone b2 && lab_gone b3
 }

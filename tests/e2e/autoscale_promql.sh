@@ -46,11 +46,6 @@ scale() {
 	lbctl --json scale web | jq -r "$1"
 }
 
-backends_are() {
-	[ "$(lbctl --json show web | jq '.backends | length')" = "$1" ] &&
-		lbctl --json show web | jq -e 'all(.backends[]; .status == "up")'
-}
-
 state_is() {
 	scale .state.reason | grep -E "$1"
 }
@@ -67,7 +62,7 @@ has_dry_run() {
 check "a dry run tells what it would do" wait_until 20 has_dry_run
 check_equal "and does nothing" 0 "$(find "$launcher/hosts" -type f | wc -l)"
 lbctl set service web --scale on >/dev/null
-check "0.7 is above 0.6: one by one, to the most" wait_until 30 backends_are 3
+check "0.7 is above 0.6: one by one, to the most" wait_until 30 lab_backends_are web 3
 check "where it stays" wait_until 5 state_is 'more would be right, but 3 is the most'
 predicted() {
 	scale '.state."predicted-value"' | grep -E '^[0-9]'
@@ -88,10 +83,10 @@ more_holds() {
 }
 before=$(holds)
 check "three decisions later" wait_until 15 more_holds
-check "all are there" backends_are 3
+check "all are there" lab_backends_are web 3
 turn 100
 prometheus_start || bail "Prometheus starts again"
-check "it is back, and the load is low: fewer" wait_until 40 backends_are 1
+check "it is back, and the load is low: fewer" wait_until 40 lab_backends_are web 1
 check "that too is told" grep -q scale-data <(lbctl events --kind scale-data)
 lbctl set service web --scale-promql 'lb_backend_weight' >/dev/null
 problem() {
@@ -116,7 +111,7 @@ webhook() {
 token="Authorization: Bearer $(cut -d ' ' -f 2 "$LAB_DIR/tokens")"
 check_equal "by TCP without a token: refused" 401 "$(alert up | webhook)"
 check_equal "with one: taken" 202 "$(alert up | webhook -H "$token")"
-check "and there is one more" wait_until 15 backends_are 2
+check "and there is one more" wait_until 15 lab_backends_are web 2
 check_matches "for this reason" 'an alert asks for more' "$(lbctl scale web)"
 check_equal "an alert that is over asks for nothing" 0 \
 	"$(alert up resolved | webhook -H "$token" >/dev/null; jq .asked "$LAB_DIR/answer")"
@@ -127,6 +122,6 @@ check_equal "a service that is not there" 404 \
 # --- hours ---
 
 lbctl set service web --scale-schedule 'daily 00:00-24:00 3-3' >/dev/null
-check "at these hours 3 are the least" wait_until 15 backends_are 3
+check "at these hours 3 are the least" wait_until 15 lab_backends_are web 3
 check_equal "lbctl scale has the bounds" "3 3" "$(scale '"\(.state.min) \(.state.max)"')"
 checks_done

@@ -297,6 +297,11 @@ lab_all_up() {
 	lbctl --json show "$1" | jq -e '(.backends | length > 0) and all(.backends[]; .status == "up")'
 }
 
+# lab_backends_are SERVICE N: so many, all of them up.
+lab_backends_are() {
+	[ "$(lbctl --json show "$1" | jq '.backends | length')" = "$2" ] && lab_all_up "$1"
+}
+
 lab_wait_up() {
 	wait_until 15 lab_all_up "$1" ||
 		lab_fail "not every backend of $1 is up: $(lbctl show "$1" 2>&1)"
