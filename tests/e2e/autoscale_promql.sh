@@ -4,6 +4,7 @@
 # change; a dry run changes nothing; hours of the week have bounds of their own.
 LAB_BACKENDS=4
 . "$(dirname "$0")/../lab/lab.sh"
+. "$(dirname "$0")/../lab/monitor.sh"
 . "$(dirname "$0")/../lab/check.sh"
 
 lab_up || exit 1
@@ -27,11 +28,9 @@ cat >"$LAB_DIR/prometheus.yml" <<-YML
 	    static_configs: [{targets: ['127.0.0.1:9480']}]
 YML
 prometheus_start() {
-	lab_spawn lb prometheus prometheus --config.file="$LAB_DIR/prometheus.yml" \
-		--storage.tsdb.path="$LAB_DIR/prometheus" --web.listen-address=127.0.0.1:9190
-	wait_until 20 lab_exec lb curl -sf http://127.0.0.1:9190/-/ready
+	lab_prometheus_start 9190 "$LAB_DIR/prometheus.yml" "$LAB_DIR/prometheus"
 }
-prometheus_start || bail "Prometheus starts: $(tail -n 5 "$LAB_DIR/prometheus.log")"
+prometheus_start || bail "Prometheus starts"
 
 lbctl add service web --vip "tcp://$LAB_VIP4:80" --backend 198.18.1.11 --check http \
 	--check-path /health --check-interval 200ms --rise 1 --fall 2 \
