@@ -49,7 +49,8 @@ scale() {
 
 (while [ -d "$LAB_DIR" ]; do members && sleep 0.2; done) >"$LAB_DIR/members" 2>/dev/null &
 watcher=$!
-lab_spawn client wrk wrk -t1 -c150 -d120s -s "$LAB_TOP/tests/lab/gentle.lua" "$LAB_URL4/"
+lab_spawn client wrk wrk -t1 -c150 -d120s -s "$LAB_TOP/tests/lab/bodies.lua" \
+	"$LAB_URL4/" -- 0 500
 check "150 connections, 40 for each: 4 backends" wait_until 25 lab_backends_are web 4
 check_matches "the reason has the figures" 'active-flows [0-9.]+ for one backend, target 40' \
 	"$(scale '[.decisions[] | select(.decision == "up")][0].reason')"
