@@ -15,16 +15,6 @@
 . "$(dirname "$0")/../lab/servers.sh"
 
 boards=("$LAB_TOP"/grafana/provisioning/dashboards/sluice/*.json)
-statistics=/proc/sys/kernel/bpf_stats_enabled
-
-# The kernel counts what programs cost while it is told to.
-count_runs() {
-	local before
-	before=$(cat "$statistics") || return
-	# shellcheck disable=SC2064 # as it is now
-	trap "echo $before >$statistics; lab_down" EXIT
-	echo 1 >"$statistics"
-}
 
 # Two services: hello on b1 and b2, and orders on b3 with its database on b4. The autoscaler only says
 # what it would do.
@@ -62,7 +52,7 @@ start_monitor() {
 }
 
 lab_up || exit 1
-count_runs || bail "the kernel counts what programs cost"
+lab_count_runs || bail "the kernel counts what programs cost"
 start_services || bail "the services come up"
 start_load
 start_monitor || bail "Prometheus and the exporters start"

@@ -81,7 +81,6 @@ documented() {
 		sort
 }
 
-statistics=$(lab_tool e2e/statistics) || bail "statistics is built"
 lab_up || exit 1
 for i in 1 2; do
 	lab_backend_start $i hello || exit 1
@@ -169,8 +168,7 @@ check_equal "its series are the same" "$(series <<<"$text")" "$(series <<<"$open
 
 # --- what the program costs, over a restart ---
 
-lab_spawn lb statistics "$statistics"
-check "the kernel's statistics are on" wait_until 5 grep -q ready "$LAB_DIR/statistics.log"
+check "the kernel's statistics are on" lab_count_runs
 read -r packets _ < <(sent)
 visit 10
 read -r packets_after _ < <(sent)

@@ -307,6 +307,14 @@ lab_wait_up() {
 		lab_fail "not every backend of $1 is up: $(lbctl show "$1" 2>&1)"
 }
 
+# lab_count_runs: has the kernel count what BPF programs cost, until the lab is closed.
+lab_count_runs() {
+	local tool
+	tool=$(lab_tool lab/statistics) || return
+	lab_spawn lb statistics "$tool"
+	wait_until 5 grep -q ready "$LAB_DIR/statistics.log"
+}
+
 # --- the backends ---
 
 # One process, so that one signal ends it as a power cut would.
