@@ -43,6 +43,17 @@ got:    $3"
 	fi
 }
 
+# check_none NAME [LIST]: ok if the list, of what is wrong, is empty; else it is shown.
+check_none() {
+	local list=${2:-}
+	list=${list#$'\n'}
+	if [ -z "$list" ]; then
+		ok "$1"
+	else
+		not_ok "$1" "$list"
+	fi
+}
+
 # check_matches NAME PATTERN TEXT: an extended regular expression.
 check_matches() {
 	if grep -Eq -- "$2" <<<"$3"; then

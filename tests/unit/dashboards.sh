@@ -5,24 +5,14 @@
 # Prometheus their queries.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source-path=SCRIPTDIR/../lab
+. tests/lab/check.sh
 
 made=grafana/provisioning/dashboards/sluice
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-failures=0
 
-# verdict NAME [WHY]: a case is over; with WHY it has failed.
-verdict() {
-	if [ -z "${2:-}" ]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		printf '%s\n' "${2//$'\n'/$'\n    '}"
-		failures=$((failures + 1))
-	fi
-}
-
-check() {
+check_boards() {
 	/usr/bin/python3 -B tests/grafana/check.py "$@"
 }
 
@@ -37,11 +27,11 @@ mkdir "$scratch/new"
 for board in grafana/boards/*.jsonnet; do
 	jsonnet -o "$scratch/new/$(basename "$board" .jsonnet).json" "$board"
 done
-verdict "dashboards are what their sources say ('make dashboards' writes them)" \
+check_none "dashboards are what their sources say ('make dashboards' writes them)" \
 	"$(diff -r "$scratch/new" "$made" 2>&1 | head -n 20)"
-verdict "their sources are formatted (jsonnetfmt -i grafana/boards/*)" \
+check_none "their sources are formatted (jsonnetfmt -i grafana/boards/*)" \
 	"$(jsonnetfmt --test grafana/boards/* 2>&1 || echo "one is not")"
-check "$made"/*.json || failures=$((failures + 1))
+check_boards "$made"/*.json || CHECKS_FAILED=$((CHECKS_FAILED + 1))
 
 alerts=$(sed -nE 's/^ *- alert: *//p' prometheus/rules/*.yml)
 unlinked=
@@ -49,19 +39,19 @@ unlinked=
 for alert in $alerts; do
 	grep -lF "Runbook: $alert" "$made"/*.json >/dev/null || unlinked+=$'\n'$alert
 done
-verdict "a panel leads to each alert's runbook" "$unlinked"
+check_none "a panel leads to each alert's runbook" "$unlinked"
 
 # --- what is around them ---
 
-verdict "the provisioned data source is what boards choose at first" "$(
+check_none "the provisioned data source is what boards choose at first" "$(
 	diff <(setting grafana/provisioning/datasources/sluice.yml uid) \
 		<(jq -r '.templating.list[0].current.value' "$made"/*.json | sort -u)
 )"
-verdict "it knows how often Prometheus scrapes" "$(
+check_none "it knows how often Prometheus scrapes" "$(
 	diff <(setting grafana/provisioning/datasources/sluice.yml timeInterval) \
 		<(setting prometheus/prometheus.yml scrape_interval)
 )"
-verdict "Grafana looks for boards where they are copied to" "$(
+check_none "Grafana looks for boards where they are copied to" "$(
 	diff <(setting grafana/provisioning/dashboards/sluice.yml path) <(echo "/etc/$made")
 )"
 
@@ -99,12 +89,12 @@ refuse '$colour is used, but no variable' '.panels[1].targets[0].expr += " + $co
 refuse 'variable backend is not used' '(.. | strings) |= gsub("\\$backend"; "x")'
 refuse 'leads to no board or panel of ours' '.panels[1].links[0].url = "/d/sluice-runbooks?viewPanel=99"'
 
-check "$made"/*.json "$scratch"/*.json >"$scratch/log"
-verdict "refused: a uid is there twice" \
+check_boards "$made"/*.json "$scratch"/*.json >"$scratch/log"
+check_none "refused: a uid is there twice" \
 	"$(grep -qF "uid 'sluice-lb' is there" "$scratch/log" || cat "$scratch/log")"
 for ((i = 1; i <= spoiled; i++)); do
 	sed -n "\|^not ok $scratch/$i.json|,/ok /p" "$scratch/log" >"$scratch/why"
-	verdict "refused: ${words[i]}" "$(grep -qF -- "${words[i]}" "$scratch/why" || echo "accepted")"
+	check_none "refused: ${words[i]}" "$(grep -qF -- "${words[i]}" "$scratch/why" || echo "accepted")"
 done
 
-[ "$failures" -eq 0 ]
+checks_done

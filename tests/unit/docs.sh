@@ -6,6 +6,8 @@
 # Each case prints a line: ok NAME or not ok NAME, the latter with what is missing.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source-path=SCRIPTDIR/../lab
+. tests/lab/check.sh
 
 build=${O:-build}
 lbctl=$build/lbctl
@@ -13,27 +15,13 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export SLUICE_SOCKET=$scratch/none.sock
 pages=(README.md CONTRIBUTING.md docs/*.md)
-failures=0
-
-# verdict NAME [WHY]: a case is over; with WHY it has failed.
-verdict() {
-	local why=${2:-}
-	why=${why#$'\n'}
-	if [[ -z $why ]]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		printf '    %s\n' "${why//$'\n'/$'\n    '}"
-		failures=$((failures + 1))
-	fi
-}
 
 # same NAME FILE FILE: two lists are the same, in any order, and not empty.
 same() {
 	local difference
 	difference=$(diff <(sort "$2") <(sort "$3") | sed -n 's/^</only in the code:/p; s/^>/only in the docs:/p')
 	[[ -s $2 ]] || difference="nothing found in the code"
-	verdict "$1" "$difference"
+	check_none "$1" "$difference"
 }
 
 # column PAGE HEAD N...: cells N of the page's tables whose first column is called HEAD.
@@ -86,7 +74,7 @@ same "metrics.md has every metric" "$scratch/metrics" "$scratch/documented"
 
 # Types and labels, as an agent's own page has them, are held against it by tests/e2e/metrics.sh.
 column docs/metrics.md metric 1 4 | awk -F '|' '$2 == "" {print $1}' >"$scratch/mute"
-verdict "metrics.md says what each metric means" "$(cat "$scratch/mute")"
+check_none "metrics.md says what each metric means" "$(cat "$scratch/mute")"
 
 cut -d '|' -f 1 "$scratch/reasons" >"$scratch/labels"
 # shellcheck disable=SC2016 # backticks are meant
@@ -110,7 +98,7 @@ grep -q "\`rm\` drains.* $limit if you give none" docs/operate.md || missing+=$'
 sed -n '/^\.Ss rm backend/,/^\.Ss show/p' docs/man/lbctl.1 | grep -q "^\.Sy $limit " ||
 	missing+=$'\n'docs/man/lbctl.1
 "$lbctl" help rm backend | grep -q -- "--deadline .*rm: $limit)" || missing+=$'\n'"lbctl help rm"
-verdict "every page on rm backend says that it drains for $limit by default" "$missing"
+check_none "every page on rm backend says that it drains for $limit by default" "$missing"
 
 # --- what pages show ---
 
@@ -147,7 +135,7 @@ done < <(
 	grep -hE '^lbctl ' docs/man/*.[18] | sed -E 's/ *[|>].*//; s|^|docs/man |'
 )
 ((commands > 0)) || refused="no command found"
-verdict "lbctl accepts all $commands commands that pages show" "$refused"
+check_none "lbctl accepts all $commands commands that pages show" "$refused"
 
 missing=
 for page in "${pages[@]}"; do
@@ -155,7 +143,7 @@ for page in "${pages[@]}"; do
 		grep -qE "^$target:.*## " Makefile || missing+=$'\n'"$page: make $target"
 	done
 done
-verdict "every make target that pages show is in the Makefile" "$missing"
+check_none "every make target that pages show is in the Makefile" "$missing"
 
 missing=
 "$build/lbagent" --help >"$scratch/help" 2>&1
@@ -163,7 +151,7 @@ for flag in $(for page in "${pages[@]}"; do shown lbagent "$page"; done | grep -
 	sort -u) $(column docs/operate.md flag 1); do
 	grep -qE -- "$flag\b" "$scratch/help" || missing+=$'\n'"$flag"
 done
-verdict "lbagent has every flag that pages show" "$missing"
+check_none "lbagent has every flag that pages show" "$missing"
 
 missing=
 "$build/lbnode" --help >"$scratch/node-help" 2>&1
@@ -171,7 +159,7 @@ for flag in $(for page in "${pages[@]}"; do shown lbnode "$page"; done |
 	cat - docs/man/lbnode.8 | grep -oE -- '(^|[ `])--[a-z0-9-]+' | tr -d ' `' | sort -u); do
 	grep -qE -- "$flag\b" "$scratch/node-help" || missing+=$'\n'"$flag"
 done
-verdict "lbnode has every flag that pages show" "$missing"
+check_none "lbnode has every flag that pages show" "$missing"
 
 grep -hoE 'webapp_[a-z_]+(_total|_seconds|_requests|_up|_use)' backends/*.c | sort -u >"$scratch/metrics"
 column docs/demo-services.md metric 1 >"$scratch/documented"
@@ -187,7 +175,7 @@ for program in hello unstable store orders; do
 		grep -qE -- "^  $flag\b" "$scratch/$program-help" || missing+=$'\n'"$program has no $flag"
 	done < <(shown "build/$program" docs/demo-services.md | grep -oE -- ' --[a-z-]+' | tr -d ' ')
 done
-verdict "demo-services.md has every flag of the demo services, and shows no other" "$missing"
+check_none "demo-services.md has every flag of the demo services, and shows no other" "$missing"
 
 missing=
 for page in "${pages[@]}" tests/packet/cases/README.md; do
@@ -196,7 +184,7 @@ for page in "${pages[@]}" tests/packet/cases/README.md; do
 		[[ -z $path || -e $(dirname "$page")/$path ]] || missing+=$'\n'"$page: $target"
 	done < <(grep -oE '\]\([^)]+\)' "$page" | sed -E 's/^\]\(//; s/\)$//' | grep -v '^https\?:')
 done
-verdict "every link between pages leads somewhere" "$missing"
+check_none "every link between pages leads somewhere" "$missing"
 
 # --- lists that the manual must have ---
 
@@ -204,12 +192,12 @@ missing=
 while read -r flag; do
 	grep -qE -- "Fl -${flag#--}( |\$)" docs/man/lbagent.8 || missing+=$'\n'"$flag"
 done < <(grep -oE '^  --[a-z-]+' "$scratch/help" | tr -d ' ')
-verdict "lbagent.8 explains every flag" "$missing"
+check_none "lbagent.8 explains every flag" "$missing"
 
 missing=
 while read -r flag; do
 	grep -qE -- "Fl -${flag#--}( |\$)" docs/man/lbnode.8 || missing+=$'\n'"$flag"
 done < <(grep -oE '^  --[a-z0-9-]+' "$scratch/node-help" | tr -d ' ')
-verdict "lbnode.8 explains every flag" "$missing"
+check_none "lbnode.8 explains every flag" "$missing"
 
-((failures == 0))
+checks_done

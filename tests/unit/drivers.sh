@@ -6,10 +6,11 @@
 #   tests/unit/drivers.sh
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source-path=SCRIPTDIR/../lab
+. tests/lab/check.sh
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-failures=0
 mkdir "$scratch/bin"
 cat >"$scratch/bin/systemctl" <<-SH
 	#!/bin/sh
@@ -21,16 +22,10 @@ export PATH=$scratch/bin:$PATH SLUICE_DRIVER_STATE=$scratch/state
 
 # expect NAME STATUS OUTPUT CMD...: the exit status, and all that it prints.
 expect() {
-	local name=$1 status=$2 wanted=$3 output got
+	local name=$1 status=$2 wanted=$3 output
 	shift 3
 	output=$("$@" 2>&1)
-	got=$?
-	if [[ $got == "$status" && $output == "$wanted" ]]; then
-		echo "ok $name"
-	else
-		printf 'not ok %s\n    exit status %s: %s\n' "$name" "$got" "$output"
-		failures=$((failures + 1))
-	fi
+	check_equal "$name" "$status: $wanted" "$?: $output"
 }
 
 unit() {
@@ -72,4 +67,4 @@ expect "ansible: neither up nor down" 2 'list: neither up nor down' \
 	drivers/ansible /dev/null drivers/ansible.yml list web web-1
 sed 's|/usr/local/bin/hello|/bin/true|' 'drivers/hello@.service' >"$scratch/hello@.service"
 expect "the example unit is one" 0 '' systemd-analyze verify --man=no "$scratch/hello@8001.service"
-((failures == 0))
+checks_done

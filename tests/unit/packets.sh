@@ -7,23 +7,13 @@
 # Each case prints a line: ok NAME or not ok NAME, the latter with what differs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source-path=SCRIPTDIR/../lab
+. tests/lab/check.sh
 
 page=docs/packets.md
 cases=tests/packet/cases/packets.pkt
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-failures=0
-
-# verdict NAME [WHY]: a case is over; with WHY it has failed.
-verdict() {
-	if [[ -z ${2:-} ]]; then
-		echo "ok $1"
-	else
-		echo "not ok $1"
-		printf '    %s\n' "${2//$'\n'/$'\n    '}"
-		failures=$((failures + 1))
-	fi
-}
 
 # "ROW, COLUMN: WORD" a line, from the page's table; a row of one cell is a heading.
 cells() {
@@ -56,12 +46,12 @@ cells | sort >"$scratch/cells"
 proofs | sort >"$scratch/proofs"
 difference=$(diff "$scratch/cells" "$scratch/proofs" | sed -n 's/^</in the table:/p; s/^>/in the cases:/p')
 [[ -s $scratch/cells ]] || difference="no table found"
-verdict "packets.md says what the $(wc -l <"$scratch/proofs") cells' cases prove" "$difference"
+check_none "packets.md says what the $(wc -l <"$scratch/proofs") cells' cases prove" "$difference"
 
 difference=$(sed 's/.*: //' "$scratch/proofs" | sort -u | while read -r word; do
 	# shellcheck disable=SC2016 # backticks are meant
 	grep -qF "| \`$word\` |" "$page" docs/drops.md || echo "$word"
 done)
-verdict "every word of the table is explained there or in drops.md" "$difference"
+check_none "every word of the table is explained there or in drops.md" "$difference"
 
-((failures == 0))
+checks_done

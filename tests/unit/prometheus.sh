@@ -11,11 +11,6 @@ rules=(prometheus/rules/*.yml)
 alerts=$(sed -nE 's/^ +- alert: (.+)$/\1/p' "${rules[@]}" | sort)
 records=$(sed -nE 's/^ +- record: (.+)$/\1/p' "${rules[@]}" | sort)
 
-# check_none NAME LIST: ok if the list is empty; else it is shown.
-check_none() {
-	check_equal "$1" "" "$2"
-}
-
 # check_same NAME LIST LIST
 check_same() {
 	check_none "$1" "$(diff <(sort -u <<<"$2") <(sort -u <<<"$3"))"
