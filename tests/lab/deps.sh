@@ -5,7 +5,7 @@
 set -eu
 
 # Compilers, BPF tools and the libraries that the programs link.
-build='gcc make pkg-config clang llvm bpftool libc6-dev linux-libc-dev
+build='gcc make clang llvm bpftool libc6-dev linux-libc-dev
 	libbpf-dev libxdp-dev libelf-dev zlib1g-dev libmicrohttpd-dev libgnutls28-dev libcap-dev
 	libuv1-dev libcjson-dev libcurl4-openssl-dev libhttp-parser-dev libssl-dev libmnl-dev
 	libsmartcols-dev libsystemd-dev libsqlite3-dev libhiredis-dev libmariadb-dev libjs-chart.js'
@@ -15,7 +15,7 @@ demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 
 # Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
 tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
-	libfaketime tshark clang-format clang-tidy cppcheck shellcheck valgrind man-db xdp-tools
+	libfaketime tshark clang-format clang-tidy cppcheck shellcheck man-db xdp-tools
 	openssl libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
 	openssh-client chromium nodejs eslint'
