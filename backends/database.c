@@ -96,11 +96,12 @@ static struct database_session *borrow(struct database *database, struct error *
 	struct timespec end;
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &end);
+	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += WAIT_SECONDS;
 	pthread_mutex_lock(&database->lock);
 	while (!(session = find_free(database)) && r == 0)
-		r = pthread_cond_timedwait(&database->returned, &database->lock, &end);
+		r = pthread_cond_clockwait(&database->returned, &database->lock, CLOCK_MONOTONIC,
+					   &end);
 	if (session) {
 		session->busy = true;
 		database->busy_count++;
