@@ -23,7 +23,7 @@ static void wait_until(struct webapp_delay *delay, uint64_t due_ms)
 		.tv_nsec = (long)(due_ms % 1000) * 1000000,
 	};
 
-	pthread_cond_timedwait(&delay->changed, &delay->lock, &due);
+	pthread_cond_clockwait(&delay->changed, &delay->lock, CLOCK_MONOTONIC, &due);
 }
 
 static void *run(void *context)
@@ -50,16 +50,12 @@ static void *run(void *context)
 struct webapp_delay *webapp_delay_new(void)
 {
 	struct webapp_delay *delay = calloc(1, sizeof(*delay));
-	pthread_condattr_t attributes;
 
 	if (!delay)
 		return NULL;
 	TAILQ_INIT(&delay->waiting);
 	pthread_mutex_init(&delay->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&delay->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&delay->changed, NULL);
 	if (pthread_create(&delay->thread, NULL, run, delay) == 0)
 		return delay;
 	pthread_cond_destroy(&delay->changed);
