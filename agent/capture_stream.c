@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "capture_file.h"
 #include "capture_names.h"
+#include "clock.h"
 #include "peer.h"
 
 #define LINGER_MS 20 /* at the end, for packets that have come in and not left yet */
@@ -49,14 +49,6 @@ struct capture {
 };
 
 /* --- clocks --- */
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 int64_t capture_clock_offset(void)
 {

@@ -8,8 +8,8 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "manager_internal.h"
 
 /* After a sync that took longer than BRIEF_NS, rest for so many times as long, but no longer than
@@ -53,22 +53,14 @@ static void sync_stale(struct manager *manager)
 	}
 }
 
-/* Of this thread: that others had the processor meanwhile is no reason to rest. */
-static uint64_t work_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void on_due(uv_timer_t *timer)
 {
 	struct manager *manager = timer->data;
-	uint64_t began = work_ns(), took, rest;
+	/* Of this thread: that others had the processor meanwhile is no reason to rest. */
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID), took, rest;
 
 	sync_stale(manager);
-	took = work_ns() - began;
+	took = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	rest = took > BRIEF_NS ? took * REST_FACTOR : 0;
 	if (rest > LATEST_MS * 1000000ULL)
 		rest = LATEST_MS * 1000000ULL;

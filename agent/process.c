@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "file.h"
 #include "parse.h"
 
@@ -89,14 +89,6 @@ void process_usage(struct process_usage *ret_usage)
 		.open_fds = count_fds(),
 		.max_fds = files.rlim_cur == RLIM_INFINITY ? UINT64_MAX : files.rlim_cur,
 	};
-}
-
-static double clock_seconds(clockid_t clock)
-{
-	struct timespec t = {0};
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 double process_started(void)

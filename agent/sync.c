@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "slow_start.h"
 #include "vip_list.h"
 
@@ -206,20 +206,12 @@ static void count_slots(struct sync *sync, const struct service_spec *service)
 		sync->slots[sync->owners[slot]]++;
 }
 
-static double seconds_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int table_sync(struct sync *sync, const struct service_spec *service,
 		      const struct backend_facts *facts, struct error *err)
 {
 	size_t count = sync_members(service, facts, sync->members);
 	uint64_t digest = sync_members_digest(sync->members, count);
-	double began = seconds_now();
+	double began = clock_seconds(CLOCK_MONOTONIC);
 	uint32_t block;
 	int ret;
 
@@ -236,7 +228,7 @@ static int table_sync(struct sync *sync, const struct service_spec *service,
 	table_switch(sync, service->id, block);
 	count_slots(sync, service);
 	sync->digest[service->id] = digest;
-	sync->build_seconds = seconds_now() - began;
+	sync->build_seconds = clock_seconds(CLOCK_MONOTONIC) - began;
 	return 0;
 }
 

@@ -8,4 +8,8 @@
 /* A clock of clock_gettime(2) in whole milliseconds; CLOCK_REALTIME's is Unix time. */
 uint64_t clock_ms(clockid_t clock);
 
+/* The same in nanoseconds, and in seconds. */
+uint64_t clock_ns(clockid_t clock);
+double clock_seconds(clockid_t clock);
+
 #endif

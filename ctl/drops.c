@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "clock.h"
 #include "command.h"
 #include "file.h"
 #include "human.h"
@@ -46,21 +47,13 @@ static int look(const struct invocation *invocation, cJSON **ret_drops, struct e
 	return 0;
 }
 
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Looks again after the interval; what was the later look is the earlier one then. */
 static int look_again(const struct invocation *invocation, uint64_t interval_ms,
 		      struct looks *looks, struct error *err)
 {
 	const struct timespec span = {.tv_sec = (time_t)(interval_ms / 1000),
 				      .tv_nsec = (long)(interval_ms % 1000) * 1000000};
-	double began = seconds_now();
+	double began = clock_seconds(CLOCK_MONOTONIC);
 	cJSON *later = NULL;
 	int r;
 
@@ -71,7 +64,7 @@ static int look_again(const struct invocation *invocation, uint64_t interval_ms,
 	cJSON_Delete(looks->before);
 	looks->before = looks->after;
 	looks->after = later;
-	looks->seconds = seconds_now() - began;
+	looks->seconds = clock_seconds(CLOCK_MONOTONIC) - began;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "clock.h"
 #include "command.h"
 #include "frame.h"
 #include "parse.h"
@@ -35,14 +36,6 @@ struct top {
 	size_t rows;   /* that there were in the last picture */
 };
 
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* --- looking --- */
 
 static void look_clear(struct rate_look *look)
@@ -62,7 +55,7 @@ static int look_get(struct top *top, struct rate_look *ret_look, struct error *e
 
 	if (r == 0)
 		r = answer_check_services(look.services, err);
-	look.seconds = seconds_now();
+	look.seconds = clock_seconds(CLOCK_MONOTONIC);
 	if (r == 0)
 		r = client_call(client, &status, &look.status, err);
 	if (r == 0)
@@ -214,20 +207,20 @@ static bool take_key(struct top *top, int key)
 /* Until somebody has seen enough. An agent that goes away is waited for. */
 static int watch(struct top *top, struct error *err)
 {
-	double next = seconds_now() + (double)top->interval_ms / 1000, left;
+	double next = clock_seconds(CLOCK_MONOTONIC) + (double)top->interval_ms / 1000, left;
 	int r = terminal_open(err), key;
 
 	if (r == 0)
 		r = show(top, err);
 	while (r == 0) {
-		left = next - seconds_now();
+		left = next - clock_seconds(CLOCK_MONOTONIC);
 		key = terminal_key(left > 0 ? (unsigned int)(left * 1000) + 1 : 0);
 		if (!take_key(top, key))
 			break;
-		if (seconds_now() >= next) {
+		if (clock_seconds(CLOCK_MONOTONIC) >= next) {
 			top->trouble.message[0] = '\0';
 			look_again(top, &top->trouble);
-			next = seconds_now() + (double)top->interval_ms / 1000;
+			next = clock_seconds(CLOCK_MONOTONIC) + (double)top->interval_ms / 1000;
 		}
 		r = show(top, err);
 	}
