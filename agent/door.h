@@ -54,7 +54,8 @@ struct door_verdict {
 void door_ask(struct door *door, const struct door_visit *visit, uint64_t now_ms,
 	      struct door_verdict *ret_verdict);
 
-/* How long it took to answer what was let in. */
+/* How long it took to answer what was let in: processor time of the loop's thread, for what others
+ * have made it wait is not the readers' doing. */
 void door_spent(struct door *door, uint64_t ns);
 
 /* Reads the token file again if it has changed, and logs what came of it. */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "clock.h"
 #include "http_clients.h"
 #include "parse.h"
 
@@ -314,9 +315,9 @@ static enum MHD_Result on_whole(struct http_server *server, struct http_request 
 	request->body = incoming->body ? incoming->body : "";
 	request->body_length = incoming->body ? incoming->length : 0;
 	request->peer = incoming->verdict.peer;
-	begin = uv_hrtime();
+	begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	server->options.handler(server->options.context, request, &answer);
-	door_spent(server->options.door, uv_hrtime() - begin);
+	door_spent(server->options.door, clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin);
 	return respond(server, incoming, request->connection, &answer);
 }
 

@@ -2,7 +2,8 @@
 #include "http_stream.h"
 
 #include <microhttpd.h>
-#include <uv.h>
+
+#include "clock.h"
 
 #define BLOCK_SIZE 16384
 
@@ -26,11 +27,11 @@ void http_streams_wake(struct http_streams *streams)
 static ssize_t on_read(void *cls, uint64_t position, char *buffer, size_t size)
 {
 	struct http_stream *stream = cls;
-	uint64_t began = uv_hrtime();
+	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	ssize_t count = stream->read(stream, buffer, size);
 
 	(void)position;
-	stream->streams->spent(stream->streams->context, uv_hrtime() - began);
+	stream->streams->spent(stream->streams->context, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began);
 	if (count == HTTP_STREAM_END)
 		return MHD_CONTENT_READER_END_OF_STREAM;
 	if (count == 0) {

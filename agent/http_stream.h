@@ -39,7 +39,8 @@ struct http_streams {
 	/* Has the server run soon: libmicrohttpd does not say by its descriptor that a connection
 	 * goes on. */
 	void (*kick)(void *context);
-	/* Is told how long it took to read, in nanoseconds: that, too, is time for an answer. */
+	/* Is told how long it took to read, as door_spent() is: that, too, is time for an answer.
+	 */
 	void (*spent)(void *context, uint64_t ns);
 	void *context;
 };
