@@ -308,7 +308,7 @@ TEST_journal_file := agent/event.c agent/journal.c agent/journal_file.c
 TEST_events     := agent/change_events.c agent/diff.c agent/match.c $(SRC_config) $(EVENTS_SRC)
 TEST_event_streams := agent/event_streams.c $(EVENTS_SRC)
 TEST_packet_line := agent/packet_line.c
-SRC_capture     := agent/capture_query.c agent/capture_names.c $(SRC_desired)
+SRC_capture     := agent/capture_query.c agent/capture_names.c agent/verdict_words.c $(SRC_desired)
 TEST_capture_query := $(SRC_capture)
 TEST_capture_stream := agent/capture_stream.c agent/capture_file.c $(SRC_capture) $(EVENTS_SRC) agent/dataplane.c \
                    agent/links.c agent/rtnl.c tests/unit/fake_manager.c tests/unit/fake_dataplane.c
@@ -316,7 +316,7 @@ TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
 TEST_metrics    := agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
-                   agent/process.c agent/view.c agent/latency.c $(SRC_config) agent/dataplane.c \
+                   agent/process.c agent/view.c agent/verdict_words.c agent/latency.c $(SRC_config) agent/dataplane.c \
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
@@ -360,7 +360,7 @@ TEST_sync       := agent/sync.c agent/vip_list.c agent/maglev.c agent/dataplane.
                    agent/slow_start.c tests/unit/fake_dataplane.c
 TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) $(SRC_desired) \
                    agent/dataplane.c agent/links.c agent/sync.c agent/vip_list.c agent/maglev.c \
-                   agent/slow_start.c \
+                   agent/slow_start.c agent/verdict_words.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
@@ -427,7 +427,7 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
 
 CONTROL_SRC := accept.c dataplane.c diff.c document.c figures.c ids.c latency.c maglev.c match.c \
-               metrics.c metrics_text.c plan.c process.c slow_start.c sync.c view.c vip_list.c
+               metrics.c metrics_text.c plan.c process.c slow_start.c sync.c verdict_words.c view.c vip_list.c
 
 $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) \
 		tests/unit/fake_dataplane.c tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))

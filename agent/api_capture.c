@@ -8,6 +8,7 @@
 #include "capture_names.h"
 #include "drop_advice.h"
 #include "packet_line.h"
+#include "verdict_words.h"
 
 int api_capture_get(struct call *call)
 {
@@ -108,8 +109,8 @@ static cJSON *drop_json(const struct call *call, const struct capture_names *nam
 	struct lb_drop_sample sample;
 	cJSON *json = cJSON_CreateObject();
 
-	cJSON_AddStringToObject(json, "reason", capture_verdict_label(verdict));
-	cJSON_AddStringToObject(json, "text", capture_verdict_text(verdict));
+	cJSON_AddStringToObject(json, "reason", verdict_label(verdict));
+	cJSON_AddStringToObject(json, "text", verdict_text(verdict));
 	cJSON_AddStringToObject(json, "advice", advice[verdict]);
 	cJSON_AddNumberToObject(json, "packets", (double)traffic->packets);
 	cJSON_AddNumberToObject(json, "bytes", (double)traffic->bytes);
@@ -130,7 +131,7 @@ static bool list_drops(const struct call *call, const struct capture_names *name
 	int place;
 
 	for (unsigned int verdict = 0; whole && verdict < LB_VERDICT_COUNT; verdict++) {
-		if (!capture_verdict_drops(verdict))
+		if (!verdict_is(verdict, LB_CLASS_DROP))
 			continue;
 		dp->ops->verdict_stats(dp, verdict, &traffic);
 		if (!traffic.packets)

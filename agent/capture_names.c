@@ -4,16 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CLASS_PASS, CLASS_SEND, CLASS_REPLY, CLASS_DROP };
-
-static const struct {
-	const char *label, *text;
-	int class;
-} verdicts[LB_VERDICT_COUNT] = {
-#define X(name, label, class, text) [LB_##name] = {label, text, CLASS_##class},
-	LB_VERDICTS(X)
-#undef X
-};
+#include "verdict_words.h"
 
 struct capture_names {
 	const struct desired *desired;
@@ -102,23 +93,6 @@ const struct backend_spec *capture_backend(const struct capture_names *names,
 		       : NULL;
 }
 
-/* --- verdicts --- */
-
-const char *capture_verdict_label(unsigned int verdict)
-{
-	return verdict < LB_VERDICT_COUNT ? verdicts[verdict].label : "unknown";
-}
-
-const char *capture_verdict_text(unsigned int verdict)
-{
-	return verdict < LB_VERDICT_COUNT ? verdicts[verdict].text : "";
-}
-
-bool capture_verdict_drops(unsigned int verdict)
-{
-	return verdict < LB_VERDICT_COUNT && verdicts[verdict].class == CLASS_DROP;
-}
-
 /* --- comments --- */
 
 const char *capture_comment(const struct capture_names *names, const struct lb_capture_head *head,
@@ -128,13 +102,13 @@ const char *capture_comment(const struct capture_names *names, const struct lb_c
 	const struct vip_spec *vip = capture_vip(names, head);
 	const struct backend_spec *backend = capture_backend(names, head);
 	char vip_text[VIP_TEXT_MAX], backend_text[ENDPOINT_TEXT_MAX];
-	bool drops = capture_verdict_drops(head->verdict);
+	bool drops = verdict_is(head->verdict, LB_CLASS_DROP);
 
 	snprintf(buffer, CAPTURE_COMMENT_MAX, "verdict=%s%s%s%s%s%s%s%s%s%s",
-		 drops ? "drop reason=" : "", capture_verdict_label(head->verdict),
+		 drops ? "drop reason=" : "", verdict_label(head->verdict),
 		 service ? " service=" : "", service ? service->name : "", vip ? " vip=" : "",
 		 vip ? format_vip(&vip->vip, vip_text) : "", backend ? " backend=" : "",
 		 backend ? format_endpoint(&backend->endpoint, backend_text) : "",
-		 drops ? ": " : "", drops ? capture_verdict_text(head->verdict) : "");
+		 drops ? ": " : "", drops ? verdict_text(head->verdict) : "");
 	return buffer;
 }

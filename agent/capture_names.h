@@ -33,9 +33,4 @@ const struct backend_spec *capture_backend(const struct capture_names *names,
 const char *capture_comment(const struct capture_names *names, const struct lb_capture_head *head,
 			    char buffer[CAPTURE_COMMENT_MAX]);
 
-/* X(label) and X(text) of verdicts.h; is it a drop? */
-const char *capture_verdict_label(unsigned int verdict);
-const char *capture_verdict_text(unsigned int verdict);
-bool capture_verdict_drops(unsigned int verdict);
-
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "capture_names.h"
-#include "verdicts.h"
+#include "verdict_words.h"
 
 #define MAPPED_BITS 96 /* of an IPv4 address, before its own */
 
@@ -134,7 +134,7 @@ static uint32_t all_drops(void)
 	uint32_t mask = 0;
 
 	for (unsigned int verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
-		mask |= capture_verdict_drops(verdict) ? 1U << verdict : 0;
+		mask |= verdict_is(verdict, LB_CLASS_DROP) ? 1U << verdict : 0;
 	return mask;
 }
 
@@ -146,10 +146,11 @@ static uint32_t verdicts_named(const char *name, size_t length, bool drops_only)
 	if (!drops_only && length == sizeof(drop) - 1 && memcmp(name, drop, length) == 0)
 		return all_drops();
 	for (unsigned int verdict = 0; verdict < LB_VERDICT_COUNT; verdict++) {
-		const char *label = capture_verdict_label(verdict);
+		const char *label = verdict_label(verdict);
 
 		if (strlen(label) == length && memcmp(label, name, length) == 0)
-			return drops_only && !capture_verdict_drops(verdict) ? 0 : 1U << verdict;
+			return drops_only && !verdict_is(verdict, LB_CLASS_DROP) ? 0
+										 : 1U << verdict;
 	}
 	return 0;
 }
@@ -160,10 +161,10 @@ static void list_labels(bool drops_only, char *buffer, size_t size)
 	size_t used = (size_t)snprintf(buffer, size, "%s", drops_only ? "" : "drop");
 
 	for (unsigned int verdict = 0; verdict < LB_VERDICT_COUNT && used < size; verdict++) {
-		if (capture_verdict_drops(verdict) != drops_only)
+		if (verdict_is(verdict, LB_CLASS_DROP) != drops_only)
 			continue;
 		used += (size_t)snprintf(buffer + used, size - used, "%s%s", used ? ", " : "",
-					 capture_verdict_label(verdict));
+					 verdict_label(verdict));
 	}
 }
 

@@ -7,19 +7,13 @@
 #include <string.h>
 
 #include "explain_doc.h"
+#include "verdict_words.h"
 
-static const char *const class_names[] = {"pass", "send", "reply", "drop"};
-enum class { CLASS_PASS, CLASS_SEND, CLASS_REPLY, CLASS_DROP };
-
-/* What verdicts.h says of a verdict. */
-static const struct verdict_text {
-	const char *label;
-	enum class class;
-	const char *text;
-} verdicts[LB_VERDICT_COUNT] = {
-#define X(name, label, class, text) [LB_##name] = {label, CLASS_##class, text},
-	LB_VERDICTS(X)
-#undef X
+static const char *const class_names[] = {
+	[LB_CLASS_PASS] = "pass",
+	[LB_CLASS_SEND] = "send",
+	[LB_CLASS_REPLY] = "reply",
+	[LB_CLASS_DROP] = "drop",
 };
 
 /* --- next hop --- */
@@ -295,21 +289,22 @@ static void add_sent(struct explain_doc *doc)
 void explain_doc_verdict(struct explain_doc *doc)
 {
 	const struct native_result *result = &doc->run->result;
-	const struct verdict_text *verdict = &verdicts[result->verdict];
+	const enum verdict_class class = verdict_class(result->verdict);
+	const char *label = verdict_label(result->verdict);
 	char text[DOC_NAME_MAX], exit[2 * DOC_NAME_MAX];
 	cJSON *object;
 
 	describe_exit(doc, exit, sizeof(exit));
-	doc_step(doc, "verdict", verdict->label, "%s%s", verdict->text, exit);
+	doc_step(doc, "verdict", label, "%s%s", verdict_text(result->verdict), exit);
 	object = doc_object(doc, doc->root, "verdict");
-	doc_text(doc, object, "name", verdict->label);
-	doc_text(doc, object, "class", class_names[verdict->class]);
-	doc_text(doc, object, "text", verdict->text);
+	doc_text(doc, object, "name", label);
+	doc_text(doc, object, "class", class_names[class]);
+	doc_text(doc, object, "text", verdict_text(result->verdict));
 	doc_text(doc, object, "code", code_name(result->code));
 	if (result->service_id)
 		doc_text(doc, doc->root, "service",
 			 doc_service_name(doc, result->service_id, text));
-	if (result->backend_id && (verdict->class == CLASS_SEND || result->verdict == LB_LOCAL))
+	if (result->backend_id && (class == LB_CLASS_SEND || result->verdict == LB_LOCAL))
 		doc_text(doc, doc->root, "backend",
 			 doc_backend_name(doc, result->backend_id, text));
 	if (leaves_by(doc))

@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "latency.h"
+#include "verdict_words.h"
 
 /* What cannot be added to a document makes it none: these are false when out of memory. */
 
@@ -251,31 +252,14 @@ static bool add_used(cJSON *json, const struct manager *manager)
 	       add_number(used, "nat-flows", manager_flows(manager)->nat);
 }
 
-enum verdict_class { VERDICT_PASS, VERDICT_SEND, VERDICT_REPLY, VERDICT_DROP };
-
-/* The verdict's name if it is of this class, else NULL. */
-static const char *verdict_label(enum lb_verdict verdict, enum verdict_class class)
-{
-	static const struct {
-		const char *label;
-		enum verdict_class class;
-	} verdicts[LB_VERDICT_COUNT] = {
-#define X(name, label, class, text) [LB_##name] = {label, VERDICT_##class},
-		LB_VERDICTS(X)
-#undef X
-	};
-
-	return verdicts[verdict].class == class ? verdicts[verdict].label : NULL;
-}
-
 const char *view_drop_reason(enum lb_verdict verdict)
 {
-	return verdict_label(verdict, VERDICT_DROP);
+	return verdict_is(verdict, LB_CLASS_DROP) ? verdict_label(verdict) : NULL;
 }
 
 const char *view_reply_kind(enum lb_verdict verdict)
 {
-	return verdict_label(verdict, VERDICT_REPLY);
+	return verdict_is(verdict, LB_CLASS_REPLY) ? verdict_label(verdict) : NULL;
 }
 
 /* Packets by verdict, of those verdicts that name_of() has a name for. */
