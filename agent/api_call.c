@@ -22,17 +22,6 @@ int api_answer(struct call *call, unsigned int status, cJSON *json)
 
 /* --- what is asked behind the path --- */
 
-int api_of_parameter(struct call *call, const char *name, int ret)
-{
-	struct error inner = call->err;
-
-	if (ret == 0)
-		return 0;
-	error_set(&call->err, -ret, "parameter %s: %s", name, inner.message);
-	error_hint(&call->err, ret, "%s", inner.hint);
-	return error_field(&call->err, ret, name);
-}
-
 int api_query_number(struct call *call, const char *name, uint64_t min, uint64_t max,
 		     uint64_t *ret_value)
 {
@@ -40,7 +29,8 @@ int api_query_number(struct call *call, const char *name, uint64_t min, uint64_t
 
 	if (!text)
 		return 0;
-	return api_of_parameter(call, name, parse_number(text, min, max, ret_value, &call->err));
+	return error_parameter(&call->err, parse_number(text, min, max, ret_value, &call->err),
+			       name);
 }
 
 int api_query_duration(struct call *call, const char *name, uint64_t min_ms, uint64_t max_ms,
@@ -50,8 +40,8 @@ int api_query_duration(struct call *call, const char *name, uint64_t min_ms, uin
 
 	if (!text)
 		return 0;
-	return api_of_parameter(call, name,
-				parse_duration(text, min_ms, max_ms, ret_ms, &call->err));
+	return error_parameter(&call->err, parse_duration(text, min_ms, max_ms, ret_ms, &call->err),
+			       name);
 }
 
 int api_query_switch(struct call *call, const char *key, bool *ret_on)
@@ -61,7 +51,8 @@ int api_query_switch(struct call *call, const char *key, bool *ret_on)
 	*ret_on = text && strcmp(text, "true") == 0;
 	if (!text || *ret_on || strcmp(text, "false") == 0)
 		return 0;
-	return api_of_parameter(call, key, error_set(&call->err, EINVAL, "neither true nor false"));
+	return error_parameter(&call->err, error_set(&call->err, EINVAL, "neither true nor false"),
+			       key);
 }
 
 int api_query_deadline(struct call *call, uint64_t *ret_ms)

@@ -32,9 +32,6 @@ struct call {
 /* Takes json over; NULL: out of memory. */
 int api_answer(struct call *call, unsigned int status, cJSON *json);
 
-/* Says in call->err which parameter of the query it was, if ret is an error, and returns ret. */
-int api_of_parameter(struct call *call, const char *name, int ret);
-
 /* Parameters of the query. Outputs stay as they are where there is none. -EINVAL. */
 int api_query_number(struct call *call, const char *name, uint64_t min, uint64_t max,
 		     uint64_t *ret_value);

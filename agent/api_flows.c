@@ -119,8 +119,8 @@ static int read_cursor(struct call *call, struct flow_cursor *ret_cursor)
 {
 	const char *text = http_query(call->request, "cursor");
 
-	return text ? api_of_parameter(call, "cursor",
-				       flow_cursor_parse(text, ret_cursor, &call->err))
+	return text ? error_parameter(&call->err, flow_cursor_parse(text, ret_cursor, &call->err),
+				      "cursor")
 		    : 0;
 }
 

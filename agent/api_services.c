@@ -128,7 +128,7 @@ static int read_part(struct call *call, struct summary_part *ret_part)
 		return ret;
 	ret = error_set(&call->err, EINVAL, "%.64s: no such status", ret_part->status);
 	error_hint(&call->err, ret, "docs/operate.md lists them");
-	return api_of_parameter(call, "status", ret);
+	return error_parameter(&call->err, ret, "status");
 }
 
 int api_backends_get(struct call *call)

@@ -10,17 +10,6 @@
 
 #define MAPPED_BITS 96 /* of an IPv4 address, before its own */
 
-static int of_parameter(struct error *err, const char *name, int ret)
-{
-	struct error inner = *err;
-
-	if (ret == 0)
-		return 0;
-	error_set(err, -ret, "parameter %s: %.240s", name, inner.message);
-	error_hint(err, ret, "%s", inner.hint);
-	return error_field(err, ret, name);
-}
-
 /* --- services, VIPs, backends --- */
 
 static const struct vip_spec *find_vip(const struct service_spec *service, const struct vip *vip)
@@ -39,7 +28,7 @@ static int read_service(const struct desired *desired, const char *name,
 	int ret = desired_require_service(desired, name, &service, err);
 
 	if (ret)
-		return of_parameter(err, "service", ret);
+		return error_parameter(err, ret, "service");
 	query->service = service;
 	query->filter.service = service->id;
 	return 0;
@@ -61,13 +50,13 @@ static int read_vip(const struct desired *desired, const char *text, struct capt
 			query->service = &desired->services[i];
 	}
 	if (ret)
-		return of_parameter(err, "vip", ret);
+		return error_parameter(err, ret, "vip");
 	if (!found) {
 		error_set(err, ENOENT, "%.80s: %s has this VIP", text,
 			  query->service ? "another service than the one named, or none,"
 					 : "no service");
 		error_hint(err, -ENOENT, "lbctl show lists VIPs");
-		return of_parameter(err, "vip", -ENOENT);
+		return error_parameter(err, -ENOENT, "vip");
 	}
 	query->filter.vip = found->id;
 	return 0;
@@ -79,7 +68,7 @@ static int refuse_ambiguous(const char *text, const struct service_spec *first,
 	error_set(err, EINVAL, "%.80s: backend of service %s and of %s", text, first->name,
 		  second->name);
 	error_hint(err, -EINVAL, "name the service, too");
-	return of_parameter(err, "backend", -EINVAL);
+	return error_parameter(err, -EINVAL, "backend");
 }
 
 /* The same address may be a backend of several services, with an index for each. */
@@ -104,7 +93,7 @@ static int read_backend(const struct desired *desired, const char *text,
 	}
 	if (!owner) {
 		*err = why;
-		return of_parameter(err, "backend", -ENOENT);
+		return error_parameter(err, -ENOENT, "backend");
 	}
 	query->filter.backend = backend->id;
 	query->service = owner;
@@ -118,7 +107,7 @@ static int read_client(const char *text, struct lb_capture_filter *filter, struc
 	int ret = parse_prefix(text, &prefix, err), bits;
 
 	if (ret)
-		return of_parameter(err, "client", ret);
+		return error_parameter(err, ret, "client");
 	bits = prefix.length + (address_is_ipv4(&prefix.address) ? MAPPED_BITS : 0);
 	for (int i = 0; i < bits; i++)
 		mask[i / 8] |= (uint8_t)(0x80 >> i % 8);
@@ -184,7 +173,7 @@ static int read_verdicts(const char *parameter, const char *text, bool drops_onl
 				  length < 64 ? (int)length : 64, text,
 				  drops_only ? "drop reason" : "verdict");
 			error_hint(err, -EINVAL, "%s", labels);
-			return of_parameter(err, parameter, -EINVAL);
+			return error_parameter(err, -EINVAL, parameter);
 		}
 		*mask |= named;
 		text = text[length] == ',' ? text + length + 1 : NULL;
@@ -206,7 +195,7 @@ static int read_what(const struct capture_words *words, struct capture_query *qu
 	if (mask == passed && query->service) {
 		error_set(err, EINVAL, "pass: these packets are for no VIP, so for no service");
 		error_hint(err, -EINVAL, "leave out service, vip and backend");
-		return of_parameter(err, "verdict", -EINVAL);
+		return error_parameter(err, -EINVAL, "verdict");
 	}
 	query->filter.verdicts = mask ? mask : all & ~passed;
 	return 0;
@@ -226,7 +215,7 @@ static int read_sample(const char *text, uint32_t *ret_sample, struct error *err
 	if (ret) {
 		error_hint(err, ret, "1/10 for a tenth of the packets; at most 1/%d",
 			   CAPTURE_SAMPLE_MAX);
-		return of_parameter(err, "sample", ret);
+		return error_parameter(err, ret, "sample");
 	}
 	*ret_sample = (uint32_t)sample;
 	return 0;
@@ -242,16 +231,19 @@ static int read_limits(const struct capture_words *words, struct capture_query *
 	if (words->sample)
 		ret = read_sample(words->sample, &query->filter.sample, err);
 	if (ret == 0 && words->snaplen)
-		ret = of_parameter(err, "snaplen",
-				   parse_number(words->snaplen, CAPTURE_SNAPLEN_MIN,
-						LB_CAPTURE_SNAP_MAX, &snaplen, err));
+		ret = error_parameter(err,
+				      parse_number(words->snaplen, CAPTURE_SNAPLEN_MIN,
+						   LB_CAPTURE_SNAP_MAX, &snaplen, err),
+				      "snaplen");
 	if (ret == 0 && words->limit)
-		ret = of_parameter(err, "limit",
-				   parse_number(words->limit, 1, UINT64_MAX, &query->limit, err));
+		ret = error_parameter(err,
+				      parse_number(words->limit, 1, UINT64_MAX, &query->limit, err),
+				      "limit");
 	if (ret == 0 && words->span)
-		ret = of_parameter(
-			err, "for",
-			parse_duration(words->span, 1, CAPTURE_FOR_MAX_MS, &query->span_ms, err));
+		ret = error_parameter(
+			err,
+			parse_duration(words->span, 1, CAPTURE_FOR_MAX_MS, &query->span_ms, err),
+			"for");
 	query->filter.snaplen = (uint32_t)snaplen;
 	return ret;
 }

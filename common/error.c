@@ -31,3 +31,15 @@ int error_field(struct error *err, int code, const char *field)
 	snprintf(err->field, sizeof(err->field), "%s", field);
 	return code;
 }
+
+int error_parameter(struct error *err, int code, const char *name)
+{
+	struct error inner;
+
+	if (code == 0)
+		return 0;
+	inner = *err;
+	error_set(err, -code, "parameter %s: %s", name, inner.message);
+	error_hint(err, code, "%s", inner.hint);
+	return error_field(err, code, name);
+}

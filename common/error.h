@@ -24,4 +24,8 @@ __attribute__((format(printf, 3, 4))) int error_hint(struct error *err, int code
 /* Names the field at fault. Returns code unchanged. */
 int error_field(struct error *err, int code, const char *field);
 
+/* Names a query's parameter at fault, in the message as well. Returns code unchanged; 0: nothing is
+ * at fault, and err stays as it is. */
+int error_parameter(struct error *err, int code, const char *name);
+
 #endif
