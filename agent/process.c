@@ -29,27 +29,32 @@ static bool read_small(const char *path, char *text, size_t size)
 	return length > 0;
 }
 
-/* The word behind `skip` others; 0: it is no number. */
-static uint64_t number_at(char *text, unsigned int skip)
+/* The word behind `skip` others, and *text moves on behind it. 0: it is no number. */
+static uint64_t take_number(char **text, unsigned int skip)
 {
-	char *save = NULL, *word = strtok_r(text, " \n", &save);
 	struct error ignored;
 	uint64_t value = 0;
+	char *word;
 
-	while (word && skip--)
-		word = strtok_r(NULL, " \n", &save);
-	if (word)
-		parse_number(word, 0, UINT64_MAX, &value, &ignored);
+	do {
+		word = *text + strspn(*text, " \n");
+		*text = word + strcspn(word, " \n");
+		if (**text)
+			*(*text)++ = '\0';
+	} while (*word && skip--);
+	parse_number(word, 0, UINT64_MAX, &value, &ignored);
 	return value;
 }
 
-static uint64_t pages(unsigned int word)
+static void read_memory(struct process_usage *usage)
 {
-	char text[128];
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	char text[128], *rest = text;
 
 	if (!read_small("/proc/self/statm", text, sizeof(text)))
-		return 0;
-	return number_at(text, word) * (uint64_t)sysconf(_SC_PAGESIZE);
+		return;
+	usage->virtual_bytes = take_number(&rest, 0) * page;
+	usage->resident_bytes = take_number(&rest, 0) * page;
 }
 
 /* Linux before 6.2 does not tell by the directory's size. */
@@ -84,11 +89,10 @@ void process_usage(struct process_usage *ret_usage)
 	getrlimit(RLIMIT_NOFILE, &files);
 	*ret_usage = (struct process_usage){
 		.cpu_seconds = seconds_of(&usage.ru_utime) + seconds_of(&usage.ru_stime),
-		.virtual_bytes = pages(0),
-		.resident_bytes = pages(1),
 		.open_fds = count_fds(),
 		.max_fds = files.rlim_cur == RLIM_INFINITY ? UINT64_MAX : files.rlim_cur,
 	};
+	read_memory(ret_usage);
 }
 
 double process_started(void)
@@ -101,6 +105,7 @@ double process_started(void)
 	words = strrchr(text, ')'); /* the name may have blanks and brackets in it */
 	if (!words)
 		return 0;
-	ticks = (double)number_at(words + 1, STAT_STARTED) / (double)sysconf(_SC_CLK_TCK);
+	words++;
+	ticks = (double)take_number(&words, STAT_STARTED) / (double)sysconf(_SC_CLK_TCK);
 	return clock_seconds(CLOCK_REALTIME) - clock_seconds(CLOCK_BOOTTIME) + ticks;
 }
