@@ -27,7 +27,7 @@ struct taker {
 	struct capture_file *file;
 	struct capture_names *names;
 	enum phase phase;
-	uint64_t limit, packets;        /* wanted, 0: all; seen */
+	uint64_t limit;                 /* packets that are wanted; 0: all */
 	uint64_t began_ms, end_ms;      /* as the loop counts; end 0: when the client goes */
 	struct lb_capture_stats before; /* the data plane's, when it began */
 	bool beat;                      /* statistics are due */
@@ -136,8 +136,7 @@ static bool take_packet(void *context, const struct lb_capture_record *record)
 	capture_file_packet(taker->file, record,
 			    interface_name(taker->capture, record->head.ifindex, name),
 			    capture_comment(taker->names, &record->head, comment));
-	taker->packets = capture_file_packets(taker->file);
-	if (taker->limit && taker->packets == taker->limit)
+	if (taker->limit && capture_file_packets(taker->file) == taker->limit)
 		wind_up(taker, "it has as many packets as it was asked for");
 	return capture_file_has_room(taker->file);
 }
@@ -214,7 +213,8 @@ static void on_close(struct http_stream *stream)
 	uv_timer_stop(&capture->timer);
 	uv_poll_stop(&capture->poll);
 	snprintf(outcome, sizeof(outcome), "%llu packets captured, %llu lost",
-		 (unsigned long long)taker->packets, (unsigned long long)lost(taker));
+		 (unsigned long long)capture_file_packets(taker->file),
+		 (unsigned long long)lost(taker));
 	tell(taker, EVENT_CAPTURE_ENDED, outcome, taker->why);
 	capture->taker = NULL;
 	taker_free(taker);
