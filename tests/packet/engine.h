@@ -45,9 +45,6 @@ extern const struct engine engine_bpf;
  * came in and, if it leaves, as it leaves is an error. */
 extern const struct engine engine_captured;
 
-/* A map of the program in the kernel as it was reset last. */
-int engine_bpf_map_fd(const char *map);
-
 /* Sizes of the maps that follow from a case's constants; 0: as declared. */
 uint32_t engine_map_entries(const char *map, const struct constants *constants);
 

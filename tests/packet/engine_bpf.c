@@ -17,7 +17,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "engine.h"
+#include "engine_bpf.h"
 #include "ingress.skel.h"
 
 #define PROGRAMS_MAX 32
@@ -269,7 +269,7 @@ static int get_sum(const struct bpf_map *map, const void *key, uint64_t *ret_val
 	return r;
 }
 
-static int get(const char *name, const void *key, void *ret_value)
+int engine_bpf_get(const char *name, const void *key, void *ret_value)
 {
 	const struct bpf_map *map = map_named(name);
 
@@ -281,7 +281,7 @@ static int get(const char *name, const void *key, void *ret_value)
 				    bpf_map__value_size(map), 0);
 }
 
-static int put(const char *name, const void *key, const void *value)
+int engine_bpf_put(const char *name, const void *key, const void *value)
 {
 	const struct bpf_map *map = map_named(name);
 
@@ -291,7 +291,7 @@ static int put(const char *name, const void *key, const void *value)
 				    bpf_map__value_size(map), BPF_ANY);
 }
 
-static int next_key(const char *name, const void *key, void *ret_next)
+int engine_bpf_next_key(const char *name, const void *key, void *ret_next)
 {
 	const struct bpf_map *map = map_named(name);
 
@@ -313,7 +313,7 @@ static int run(const struct frame *in, enum case_device device, enum case_device
 	int r;
 
 	if (target)
-		put("egress", &target, &target);
+		engine_bpf_put("egress", &target, &target);
 	r = bpf_prog_test_run_opts(bpf_program__fd(current->progs.lb_ingress), &opts);
 	if (target)
 		bpf_map__delete_elem(map_named("egress"), &target, sizeof(target), 0);
@@ -324,12 +324,12 @@ static int run(const struct frame *in, enum case_device device, enum case_device
 	return 0;
 }
 
-static struct lb_switches *switches(void)
+struct lb_switches *engine_bpf_switches(void)
 {
 	return &current->data_switches->lb_switches;
 }
 
-static uint32_t describe(FILE *out)
+uint32_t engine_bpf_describe(FILE *out)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
@@ -353,11 +353,11 @@ static void close_all(void)
 const struct engine engine_bpf = {
 	.name = "bpf",
 	.reset = reset,
-	.get = get,
-	.put = put,
-	.next_key = next_key,
+	.get = engine_bpf_get,
+	.put = engine_bpf_put,
+	.next_key = engine_bpf_next_key,
 	.run = run,
-	.switches = switches,
-	.describe = describe,
+	.switches = engine_bpf_switches,
+	.describe = engine_bpf_describe,
 	.close = close_all,
 };

@@ -5,7 +5,7 @@
 
 #include <bpf/libbpf.h>
 
-#include "engine.h"
+#include "engine_bpf.h"
 #include "world.h"
 
 #define RUN 42
@@ -49,8 +49,8 @@ static int reset(const struct constants *constants, struct error *err)
 	ring = ring_buffer__new(engine_bpf_map_fd("capture_ring"), on_record, NULL, NULL);
 	if (!ring)
 		return error_set(err, errno, "map capture_ring: %s", strerror(errno));
-	engine_bpf.put("capture_filter", &zero, &filter);
-	engine_bpf.switches()->capture = LB_CAPTURE_ON;
+	engine_bpf_put("capture_filter", &zero, &filter);
+	engine_bpf_switches()->capture = LB_CAPTURE_ON;
 	return 0;
 }
 
@@ -113,31 +113,6 @@ static int run(const struct frame *frame, enum case_device device, enum case_dev
 	return out.count == 0 ? 0 : error_set(err, EBADMSG, "captured as it left, and did not");
 }
 
-static int get(const char *map, const void *key, void *ret_value)
-{
-	return engine_bpf.get(map, key, ret_value);
-}
-
-static int put(const char *map, const void *key, const void *value)
-{
-	return engine_bpf.put(map, key, value);
-}
-
-static int next_key(const char *map, const void *key, void *ret_next)
-{
-	return engine_bpf.next_key(map, key, ret_next);
-}
-
-static struct lb_switches *switches(void)
-{
-	return engine_bpf.switches();
-}
-
-static uint32_t describe(FILE *to)
-{
-	return engine_bpf.describe(to);
-}
-
 static void close_ring(void)
 {
 	ring_buffer__free(ring);
@@ -147,11 +122,11 @@ static void close_ring(void)
 const struct engine engine_captured = {
 	.name = "bpf, captured",
 	.reset = reset,
-	.get = get,
-	.put = put,
-	.next_key = next_key,
+	.get = engine_bpf_get,
+	.put = engine_bpf_put,
+	.next_key = engine_bpf_next_key,
 	.run = run,
-	.switches = switches,
-	.describe = describe,
+	.switches = engine_bpf_switches,
+	.describe = engine_bpf_describe,
 	.close = close_ring,
 };
