@@ -439,6 +439,17 @@ int client_call(struct client *client, const struct request *request, cJSON **re
 	return r;
 }
 
+/* An answer that goes on takes as long as it likes, unless nothing comes of it. */
+static void set_up_endless(struct client *client, const struct request *request, const char *url,
+			   struct curl_slist *headers)
+{
+	set_up(client, request, url, NULL, NULL, headers);
+	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
+	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, client->timeout_ms);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, CLIENT_SILENCE_S);
+}
+
 /* --- streams --- */
 
 struct stream {
@@ -537,12 +548,7 @@ int client_stream(struct client *client, const struct request *request, const ch
 	if (r == 0)
 		r = text_open(&stream.answer, err);
 	if (r == 0) {
-		set_up(client, request, url, NULL, NULL, NULL);
-		curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
-		curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, client->timeout_ms);
-		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-		curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, CLIENT_SILENCE_S);
-		curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, headers);
+		set_up_endless(client, request, url, headers);
 		curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, receive_stream);
 		curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, &stream);
 		code = curl_easy_perform(client->curl);
@@ -616,11 +622,7 @@ static int download_outcome(struct client *client, const struct request *request
 static void set_up_download(struct client *client, const struct request *request, const char *url,
 			    struct download *download)
 {
-	set_up(client, request, url, NULL, NULL, NULL);
-	curl_easy_setopt(client->curl, CURLOPT_TIMEOUT_MS, 0L);
-	curl_easy_setopt(client->curl, CURLOPT_CONNECTTIMEOUT_MS, client->timeout_ms);
-	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(client->curl, CURLOPT_LOW_SPEED_TIME, CLIENT_SILENCE_S);
+	set_up_endless(client, request, url, NULL);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEFUNCTION, receive_download);
 	curl_easy_setopt(client->curl, CURLOPT_WRITEDATA, download);
 	curl_easy_setopt(client->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
