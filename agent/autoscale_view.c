@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "json.h"
 
 /* False when out of memory: the document is then none. */
 
@@ -21,15 +22,6 @@ static bool add_number(cJSON *json, const char *key, double number)
 static bool add_figure(cJSON *json, const char *key, bool known, double figure)
 {
 	return known ? add_number(json, key, figure) : cJSON_AddNullToObject(json, key) != NULL;
-}
-
-/* Takes item over; NULL: out of memory. */
-static bool add_item(cJSON *array, cJSON *item)
-{
-	if (item && cJSON_AddItemToArray(array, item))
-		return true;
-	cJSON_Delete(item);
-	return false;
 }
 
 /* --- the policy: those of the service's keys that begin with scale --- */
@@ -75,7 +67,7 @@ static bool add_record(cJSON *array, const struct scale_record *record)
 	cJSON *json = cJSON_CreateObject();
 	char time[TIME_TEXT_MAX];
 
-	return add_item(array, json) &&
+	return json_add_item(array, json) &&
 	       add_text(json, "time", format_time(record->time_ms, time)) &&
 	       cJSON_AddBoolToObject(json, "dry-run", record->dry_run) &&
 	       add_decision(json, &record->decision);
@@ -103,7 +95,7 @@ static bool add_entry(cJSON *array, const struct service_spec *service,
 	char text[ENDPOINT_TEXT_MAX];
 	cJSON *json = cJSON_CreateObject();
 
-	return add_item(array, json) && add_text(json, "id", entry->id) &&
+	return json_add_item(array, json) && add_text(json, "id", entry->id) &&
 	       add_text(json, "phase", scale_phase_name(entry->phase)) &&
 	       add_text(json, "address",
 			backend ? format_endpoint(&backend->endpoint, text) : "") &&

@@ -4,17 +4,10 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "json.h"
 #include "match.h"
 
 /* Functions that add to a document return false when out of memory: it is then no document. */
-
-static bool add_item(cJSON *array, cJSON *item)
-{
-	if (item && cJSON_AddItemToArray(array, item))
-		return true;
-	cJSON_Delete(item);
-	return false;
-}
 
 static bool add_copy(cJSON *object, const char *key, const cJSON *value)
 {
@@ -30,7 +23,7 @@ static bool add_field(cJSON *fields, const char *key, const cJSON *from, const c
 {
 	cJSON *field = cJSON_CreateObject();
 
-	return add_item(fields, field) && cJSON_AddStringToObject(field, "field", key) &&
+	return json_add_item(fields, field) && cJSON_AddStringToObject(field, "field", key) &&
 	       add_copy(field, "from", from) && add_copy(field, "to", to);
 }
 
@@ -94,7 +87,7 @@ static bool add_backend(cJSON *backends, const struct backend_match *match)
 
 	if (whole &&
 	    (!patched || has_fields(change) || match->former->removing != match->next->removing))
-		return add_item(backends, change);
+		return json_add_item(backends, change);
 	cJSON_Delete(change);
 	return whole;
 }
@@ -180,7 +173,7 @@ static bool add_service(cJSON *changes, const struct service_match *match)
 		     (!both || add_service_fields(change, match)) && add_backends(change, match);
 
 	if (whole && (!both || has_fields(change) || has_backends(change)))
-		return add_item(changes, change);
+		return json_add_item(changes, change);
 	cJSON_Delete(change);
 	return whole;
 }

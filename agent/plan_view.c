@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plan_view.h"
 
+#include "json.h"
+
 static const char *const fate_words[] = {
 	[PLAN_STAYS] = "stay",
 	[PLAN_DRAINS] = "drain",
@@ -18,21 +20,13 @@ static double rounded(double ratio)
 	return (double)(uint64_t)(ratio * 1e6 + 0.5) / 1e6;
 }
 
-static bool add_item(cJSON *array, cJSON *item)
-{
-	if (item && cJSON_AddItemToArray(array, item))
-		return true;
-	cJSON_Delete(item);
-	return false;
-}
-
 static bool add_backend(cJSON *array, const struct plan_service *plan,
 			const struct plan_backend *backend, uint32_t table_size)
 {
 	cJSON *json = cJSON_CreateObject();
 	char text[ENDPOINT_TEXT_MAX];
 
-	return add_item(array, json) &&
+	return json_add_item(array, json) &&
 	       cJSON_AddStringToObject(json, "address",
 				       format_endpoint(&backend->endpoint, text)) &&
 	       add_number(json, "share-before",
@@ -66,7 +60,7 @@ static bool add_service(cJSON *array, const struct plan_service *plan, uint32_t 
 {
 	cJSON *json = cJSON_CreateObject();
 
-	return add_item(array, json) && cJSON_AddStringToObject(json, "service", plan->name) &&
+	return json_add_item(array, json) && cJSON_AddStringToObject(json, "service", plan->name) &&
 	       cJSON_AddBoolToObject(json, "tracked", plan->tracked) && add_moved(json, plan) &&
 	       (!plan->tracked || (add_number(json, "flows", (double)plan->flows) &&
 				   add_number(json, "flows-lost", (double)plan->flows_lost) &&

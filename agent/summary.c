@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "json.h"
 #include "view.h"
 
 #define STATUSES (BACKEND_EJECTED + 1)
@@ -12,22 +13,6 @@
 static bool add_number(cJSON *json, const char *key, uint64_t number)
 {
 	return cJSON_AddNumberToObject(json, key, (double)number);
-}
-
-static bool add_item(cJSON *array, cJSON *item)
-{
-	if (item && cJSON_AddItemToArray(array, item))
-		return true;
-	cJSON_Delete(item);
-	return false;
-}
-
-static cJSON *whole_or_none(cJSON *json, bool whole)
-{
-	if (whole)
-		return json;
-	cJSON_Delete(json);
-	return NULL;
 }
 
 /* --- all services --- */
@@ -65,8 +50,8 @@ static bool add_vips(cJSON *json, const struct manager *manager, const struct se
 	size_t i;
 
 	for (i = 0; whole && i < service->vip_count; i++) {
-		whole = add_item(array,
-				 cJSON_CreateString(format_vip(&service->vips[i].vip, text)));
+		whole = json_add_item(array,
+				      cJSON_CreateString(format_vip(&service->vips[i].vip, text)));
 		dp->ops->vip_stats(dp, service->vips[i].id, &stats);
 		sum.packets += stats.packets;
 		sum.bytes += stats.bytes;
@@ -80,7 +65,7 @@ static cJSON *summary_service(const struct manager *manager, const struct servic
 	cJSON *json = cJSON_CreateObject();
 	const char *check = check_kind_words[service->check.kind];
 
-	return whole_or_none(
+	return json_whole(
 		json,
 		json && cJSON_AddStringToObject(json, "name", service->name) &&
 			cJSON_AddStringToObject(json, "mode", mode_words[service->mode]) &&
@@ -98,8 +83,8 @@ cJSON *summary_services(const struct manager *manager)
 	size_t i;
 
 	for (i = 0; whole && i < desired->service_count; i++)
-		whole = add_item(array, summary_service(manager, &desired->services[i]));
-	return whole_or_none(json, whole);
+		whole = json_add_item(array, summary_service(manager, &desired->services[i]));
+	return json_whole(json, whole);
 }
 
 /* --- a part of the backends of one --- */
@@ -141,7 +126,7 @@ static bool add_part(cJSON *array, struct sums *sums, const struct manager *mana
 		if (!matches(&view, part))
 			continue;
 		if (sums->matching >= part->offset && sums->matching - part->offset < part->limit)
-			whole = add_item(array, view_backend(manager, backend));
+			whole = json_add_item(array, view_backend(manager, backend));
 		sums->matching++;
 	}
 	return whole;
@@ -155,12 +140,12 @@ cJSON *summary_backends(const struct manager *manager, const struct service_spec
 	struct sums sums = {0};
 	bool whole = add_part(array, &sums, manager, service, part);
 
-	return whole_or_none(json, whole && add_number(json, "total", service->backend_count) &&
-					   add_number(json, "matching", sums.matching) &&
-					   add_number(json, "active-flows", sums.active_flows) &&
-					   add_number(json, "new-flows", sums.new_flows) &&
-					   add_number(json, "packets", sums.packets) &&
-					   add_number(json, "bytes", sums.bytes));
+	return json_whole(json, whole && add_number(json, "total", service->backend_count) &&
+					add_number(json, "matching", sums.matching) &&
+					add_number(json, "active-flows", sums.active_flows) &&
+					add_number(json, "new-flows", sums.new_flows) &&
+					add_number(json, "packets", sums.packets) &&
+					add_number(json, "bytes", sums.bytes));
 }
 
 bool summary_knows_status(const char *status)

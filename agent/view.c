@@ -2,6 +2,7 @@
 #include "view.h"
 
 #include "config.h"
+#include "json.h"
 #include "latency.h"
 #include "verdict_words.h"
 
@@ -22,15 +23,6 @@ static bool add_time(cJSON *json, const char *key, uint64_t ms)
 	char text[TIME_TEXT_MAX];
 
 	return add_text(json, key, format_time(ms, text));
-}
-
-/* json, if it is whole; it is freed if not. */
-static cJSON *whole_or_none(cJSON *json, bool whole)
-{
-	if (whole)
-		return json;
-	cJSON_Delete(json);
-	return NULL;
 }
 
 /* Four digits: what a table of 65537 slots can tell apart. */
@@ -108,16 +100,7 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 		add_number(json, "bytes", (double)stats.traffic.bytes) &&
 		add_number(json, "syn-retransmits", (double)stats.syn_retransmits) &&
 		add_handshake(json, &dp->handshakes[backend->id]);
-	return whole_or_none(json, whole);
-}
-
-/* Adds item (NULL: out of memory) to array; false if that fails. */
-static bool add_item(cJSON *array, cJSON *item)
-{
-	if (item && cJSON_AddItemToArray(array, item))
-		return true;
-	cJSON_Delete(item);
-	return false;
+	return json_whole(json, whole);
 }
 
 static cJSON *backend_array(const struct manager *manager, const struct service_spec *service)
@@ -126,7 +109,7 @@ static cJSON *backend_array(const struct manager *manager, const struct service_
 	size_t i;
 
 	for (i = 0; array && i < service->backend_count; i++) {
-		if (!add_item(array, view_backend(manager, &service->backends[i]))) {
+		if (!json_add_item(array, view_backend(manager, &service->backends[i]))) {
 			cJSON_Delete(array);
 			return NULL;
 		}
@@ -171,10 +154,10 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 		sum.packets += stats.packets;
 		sum.bytes += stats.bytes;
 	}
-	return whole_or_none(
-		json, cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
-			      add_number(json, "packets", (double)sum.packets) &&
-			      add_number(json, "bytes", (double)sum.bytes));
+	return json_whole(json,
+			  cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
+				  add_number(json, "packets", (double)sum.packets) &&
+				  add_number(json, "bytes", (double)sum.bytes));
 }
 
 cJSON *view_services(const struct manager *manager)
@@ -184,7 +167,7 @@ cJSON *view_services(const struct manager *manager)
 	size_t i;
 
 	for (i = 0; array && i < desired->service_count; i++) {
-		if (!add_item(array, view_service(manager, &desired->services[i]))) {
+		if (!json_add_item(array, view_service(manager, &desired->services[i]))) {
 			cJSON_Delete(array);
 			return NULL;
 		}
@@ -198,7 +181,7 @@ static bool add_interface(cJSON *array, const char *name, const char *mode, cons
 {
 	cJSON *item = cJSON_CreateObject();
 
-	return add_item(array, item) && add_text(item, "name", name) &&
+	return json_add_item(array, item) && add_text(item, "name", name) &&
 	       cJSON_AddBoolToObject(item, "attached", reason[0] == '\0') &&
 	       add_text(item, "mode", mode) && add_text(item, "attached-by", attached_by) &&
 	       add_text(item, "reason", reason);
@@ -288,7 +271,7 @@ cJSON *view_status(const struct manager *manager, const struct interface_views *
 	const char *problem = manager_out_of_sync(manager);
 	cJSON *json = cJSON_CreateObject();
 
-	return whole_or_none(
+	return json_whole(
 		json,
 		json && add_text(json, "version", SLUICE_VERSION) &&
 			add_number(json, "uptime-seconds", (double)(uint64_t)(uptime * 10) / 10) &&

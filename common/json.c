@@ -255,3 +255,19 @@ int json_array(const cJSON *json, const char *where, const char *key, const cJSO
 	*ret_array = value;
 	return 0;
 }
+
+bool json_add_item(cJSON *array, cJSON *item)
+{
+	if (item && cJSON_AddItemToArray(array, item))
+		return true;
+	cJSON_Delete(item);
+	return false;
+}
+
+cJSON *json_whole(cJSON *json, bool whole)
+{
+	if (whole)
+		return json;
+	cJSON_Delete(json);
+	return NULL;
+}

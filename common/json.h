@@ -9,6 +9,7 @@
  * (negative errno, err filled with message, field and hint).
  */
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,13 @@ int json_duration(const cJSON *json, const char *where, const char *key, uint64_
 /* An array; *ret_array points into json. */
 int json_array(const cJSON *json, const char *where, const char *key, const cJSON **ret_array,
 	       struct error *err);
+
+/* --- writing: who is out of memory in between has no document --- */
+
+/* Takes item over; NULL: there was no memory for it. False: out of memory, and item is freed. */
+bool json_add_item(cJSON *array, cJSON *item);
+
+/* json, if it is whole; else NULL, and json is freed. */
+cJSON *json_whole(cJSON *json, bool whole);
 
 #endif
