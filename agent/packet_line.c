@@ -67,13 +67,6 @@ static uint16_t read_u16(const uint8_t *at)
 
 /* --- IP --- */
 
-static void address_from_ipv4(struct address *address, const uint8_t *at)
-{
-	memset(&address->ip, 0, sizeof(address->ip));
-	memset(address->ip.s6_addr + 10, 0xff, 2);
-	memcpy(address->ip.s6_addr + 12, at, 4);
-}
-
 static bool read_ipv4(struct reader *reader, struct ip *ip)
 {
 	const uint8_t *header = take(reader, 20);
@@ -81,8 +74,8 @@ static bool read_ipv4(struct reader *reader, struct ip *ip)
 	if (!header || header[0] >> 4 != 4 || (header[0] & 15) < 5 ||
 	    !take(reader, (size_t)(header[0] & 15) * 4 - 20))
 		return false;
-	address_from_ipv4(&ip->src.address, header + 12);
-	address_from_ipv4(&ip->dst.address, header + 16);
+	ip->src.address = address_from_ipv4(header + 12);
+	ip->dst.address = address_from_ipv4(header + 16);
 	ip->ttl = header[8];
 	ip->l4_proto = header[9];
 	ip->offset = (read_u16(header + 6) & IPV4_OFFSET) * 8U;

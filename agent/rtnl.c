@@ -120,8 +120,7 @@ static bool read_address(uint8_t family, const void *bytes, size_t length,
 	struct address address = {0};
 
 	if (family == AF_INET && length == sizeof(struct in_addr)) {
-		memset(&address.ip.s6_addr[10], 0xff, 2);
-		memcpy(&address.ip.s6_addr[12], bytes, length);
+		address = address_from_ipv4(bytes);
 	} else if (family == AF_INET6 && length == sizeof(struct in6_addr)) {
 		memcpy(&address.ip, bytes, length);
 	} else {

@@ -198,11 +198,11 @@ int parse_quality(const char *text, unsigned int *ret_thousandths, struct error 
 	return 0;
 }
 
-static struct address from_ipv4(struct in_addr ipv4)
+struct address address_from_ipv4(const void *bytes)
 {
 	struct address address = {.ip.s6_addr = {[10] = 0xff, [11] = 0xff}};
 
-	memcpy(&address.ip.s6_addr[12], &ipv4, sizeof(ipv4));
+	memcpy(&address.ip.s6_addr[12], bytes, 4);
 	return address;
 }
 
@@ -213,7 +213,7 @@ int parse_address(const char *text, struct address *ret_address, struct error *e
 	struct in_addr ipv4;
 
 	if (inet_pton(AF_INET, text, &ipv4) == 1) {
-		*ret_address = from_ipv4(ipv4);
+		*ret_address = address_from_ipv4(&ipv4);
 		return 0;
 	}
 	if (inet_pton(AF_INET6, text, &address.ip) != 1) {

@@ -68,6 +68,9 @@ int parse_decimal(const char *text, double *ret_value, struct error *err);
 /* "1", "0.5", "0.125": RFC 9110's qvalue (12.4.2), to thousandths. */
 int parse_quality(const char *text, unsigned int *ret_thousandths, struct error *err);
 
+/* Four bytes in network order, as packets and the kernel have IPv4 addresses. */
+struct address address_from_ipv4(const void *bytes);
+
 /* "198.18.0.10" or "2001:db8::10"; no name lookup, no scope, no IPv4-mapped IPv6. */
 int parse_address(const char *text, struct address *ret_address, struct error *err);
 

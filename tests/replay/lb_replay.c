@@ -118,8 +118,7 @@ static bool find_destination(const struct frame *frame, struct address *ret_addr
 			return true;
 		}
 		if (step.kind == LAYER_IP4) {
-			memset(&ret_address->ip.s6_addr[10], 0xff, 2);
-			memcpy(&ret_address->ip.s6_addr[12], header + 16, 4);
+			*ret_address = address_from_ipv4(header + 16);
 			return true;
 		}
 	}
