@@ -15,6 +15,7 @@ struct autoscaler {
 	struct scale_roster roster;
 	struct scale_run **runs; /* owned; of services that have a policy */
 	size_t run_count;
+	uint64_t followed; /* the desired state's generation that runs are of; UINT64_MAX: none */
 };
 
 struct scale_run *scale_run_find(const struct autoscaler *autoscaler, const char *service);

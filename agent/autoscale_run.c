@@ -88,8 +88,9 @@ static bool same_text(const char *a, const char *b)
 	return strcmp(a ? a : "", b ? b : "") == 0;
 }
 
-/* Samples of another metric say nothing of this one; a decision is due at once. */
-static void follow_policy(struct scale_run *run, const struct autoscale_policy *policy)
+/* Samples of another metric say nothing of this one; a decision is due at once. False: out of
+ * memory, and the former policy holds a moment longer. */
+static bool follow_policy(struct scale_run *run, const struct autoscale_policy *policy)
 {
 	struct autoscale_policy copy;
 	bool same = run->policy.metric == policy->metric &&
@@ -100,7 +101,7 @@ static void follow_policy(struct scale_run *run, const struct autoscale_policy *
 			run->policy.season_ms != policy->season_ms;
 
 	if (autoscale_policy_copy(policy, &copy) < 0)
-		return; /* the former one holds a moment longer */
+		return false;
 	if (run->policy.count != policy->count || run->policy.interval_ms != policy->interval_ms)
 		run->due_ms = 0;
 	autoscale_policy_clear(&run->policy);
@@ -108,7 +109,7 @@ static void follow_policy(struct scale_run *run, const struct autoscale_policy *
 	if (foretell)
 		forecast_begin(&run->forecast, copy.interval_ms, copy.season_ms);
 	if (same)
-		return;
+		return true;
 	scale_query_cancel(run->query);
 	run->query = NULL;
 	scale_own_clear(&run->own);
@@ -117,6 +118,7 @@ static void follow_policy(struct scale_run *run, const struct autoscale_policy *
 	run->state.first_ms = 0;
 	run->problem[0] = '\0';
 	run->due_ms = 0;
+	return true;
 }
 
 /* --- decisions --- */
@@ -272,35 +274,50 @@ static void adopt(struct autoscaler *autoscaler, const struct service_spec *serv
 	}
 }
 
-static void tick_service(struct autoscaler *autoscaler, const struct service_spec *service)
+/* Gives every service with a policy a run, by that policy, and others none. */
+static void follow_desired(struct autoscaler *autoscaler, const struct desired *desired)
 {
-	struct scale_run *run = scale_run_find(autoscaler, service->name);
-	uint64_t now_ms = uv_now(autoscaler->loop);
+	const struct service_spec *service;
+	struct scale_run *run;
+	bool whole = true;
 
-	adopt(autoscaler, service);
-	if (service->scale.mode == SCALE_OFF)
-		return;
-	run = run ? run : run_new(autoscaler, service);
-	if (!run)
-		return;
-	follow_policy(run, &service->scale);
+	for (size_t i = 0; i < desired->service_count; i++) {
+		service = &desired->services[i];
+		if (service->scale.mode == SCALE_OFF)
+			continue;
+		run = scale_run_find(autoscaler, service->name);
+		run = run ? run : run_new(autoscaler, service);
+		whole = run && follow_policy(run, &service->scale) && whole;
+	}
+	forget_runs(autoscaler);
+	if (whole)
+		autoscaler->followed = desired->generation;
+}
+
+static void tick_run(struct scale_run *run)
+{
+	const struct service_spec *service;
+	uint64_t now_ms = uv_now(run->owner->loop);
+
 	if (now_ms < run->due_ms)
 		return;
+	service = desired_service(manager_desired(run->owner->manager), run->service);
 	run->due_ms = now_ms + run->policy.interval_ms;
 	sample(run, service);
 }
 
-/* A decision is a commit, and then the desired state is another one. */
+/* A decision is a commit: then the desired state is another one, but of the same services. */
 static void on_tick(uv_timer_t *timer)
 {
 	struct autoscaler *autoscaler = timer->data;
 	const struct desired *desired = manager_desired(autoscaler->manager);
 
-	for (size_t i = 0; i < desired->service_count; i++) {
-		tick_service(autoscaler, &desired->services[i]);
-		desired = manager_desired(autoscaler->manager);
-	}
-	forget_runs(autoscaler);
+	for (size_t i = 0; i < desired->service_count; i++)
+		adopt(autoscaler, &desired->services[i]);
+	if (autoscaler->followed != desired->generation)
+		follow_desired(autoscaler, desired);
+	for (size_t i = 0; i < autoscaler->run_count; i++)
+		tick_run(autoscaler->runs[i]);
 	scale_follow(autoscaler);
 }
 
@@ -318,6 +335,7 @@ int autoscaler_new(uv_loop_t *loop, struct manager *manager, struct events *even
 	autoscaler->manager = manager;
 	autoscaler->events = events;
 	autoscaler->state_dir = state_dir;
+	autoscaler->followed = UINT64_MAX;
 	if (scale_roster_load(state_dir, &autoscaler->roster, &problem) < 0)
 		log_error("what the autoscaler has launched cannot be read", "error",
 			  problem.message, "consequence",

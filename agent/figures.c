@@ -145,7 +145,7 @@ static struct backend_figures *add_backend(struct figures *figures, const struct
 				 format_endpoint(&spec->endpoint, text));
 	item->active_flows = view.active_flows;
 	item->up = view.status == BACKEND_UP;
-	item->enabled = spec->state == ADMIN_UP && !spec->removing;
+	item->enabled = backend_takes_part(spec);
 	item->weight = spec->weight;
 	item->effective_weight = view.weight;
 	item->suspect = view.suspect;
