@@ -96,7 +96,8 @@ measure() {
 		"${shares[0]}" "${shares[-1]}" $((($(checks) - first) / (window * windows))) \
 		"$(awk '/^VmRSS/ {print $2}' "/proc/$(lab_pid lbagent)/status")"
 	[ "$(grep -c 'msg="backend down"' "$LAB_LOG")" = "$down" ] || bail "$kind: some went down meanwhile"
-	lab_agent_stop && rm -r "$LAB_DIR/state"
+	lab_agent_stop && lab_exec lb "$LAB_BUILD/lbagent" --unload --bpffs "$LAB_PINS" &&
+		rm -r "$LAB_DIR/state"
 }
 
 lab_up || exit 1

@@ -17,7 +17,9 @@ lab_stamp() {
 		echo "$(lab_now_ms) $line"
 	done
 }
-lbctl --json events --follow </dev/null 2>/dev/null > >(lab_stamp >"$LAB_DIR/stream") &
+# The program itself, not the function: that would be a shell's pid, and kill leave lbctl behind.
+"$LAB_BUILD/lbctl" --socket "$LAB_SOCKET" --json events --follow </dev/null 2>/dev/null \
+	> >(lab_stamp >"$LAB_DIR/stream") &
 follower=$!
 
 # streamed FILTER: the documents of the stream that a jq filter lets through.
