@@ -66,9 +66,13 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 	$(Q)$(MAKE) --no-print-directory build tests
 	$(Q)bash vm/test.sh
 
-scenario-resilience: deps ## an unstable service behind store fails, stops, returns; report in build/reports/
+scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
+
+SCENARIOS := $(patsubst tests/scenarios/%.sh,scenario-%, \
+	$(filter-out %/scenario.sh,$(wildcard tests/scenarios/*.sh)))
+$(SCENARIOS): scenario-%: deps
 	$(Q)$(MAKE) --no-print-directory build
-	$(Q)bash tests/scenarios/resilience.sh
+	$(Q)bash tests/scenarios/$*.sh
 
 coverage: deps ## print what the packet cases reach of the data plane's sources
 	$(Q)bash tests/packet/coverage.sh
@@ -437,4 +441,4 @@ $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) 
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build dashboards demo lab lab-down monitor monitor-down test test-vm tests scenario-resilience coverage replay lint fmt bench bench-probes install uninstall clean
+.PHONY: help deps build dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall clean

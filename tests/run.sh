@@ -61,6 +61,14 @@ tally() {
 	[ "$bad" -eq 0 ]
 }
 
+# failures LOG: a script's failed cases, with what helps to understand them, and the last lines
+failures() {
+	awk '/^not ok / {print; behind = 1; next} behind && /^# / {print; next} {behind = 0}' "$1" |
+		head -n 100
+	echo "last lines:"
+	tail -n 30 "$1"
+}
+
 # wanted NAME: does it contain any of the filters?
 wanted() {
 	local filter
@@ -88,12 +96,14 @@ run() {
 		grep -E '^skip |^# lb_' "$log"
 	else
 		printf 'FAIL  %-28s %3d s   %s\n' "$name" $((SECONDS - begin)) "$log"
-		tail -n 60 "$log" | sed 's/^/      /'
+		failures "$log" | sed 's/^/      /'
+		grep -E '^not ok |^\[  FAILED  \] ' "$log" | sed "s|^|$name: |" >>"$build/failed.txt"
 	fi
 }
 
 mkdir -p "$logs"
 : >"$build/promises.txt"
+: >"$build/failed.txt"
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export CMOCKA_MESSAGE_OUTPUT=STDOUT
 
@@ -111,6 +121,11 @@ done
 if [ -s "$build/promises.txt" ]; then
 	echo "promises:"
 	sed 's/^/  /' "$build/promises.txt"
+fi
+# Once more where nobody has to look for it.
+if [ -s "$build/failed.txt" ]; then
+	echo "failed:"
+	sed 's/^/  /' "$build/failed.txt"
 fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ] && [ $((passed + failed)) -gt 0 ]

@@ -6,28 +6,13 @@
 #                           where there is nothing fresh, then fresh data again.
 #
 # store runs on b1 and b2, unstable on b3, each behind a VIP; answers are kept in two Redis shards on
-# b4. The report is build/reports/resilience.txt, .json and .svg. Checks are of counts, never times.
+# b4.
 # shellcheck source-path=SCRIPTDIR
-. "$(dirname "$0")/../lab/lab.sh"
-# shellcheck source-path=SCRIPTDIR
-. "$(dirname "$0")/../lab/monitor.sh"
-# shellcheck source-path=SCRIPTDIR
-. "$(dirname "$0")/../lab/servers.sh"
-# shellcheck source-path=SCRIPTDIR
-. "$(dirname "$0")/../lab/check.sh"
+. "$(dirname "$0")/scenario.sh"
 
-case ${1:-} in
-'') rounds=6 page=${PAGE_PORT:-9480} ;;
---short) rounds=1 page= ;;
-*) echo "usage: resilience.sh [--short]" >&2 && exit 2 ;;
-esac
+rounds=$(by_form 1 6)
 clients=4 each=5 # of a round: clients at a time, requests of each
-reports=$LAB_BUILD/reports
 total=$((rounds * clients * each))
-
-say() {
-	echo "# $*"
-}
 
 open_lab() {
 	local i health=(--check http --check-path /health --check-interval 200ms)
@@ -111,36 +96,22 @@ count_kept() {
 	found=$(lab_curl -w '%{http_code}\n' "${asked[@]}" | grep -c '^200$')
 }
 
-machine() {
-	echo "$(nproc) cores, $(awk '/MemTotal/ {printf "%.0f GiB", $2 / 1048576}' /proc/meminfo)," \
-		"Linux $(uname -r), in network namespaces"
-}
-
 report() {
-	mkdir -p "$reports"
-	jq -s --arg machine "$(machine)" --arg date "$(date -u +%Y-%m-%d)" --argjson kept "$kept" \
-		--argjson found "$found" '{scenario: "resilience", date: $date, machine: $machine,
-			phases: ., kept: $kept, found: $found}' "$LAB_DIR/phases" >"$reports/resilience.json"
+	jq -s --argjson kept "$kept" --argjson found "$found" '{phases: ., kept: $kept, found: $found}' \
+		"$LAB_DIR/phases" | report_json
+	jq -r '.phases[] | [.phase, .fresh, .fallback, .errors] | @tsv' "$SCENARIO_REPORT.json" |
+		report_bars "Answers by phase" "fresh fallback error"
 	{
-		echo "resilience: an unstable service behind store, $(date -u +%Y-%m-%d); $(machine)"
-		echo
 		jq -r '["phase", "requests", "fresh", "fallback", "errors", "tried again", "oldest ms", "p50 ms",
-			"p95 ms"], (.phases[] | [.[]]) | @tsv' "$reports/resilience.json" | column -t -s "$(printf '\t')"
+			"p95 ms"], (.phases[] | [.[]]) | @tsv' "$SCENARIO_REPORT.json" | report_table
 		echo
 		echo "$kept answers were kept in shards, $found of them found again."
-	} >"$reports/resilience.txt"
-	jq -r '.phases[] | [.phase, .fresh, .fallback, .errors] | @tsv' "$reports/resilience.json" |
-		awk -v title="Answers by phase" -v names="fresh fallback error" \
-			-f "$LAB_TOP/tests/scenarios/bars.awk" >"$reports/resilience.svg"
-	say "report: $reports/resilience.txt, .json, .svg"
-	sed 's/^/# /' "$reports/resilience.txt"
+	} | report_text "an unstable service behind store"
 }
 
 lab_up || exit 1
 open_lab || bail "the lab opens"
-if [ -n "$page" ] && lab_carry page "$page" 9480; then
-	say "the balancer's page meanwhile: http://127.0.0.1:$page/"
-fi
+scenario_page
 
 phase well "The service behind is well."
 check_equal "well: all answers are fresh" "$total" "$(of well fresh)"

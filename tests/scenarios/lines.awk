@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Charts over time as SVG, one panel for each number, all on the same axis of seconds. Input: lines of
+# seconds and numbers, apart by tabs, a number empty where nothing was measured; -v title=TEXT,
+# -v names="NAME<tab>NAME ...": what each number is.
+
+# A round number that is no smaller: 1, 2 or 5 times a power of ten
+function rounded(value, unit) {
+	for (unit = 1e-6; unit * 10 <= value; unit *= 10)
+		;
+	return value <= unit ? unit : value <= 2 * unit ? 2 * unit : value <= 5 * unit ? 5 * unit : 10 * unit
+}
+
+function x(seconds) {
+	return left + (seconds - first) * width / (last > first ? last - first : 1)
+}
+
+function text(at_x, at_y, anchor, words) {
+	printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", at_x, at_y, anchor, words
+}
+
+function rule(from_x, from_y, to_x, to_y, color) {
+	printf "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", from_x, from_y,
+		to_x, to_y, color
+}
+
+# Steps: each number holds until the next one.
+function path(panel, base, scale, i, y, before, begun) {
+	for (i = 1; i <= NR; i++) {
+		if (value[i, panel] == "") {
+			begun = 0
+			continue
+		}
+		y = base - value[i, panel] * scale
+		if (begun)
+			printf "L%.1f %.1fL%.1f %.1f", x(second[i]), before, x(second[i]), y
+		else
+			printf "M%.1f %.1f", x(second[i]), y
+		begun = 1
+		before = y
+	}
+}
+
+function panel(number, base, top_value) {
+	top_value = rounded(most[number])
+	text(left, base - height - 8, "start", name[number])
+	rule(left, base, left + width, base, "#888888")
+	rule(left, base - height, left + width, base - height, "#dddddd")
+	text(left - 6, base + 4, "end", 0)
+	text(left - 6, base - height + 4, "end", top_value)
+	printf "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" d=\"", color[(number - 1) % 5 + 1]
+	path(number, base, height / top_value)
+	print "\"/>"
+}
+
+BEGIN {
+	FS = "\t"
+	panels = split(names, name, "\t")
+	split("#2a9d8f #e76f51 #457b9d #e9c46a #8d99ae", color, " ")
+	left = 70; top = 50; width = 640; height = 110; gap = 50
+}
+
+{
+	second[NR] = $1
+	for (i = 1; i <= panels; i++) {
+		value[NR, i] = $(i + 1)
+		if ($(i + 1) + 0 > most[i])
+			most[i] = $(i + 1) + 0
+	}
+}
+
+END {
+	first = second[1]
+	last = second[NR]
+	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" " \
+		"font-family=\"sans-serif\" font-size=\"12\">\n", left + width + 30,
+		top + panels * (height + gap) + 30
+	print "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
+	printf "<text x=\"%d\" y=\"22\" font-size=\"15\">%s</text>\n", left, title
+	for (i = 1; i <= panels; i++)
+		panel(i, top + i * (height + gap) - gap + 20)
+	base = top + panels * (height + gap) - gap + 20
+	step = rounded((last - first) / 8)
+	for (i = 0; first + i * step <= last; i++)
+		text(x(first + i * step), base + 18, "middle", i * step " s")
+	print "</svg>"
+}
