@@ -40,6 +40,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define TTL_L2     1
 #define TTL_TUNNEL 2
 
+#define TCP_FLAGS_OFFSET 12 /* of the word that TCP_FLAG_RST is of */
+
 /* The way that a probe takes. */
 struct way {
 	struct lb_probe_path *path;
@@ -82,7 +84,18 @@ LB_INLINE const struct lb_addr *source_to_vip(const struct probe_packet *pkt, co
 	return pkt->is_ipv4 == addr_is_ipv4(&way->path->vip) ? &pkt->tuple.src : &way->path->own;
 }
 
-LB_INLINE long note(const struct probe_packet *pkt, const struct way *way)
+LB_INLINE bool is_reset(struct __sk_buff *skb, const struct probe_packet *pkt)
+{
+	__u32 offset = l4_offset(pkt->is_ipv4) + TCP_FLAGS_OFFSET;
+	__be32 flags;
+
+	return pkt->tuple.l4_proto == IPPROTO_TCP &&
+	       !bpf_skb_load_bytes(skb, offset, &flags, sizeof(flags)) && flags & TCP_FLAG_RST;
+}
+
+/* A reset ends a probe. Its port may be another's next, whose replies would look like this one's:
+ * another agent's, or those to a client on this host. */
+LB_INLINE long note(struct __sk_buff *skb, const struct probe_packet *pkt, const struct way *way)
 {
 	struct lb_probe_flow flow = {
 		.backend = pkt->tuple.dst,
@@ -97,7 +110,10 @@ LB_INLINE long note(const struct probe_packet *pkt, const struct way *way)
 		.l4_proto = pkt->tuple.l4_proto,
 	};
 
-	return bpf_map_update_elem(&probe_flows, &reply, &flow, BPF_ANY);
+	if (!is_reset(skb, pkt))
+		return bpf_map_update_elem(&probe_flows, &reply, &flow, BPF_ANY);
+	bpf_map_delete_elem(&probe_flows, &reply); /* if it was not given up already */
+	return 0;
 }
 
 /* Outer headers of either family, with the longest that can stand behind them. */
@@ -159,7 +175,7 @@ LB_INLINE long send(struct __sk_buff *skb, struct probe_packet *pkt, const struc
 {
 	bool tunnel = mode_is_tunnel(way->service->mode);
 
-	if (note(pkt, way))
+	if (note(skb, pkt, way))
 		return -1;
 	probe_set_ttl(pkt, tunnel ? TTL_TUNNEL : TTL_L2);
 	if (probe_readdress(skb, pkt, source_to_vip(pkt, way), &way->path->vip))

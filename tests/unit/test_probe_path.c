@@ -249,7 +249,7 @@ static const char *ip(bool ipv4, const char *src, const char *dst, int ttl)
 	return buffer;
 }
 
-static void talk(const struct way *way, uint32_t index, const char *request, const char *reply)
+static void ask(const struct way *way, uint32_t index, const char *request)
 {
 	const char *own = way->backend4 ? OWN4 : OWN6, *own_vip = way->vip4 ? OWN4 : OWN6;
 	const char *backend = way->backend4 ? B4 : B6, *vip = way->vip4 ? VIP4 : VIP6;
@@ -264,6 +264,15 @@ static void talk(const struct way *way, uint32_t index, const char *request, con
 	snprintf(out, sizeof(out), "eth() %s%s%s", outer,
 		 ip(way->vip4, own_vip, vip, way->mode == LB_MODE_L2 ? 1 : 2), request);
 	expect_leaves(index, in, out);
+}
+
+static void talk(const struct way *way, uint32_t index, const char *request, const char *reply)
+{
+	const char *own = way->backend4 ? OWN4 : OWN6, *own_vip = way->vip4 ? OWN4 : OWN6;
+	const char *backend = way->backend4 ? B4 : B6, *vip = way->vip4 ? VIP4 : VIP6;
+	char in[512], out[512];
+
+	ask(way, index, request);
 	snprintf(in, sizeof(in), "eth() %s%s", ip(way->vip4, vip, own_vip, 63), reply);
 	snprintf(out, sizeof(out), "eth() %s%s", ip(way->backend4, backend, own, 63), reply);
 	expect_comes(in, out);
@@ -356,6 +365,23 @@ static void only_replies_are_answered_for(void **state)
 	expect_comes("eth() arp()", NULL);
 }
 
+static void a_reset_is_the_end(void **state)
+{
+	(void)state;
+	need_root();
+	for (uint32_t i = 1; i < WAYS; i++) {
+		const char *vip = ways[i].vip4 ? VIP4 : VIP6, *own = ways[i].vip4 ? OWN4 : OWN6;
+		char late[256];
+
+		snprintf(late, sizeof(late), "eth() %stcp(src=80 dst=36000 flags=A)",
+			 ip(ways[i].vip4, vip, own, 63));
+		talk(&ways[i], i, "tcp(src=36000 dst=80 flags=S)",
+		     "tcp(src=80 dst=36000 flags=SA)");
+		ask(&ways[i], i, "tcp(src=36000 dst=80 flags=RA)");
+		expect_comes(late, NULL);
+	}
+}
+
 /* A probe, and how an error quotes it: with the L4 checksum that it had, of its first bytes. */
 #define ASKED    "udp(src=35000 dst=80) data(\"?\")"
 #define QUOTED   "udp(src=35000 dst=80 check=0x1234) data(\"?\")"
@@ -442,6 +468,7 @@ int main(void)
 		cmocka_unit_test(others_pass),
 		cmocka_unit_test(the_mark_is_used_up),
 		cmocka_unit_test(only_replies_are_answered_for),
+		cmocka_unit_test(a_reset_is_the_end),
 		cmocka_unit_test(errors),
 		cmocka_unit_test(none_is_asked_for),
 		cmocka_unit_test(checksums),
