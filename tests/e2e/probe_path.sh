@@ -61,6 +61,31 @@ filter_ids() {
 	lab_exec lb tc filter show dev eth0 egress | grep -o 'handle 0x[0-9a-f]*\| id [0-9]*'
 }
 
+ids_are_not() {
+	[ "$(filter_ids)" != "$1" ]
+}
+
+# not_up LBCTL SERVICE: the backends that are not, and why
+not_up() {
+	local answer
+	answer=$("$1" --json show "$2" 2>&1) || { echo "$answer" && return; }
+	jq -r '.backends[] | select(.status != "up") | "\(.address) is \(.status): \(.reason)"' <<<"$answer"
+}
+
+is_checked_by() {
+	[ "$(lab_backend web 198.18.1.11:80 '."check-via"')" = "$1" ]
+}
+
+# passed SOCKET: how many checks of this agent have passed so far
+passed() {
+	curl -sS --max-time 10 --unix-socket "$1" http://lbagent/metrics |
+		awk '/^lb_health_checks_total.*result="pass"/ {n += $2} END {print n + 0}'
+}
+
+passed_is() {
+	[ "$(passed "$1")" -ge "$2" ]
+}
+
 # try MODE INNER OUTER
 try() {
 	local mode=$1 inner=$2 outer=$3 name="$1, IPv$2 in IPv$3" vip=tcp://$LAB_VIP4:80 second
@@ -74,7 +99,8 @@ try() {
 	vip_address del b2 lo "$inner"
 	check "$name: a backend without the VIP is down, and says so" wait_until 10 reason_matches \
 		"$second" "^via VIP ${vip//[\[\]]/.}: .*lbnode up|^via VIP .*(Connection refused|No route to host|Host is unreachable)"
-	check "$name: the other is not" lab_status_is web "$(address "$outer" 1):80" up
+	check_matches "$name: the other is not" '^up ' \
+		"$(lab_backend web "$(address "$outer" 1):80" '"\(.status) \(.reason)"')"
 	lbctl set service web --check-via address >/dev/null
 	check "$name: checked by its address it is up all the same" lab_wait_status web "$second" up
 	lbctl set service web --check-via auto >/dev/null
@@ -165,11 +191,11 @@ lab_agent_kill
 check "filters outlive the agent" filters_are 2
 lab_agent_start || exit 1
 check "after its restart both are up" wait_until 15 lab_all_up web
-check "and are checked" wait_until 5 test "$(lbctl --json show web | jq -r '.backends[0]."check-via"')" = vip
+check "and are checked" wait_until 5 is_checked_by vip
+check "the programs are not the old ones" wait_until 5 ids_are_not "$before"
 check_equal "the new programs are in the place of the old" "$(grep handle <<<"$before")" \
 	"$(filter_ids | grep handle)"
 check_equal "not beside them" 2 "$(filters)"
-check "they are not the old ones" [ "$before" != "$(filter_ids)" ]
 
 # --- two agents, whose checks leave by the same interface ---
 
@@ -188,15 +214,17 @@ second add service other --vip "tcp://$LAB_VIP4:80" --mode l2 "${fast[@]}" \
 	--backend 198.18.1.11 --backend 198.18.1.12 >/dev/null
 check "a second agent's backends are up" wait_until 10 second_is_up
 check_equal "its filters are beside ours" 4 "$(filters)"
-sleep 0.5 # some checks of both
-check "and ours are up" lab_all_up web
-check "and its" second_is_up
+for socket in "$LAB_SOCKET" "$LAB_DIR/second.sock"; do
+	check "checks pass beside the other agent's, ${socket##*/}" wait_until 10 passed_is "$socket" $(($(passed "$socket") + 20))
+done
+check_none "and ours are up" "$(not_up lbctl web)"
+check_none "and its" "$(not_up second other)"
 lab_end second TERM
 check "it goes" lab_exec lb "$LAB_BUILD/lbagent" --unload --bpffs "$LAB_DIR/bpf/second"
 check_equal "and ours stay" 2 "$(filters)"
 check_matches "with the qdisc" clsact "$(lab_exec lb tc qdisc show dev eth0)"
 ip -n "$LAB-lb" link del eth1
-check "and are up" lab_all_up web
+check_none "and are up" "$(not_up lbctl web)"
 
 # --- the balancer as a backend ---
 
