@@ -7,19 +7,23 @@
 # "not ok NAME", "skip NAME: why". One that ends badly without such a line counts as one failure,
 # and so does one that says nothing. Logs stay in build/logs/, and what was measured of each promise
 # in build/promises.txt. On a slow machine, SLOWER=N gives each N times as long.
+#
+# So many run side by side as there are processors, or JOBS. A script of e2e/ that cannot bear others
+# beside it says so in its head, "# alone: WHY", and runs after them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 build=${O:-build}
 logs=$build/logs
 filters=("${@:-}")
+jobs=${JOBS:-$(nproc)}
 passed=0 failed=0 skipped=0
-child=
+declare -A running=() # by pid: name, seconds that it may take, when it began
 
 # Ctrl-C reaches only this script: each program has a process group of its own.
 end() {
 	trap - INT TERM
-	[ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null
+	{ kill -TERM "${!running[@]}" && wait; } 2>/dev/null
 	exit 130
 }
 trap end INT TERM
@@ -78,27 +82,57 @@ wanted() {
 	return 1
 }
 
-# run SECONDS NAME CMD...
+# log_of NAME
+log_of() {
+	echo "$logs/${1//\//-}.log"
+}
+
+# run SECONDS NAME CMD...: in the background, as soon as there is room for one more
 run() {
-	local limit=$(($1 * ${SLOWER:-1})) name=$2 log status begin=$SECONDS
+	local limit=$(($1 * ${SLOWER:-1})) name=$2
 	shift 2
 	wanted "$name" || return 0
-	log=$logs/${name//\//-}.log
-	timeout -k 20 "$limit" "$@" >"$log" 2>&1 </dev/null &
-	child=$!
-	wait "$child"
-	status=$?
-	child=
+	drain $((jobs - 1))
+	timeout -k 20 "$limit" "$@" >"$(log_of "$name")" 2>&1 </dev/null &
+	running[$!]="$name $limit $SECONDS"
+}
+
+# drain N: waits until no more than N run
+drain() {
+	local pid status
+	while [ "${#running[@]}" -gt "$1" ]; do
+		wait -n -p pid "${!running[@]}"
+		status=$?
+		# shellcheck disable=SC2086 # words
+		report "$status" ${running[$pid]}
+		unset "running[$pid]"
+	done
+}
+
+# report STATUS NAME SECONDS BEGIN
+report() {
+	local status=$1 name=$2 limit=$3 took=$((SECONDS - $4)) log
+	log=$(log_of "$name")
 	[ "$status" -ne 124 ] || echo "not ok ended by its time limit of $limit s" >>"$log"
 	sed -n "s|^# promise |$name: |p" "$log" >>"$build/promises.txt"
 	if tally "$log" "$status"; then
-		printf 'PASS  %-28s %3d s\n' "$name" $((SECONDS - begin))
+		printf 'PASS  %-28s %3d s\n' "$name" "$took"
 		grep -E '^skip |^# lb_' "$log"
 	else
-		printf 'FAIL  %-28s %3d s   %s\n' "$name" $((SECONDS - begin)) "$log"
+		printf 'FAIL  %-28s %3d s   %s\n' "$name" "$took" "$log"
 		failures "$log" | sed 's/^/      /'
 		grep -E '^not ok |^\[  FAILED  \] ' "$log" | sed "s|^|$name: |" >>"$build/failed.txt"
 	fi
+}
+
+# e2e -L|-l: the scripts that say in their heads that they run alone (-l), or do not (-L)
+e2e() {
+	local script scripts
+	mapfile -t scripts < <(grep "$1" '^# alone: ' tests/e2e/*.sh)
+	for script in "${scripts[@]}"; do
+		run 180 "e2e/$(basename "$script" .sh)" bash "$script"
+	done
+	drain 0
 }
 
 mkdir -p "$logs"
@@ -114,12 +148,13 @@ for script in tests/unit/*.sh; do
 	[ -f "$script" ] && run 60 "unit/$(basename "$script" .sh)" bash "$script"
 done
 run 120 packet/lb_packet_test "$build/tests/packet/lb_packet_test" tests/packet/cases/*.pkt
-for script in tests/e2e/*.sh; do
-	[ -f "$script" ] && run 180 "e2e/$(basename "$script" .sh)" bash "$script"
-done
+e2e -L
+jobs=1
+e2e -l
 
 if [ -s "$build/promises.txt" ]; then
 	echo "promises:"
+	sort -o "$build/promises.txt" "$build/promises.txt"
 	sed 's/^/  /' "$build/promises.txt"
 fi
 # Once more where nobody has to look for it.

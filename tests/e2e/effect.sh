@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # How soon a change reaches packets: a backend that lbctl added has its share of the table, and
 # one that it cut has none, 50 ms after the command returned.
+# alone: measures whether 50 ms were enough
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Explanations agree with what the live program then does with the same packets: thousands of random
 # ones, in every mode, by every scheduler, with backends that come and go. explain.c compares.
+# alone: measures how long an answer takes
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A backend dies under wrk -c 200: its process, then a whole host. It is out in time, and connections
 # to the others see no error.
+# alone: measures milliseconds until nothing goes to the dead
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

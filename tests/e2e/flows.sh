@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Flows are listed and counted: who they are of, with filters, and 8 Mi of them without keeping the
 # agent from its work.
+# alone: measures how long the agent keeps others waiting
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Neighbours and routes that change are followed within 100 ms, for one backend and for 4,000 behind
 # one gateway: from when the kernel knows to when the data plane's records have the new way.
+# alone: measures milliseconds
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

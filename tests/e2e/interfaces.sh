@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The program is taken off an interface, another takes its place, the interface goes and returns:
 # the agent notices, says so, and puts right what it may.
+# alone: measures milliseconds until the agent has noticed
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

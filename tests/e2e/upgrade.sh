@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Upgrades under load to a changed program, and to one that is broken: the one is swapped in without
 # a loss, the other is refused by its self-test.
+# alone: measures processor time
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 

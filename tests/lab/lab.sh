@@ -61,9 +61,10 @@ lab_tool() {
 	# find also says so if there is no program yet.
 	if [ -n "$(find "$source" "$LAB_TOP/common" "$LAB_TOP/bpf" -newer "$tool" 2>&1)" ]; then
 		mkdir -p "${tool%/*}"
+		# In one step: a lab beside this one may run it, or build it too.
 		${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
-			-I"$LAB_TOP/bpf" -o "$tool" "$source" "$LAB_TOP/common/parse.c" \
-			"$LAB_TOP/common/error.c" "$@" || return
+			-I"$LAB_TOP/bpf" -o "$tool.$$" "$source" "$LAB_TOP/common/parse.c" \
+			"$LAB_TOP/common/error.c" "$@" && mv "$tool.$$" "$tool" || return
 	fi
 	echo "$tool"
 }
@@ -157,13 +158,18 @@ lab_sweep() {
 	done
 }
 
+# Fails, too, if the lab that was the last takes away LAB_HOME just then.
+lab_claim() {
+	mkdir -p "$LAB_HOME" && mkdir "$LAB_DIR"
+}
+
 # lab_up [keep]: builds the lab, and sees to it that it goes with this shell; with keep it stays
 # until somebody calls lab_down.
 lab_up() {
 	[ "$(id -u)" -eq 0 ] || lab_fail "needs root, to make network namespaces" || return
 	lab_sweep
-	mkdir -p "$LAB_HOME"
-	mkdir "$LAB_DIR" 2>/dev/null || lab_fail "$LAB is open already; close it first" || return
+	[ ! -e "$LAB_DIR" ] || lab_fail "$LAB is open already; close it first" || return
+	wait_until 5 lab_claim || lab_fail "$LAB_DIR cannot be made" || return
 	if [ "${1:-}" != keep ]; then
 		echo "$$" >"$LAB_DIR/owner"
 		trap lab_down EXIT
