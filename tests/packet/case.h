@@ -21,6 +21,9 @@
 /* The interfaces of the test's own network namespace. */
 enum case_device { DEVICE_LEFT = 11, DEVICE_RIGHT = 12 };
 
+#define COARSE_TICK_SHIFT 8
+#define LONG_TICK_SHIFT   20 /* to one that does not end while a case is played */
+
 /* What is fixed when a program is loaded. */
 struct constants {
 	uint32_t buckets; /* of the flow table */
@@ -28,8 +31,9 @@ struct constants {
 	uint16_t nat_port_low;
 	uint16_t nat_port_count;
 	uint32_t icmp_per_second;
-	uint32_t handshake_mask; /* flows whose hash has none of these bits are timed */
-	uint32_t frags;          /* 1: packets may be longer than a page */
+	uint32_t coarse_tick_shift; /* of a tick to a coarse tick, the second of icmp_per_second */
+	uint32_t handshake_mask;    /* flows whose hash has none of these bits are timed */
+	uint32_t frags;             /* 1: packets may be longer than a page */
 };
 
 struct case_vip {

@@ -48,9 +48,8 @@ extern const struct engine engine_captured;
 /* Sizes of the maps that follow from a case's constants; 0: as declared. */
 uint32_t engine_map_entries(const char *map, const struct constants *constants);
 
-#define LINES_OF(slots)   (((slots) + LB_SLOTS_PER_LINE - 1) / LB_SLOTS_PER_LINE)
-#define TICK_MS           4 /* nominal, see abi.h */
-#define COARSE_TICK_SHIFT 8 /* of a tick to a coarse tick */
+#define LINES_OF(slots) (((slots) + LB_SLOTS_PER_LINE - 1) / LB_SLOTS_PER_LINE)
+#define TICK_MS         4 /* nominal, see abi.h */
 
 /* Keys of the flow hash: any, but the same for both. */
 void engine_hash_keys(uint32_t *keys, size_t count);

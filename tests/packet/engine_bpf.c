@@ -111,7 +111,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_nat_port_low = constants->nat_port_low;
 	rodata->lb_nat_port_count = constants->nat_port_count;
 	rodata->lb_tick_shift = 0;
-	rodata->lb_coarse_tick_shift = COARSE_TICK_SHIFT;
+	rodata->lb_coarse_tick_shift = constants->coarse_tick_shift;
 	rodata->lb_icmp_per_second = constants->icmp_per_second;
 	rodata->lb_handshake_mask = constants->handshake_mask;
 	rodata->lb_frags = constants->frags;

@@ -45,7 +45,7 @@ static int reset(const struct constants *constants, struct error *err)
 		.table_lines = LINES_OF(constants->table_size),
 		.nat_port_low = constants->nat_port_low,
 		.nat_port_count = constants->nat_port_count,
-		.coarse_tick_shift = COARSE_TICK_SHIFT,
+		.coarse_tick_shift = constants->coarse_tick_shift,
 		.icmp_per_second = constants->icmp_per_second,
 		.handshake_mask = constants->handshake_mask,
 		.frags = constants->frags,

@@ -15,6 +15,7 @@ void setup_defaults(struct test_case *test)
 		.nat_port_low = 30000,
 		.nat_port_count = 1000,
 		.icmp_per_second = 1000,
+		.coarse_tick_shift = COARSE_TICK_SHIFT,
 	};
 }
 
@@ -46,6 +47,13 @@ int find_backend(const struct test_case *test, const char *name, size_t *ret_ind
 	return error_set(err, EINVAL, "there is no backend '%s'", name);
 }
 
+/* In the kernel time goes on: a second that ended between two packets would bring a new budget. */
+static void set_icmp_budget(struct constants *constants, uint32_t errors)
+{
+	constants->icmp_per_second = errors;
+	constants->coarse_tick_shift = LONG_TICK_SHIFT;
+}
+
 /* option buckets=N table=N nat_ports=LOW+COUNT icmp=N handshakes=N frags=1 */
 static int parse_option(const struct pair *pair, struct constants *constants, struct error *err)
 {
@@ -73,7 +81,7 @@ static int parse_option(const struct pair *pair, struct constants *constants, st
 	else if (strcmp(pair->key, "table") == 0)
 		constants->table_size = value;
 	else if (strcmp(pair->key, "icmp") == 0)
-		constants->icmp_per_second = value;
+		set_icmp_budget(constants, (uint32_t)value);
 	else if (strcmp(pair->key, "handshakes") == 0 && value > 0 && (value & (value - 1)) == 0)
 		constants->handshake_mask = value - 1;
 	else if (strcmp(pair->key, "frags") == 0 && value == 1)
