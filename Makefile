@@ -57,8 +57,11 @@ monitor: deps ## watch the lab with Prometheus and Alertmanager; opens it if nee
 monitor-down: ## end Prometheus and Alertmanager; the lab stays open
 	$(Q)bash tests/lab/open.sh monitor-down
 
+# Builds with every processor, unless make was told with how many.
+ALL_JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
 test: deps ## run every test that CI runs
-	$(Q)$(MAKE) --no-print-directory build tests
+	$(Q)$(MAKE) --no-print-directory $(ALL_JOBS) build tests
 	$(Q)bash tests/run.sh
 
 test-vm: ## run the tests that depend on the kernel below each kernel of vm/kernels.txt, in QEMU
@@ -439,6 +442,11 @@ $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
 
+# Each source by itself, for compilers that shall only judge it (tests/lint.sh).
+compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard backends/*.c bpf/native/*.c \
+		tests/native/*.c tests/packet/*.c tests/replay/*.c tests/unit/*.c)) \
+	$(call objects,$(BENCH_SRC) $(wildcard tests/bench/control/*.c))
+
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall clean

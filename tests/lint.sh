@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 out=${O:-build}/lint
 filter=${1:-}
-jobs=2
+jobs=${JOBS:-$(nproc)}
 findings=0
 mkdir -p "$out"
 
@@ -64,12 +64,13 @@ bpf_objects() {
 	done
 }
 
+# Its warnings come before it makes code, so it need not make any.
 with_clang() {
-	make --no-print-directory -j"$jobs" CC=clang CFLAGS=-O1 O="$out" build tests
+	make --no-print-directory -j"$jobs" CC=clang CFLAGS=-fsyntax-only O="$out" compiled
 }
 
 format() {
-	files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+	files '*.c' '*.h' | xargs -P "$jobs" -n 100 clang-format --dry-run -Werror
 }
 
 programs() {
@@ -84,19 +85,14 @@ tidy() {
 }
 
 headers() {
-	local header status=0
-	for header in $(files 'agent/*.h' 'common/*.h' 'ctl/*.h' 'backends/*.h' 'tests/*.h' \
-		'bpf/native/*.h'); do
-		case $header in
-		bpf/native/bpf/*) continue ;; # stand in for the kernel's, behind its headers
-		esac
-		gcc "${flags[@]}" -Ibpf/native -Itests/native -Itests/packet -fsyntax-only -x c "$header" ||
-			status=1
-	done
+	local status=0
+	# Those of bpf/native/bpf stand in for the kernel's, behind its headers.
+	files 'agent/*.h' 'common/*.h' 'ctl/*.h' 'backends/*.h' 'tests/*.h' 'bpf/native/*.h' |
+		grep -v '^bpf/native/bpf/' |
+		xargs -P "$jobs" -n 10 gcc "${flags[@]}" -Ibpf/native -Itests/native -Itests/packet \
+			-fsyntax-only -x c || status=1
 	# The stages of the packet's way are parts of a program; these are more than that.
-	for header in bpf/abi.h bpf/decap_abi.h bpf/verdicts.h; do
-		clang "${bpf_flags[@]}" -fsyntax-only -x c "$header" || status=1
-	done
+	clang "${bpf_flags[@]}" -fsyntax-only -x c bpf/abi.h bpf/decap_abi.h bpf/verdicts.h || status=1
 	return $status
 }
 
@@ -174,7 +170,7 @@ shell() {
 	for file in "${list[@]}"; do
 		bash -n "$file" || return
 	done
-	shellcheck "${list[@]}"
+	printf '%s\n' "${list[@]}" | xargs -P "$jobs" -n 5 shellcheck
 }
 
 # Also found where node is not Debian's own and looks elsewhere.
