@@ -353,6 +353,7 @@ TEST_autoscale_predict := agent/autoscale_predict.c
 TEST_scale_driver := agent/scale_driver.c agent/child.c
 TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_pool.c \
                    agent/autoscale_act.c agent/autoscale_roster.c agent/autoscale_predict.c agent/autoscale_source_own.c \
+                   agent/autoscale_source_handshakes.c agent/latency.c \
                    agent/autoscale_source_promql.c agent/autoscale_view.c agent/curl_loop.c \
                    $(filter-out agent/check_files.c,$(TEST_manager))
 TEST_backend_way := $(TEST_manager)

@@ -31,6 +31,7 @@ const char *const scale_metric_words[SCALE_METRICS] = {
 	[SCALE_METRIC_NEW_FLOWS] = "new-flows",
 	[SCALE_METRIC_PACKETS] = "packets",
 	[SCALE_METRIC_PROBE_LATENCY] = "probe-latency",
+	[SCALE_METRIC_HANDSHAKE_P95] = "handshake-p95",
 	[SCALE_METRIC_PROMQL] = "promql",
 };
 

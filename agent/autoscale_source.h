@@ -8,11 +8,29 @@
  */
 #include "autoscale.h"
 #include "curl_loop.h"
+#include "latency.h"
 #include "manager.h"
 
 #define SCALE_SOURCE_REASON_MAX 160
 
 /* --- own figures --- */
+
+/* The backends' histograms of handshakes as they were last. */
+struct scale_handshakes {
+	struct scale_handshake_look {
+		uint16_t id; /* of the backend */
+		struct latency_view view;
+	} * looks; /* owned; NULL: never yet */
+	size_t count;
+};
+
+void scale_handshakes_clear(struct scale_handshakes *handshakes);
+
+/* How long part q (0 to 1) of the service's handshakes took at most, of those that were timed since
+ * the last time. False, with a reason: none was, or there was no last time. */
+bool scale_handshakes_read(struct scale_handshakes *handshakes, const struct manager *manager,
+			   const struct service_spec *service, double q, double *ret_seconds,
+			   char reason[SCALE_SOURCE_REASON_MAX]);
 
 /* A counter of a backend, or packets of the service, as they were last. */
 struct scale_own {
@@ -23,6 +41,7 @@ struct scale_own {
 		uint64_t new_flows;
 	} * counts; /* owned */
 	size_t count;
+	struct scale_handshakes handshakes;
 };
 
 void scale_own_clear(struct scale_own *own);

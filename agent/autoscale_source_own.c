@@ -9,6 +9,7 @@
 void scale_own_clear(struct scale_own *own)
 {
 	free(own->counts);
+	scale_handshakes_clear(&own->handshakes);
 	*own = (struct scale_own){0};
 }
 
@@ -103,6 +104,9 @@ bool scale_own_read(struct scale_own *own, const struct manager *manager,
 		snprintf(reason, SCALE_SOURCE_REASON_MAX, "no check has passed yet");
 		return probe_latency(manager, service, ret_value);
 	}
+	if (service->scale.metric == SCALE_METRIC_HANDSHAKE_P95)
+		return scale_handshakes_read(&own->handshakes, manager, service, 0.95, ret_value,
+					     reason);
 	snprintf(reason, SCALE_SOURCE_REASON_MAX, "a rate needs two looks");
 	if (service->scale.metric == SCALE_METRIC_PACKETS)
 		own->packets = packets(manager, service);

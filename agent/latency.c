@@ -37,3 +37,44 @@ struct latency_view latency_look(const struct lb_latency *latency)
 	}
 	return view;
 }
+
+struct latency_view latency_since(const struct latency_view *now, const struct latency_view *former)
+{
+	struct latency_view since = {.sum_ns = now->sum_ns - former->sum_ns};
+	uint64_t below = 0;
+
+	for (unsigned int i = 0; i < LB_LATENCY_BUCKETS; i++) {
+		since.up_to[i] = now->up_to[i] - former->up_to[i];
+		if (now->up_to[i] < former->up_to[i] || since.up_to[i] < below)
+			return *now; /* a bucket has shrunk */
+		below = since.up_to[i];
+	}
+	return since;
+}
+
+void latency_merge(struct latency_view *view, const struct latency_view *other)
+{
+	view->sum_ns += other->sum_ns;
+	for (unsigned int i = 0; i < LB_LATENCY_BUCKETS; i++)
+		view->up_to[i] += other->up_to[i];
+}
+
+bool latency_quantile(const struct latency_view *view, double q, double *ret_seconds)
+{
+	double low = 0, below = 0, rank = q * (double)latency_count(view), up_to;
+
+	if (latency_count(view) == 0)
+		return false;
+	for (unsigned int i = 0; i < LB_LATENCY_BUCKETS - 1; i++) {
+		up_to = (double)view->up_to[i];
+		if (up_to > 0 && up_to >= rank) {
+			*ret_seconds =
+				low + (latency_bounds[i] - low) * (rank - below) / (up_to - below);
+			return true;
+		}
+		low = latency_bounds[i];
+		below = up_to;
+	}
+	*ret_seconds = low;
+	return true;
+}

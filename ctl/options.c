@@ -110,9 +110,10 @@ const struct flag flags[FLAG_COUNT] = {
 				 "bytes of server ID in QUIC connection IDs; 0 for none"},
 	[FLAG_SCALE] = {"scale", "scale", FLAG_KIND_TEXT, "off|on|dry-run",
 			"start and stop backends by a metric, or only tell"},
-	[FLAG_SCALE_METRIC] = {"scale-metric", "scale-metric", FLAG_KIND_TEXT,
-			       "none|active-flows|new-flows|packets|probe-latency|promql",
-			       "what the number of backends follows"},
+	[FLAG_SCALE_METRIC] =
+		{"scale-metric", "scale-metric", FLAG_KIND_TEXT,
+		 "none|active-flows|new-flows|packets|probe-latency|handshake-p95|promql",
+		 "what the number of backends follows"},
 	[FLAG_SCALE_PROMQL] = {"scale-promql", "scale-promql", FLAG_KIND_TEXT, "QUERY",
 			       "promql: what Prometheus is asked, which must give one number"},
 	[FLAG_SCALE_PROMETHEUS] = {"scale-prometheus", "scale-prometheus", FLAG_KIND_TEXT, "URL",

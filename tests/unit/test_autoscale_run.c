@@ -547,6 +547,40 @@ static void test_no_data(void **state)
 	assert_int_equal(count_jobs(), 0);
 }
 
+/* Buckets of handshakes that took from 25 to 50 ms, and from 100 to 250 ms. */
+#define UP_TO_50MS  9
+#define UP_TO_250MS 11
+
+static void test_handshakes(void **state)
+{
+	const struct scale_run *run;
+	struct lb_latency *latency;
+
+	(void)state;
+	add_web(",\"scale-metric\":\"handshake-p95\",\"scale-target\":0.06");
+	latency = &fx.fake->dp.handshakes[web()->backends[0].id];
+	latency->buckets[UP_TO_250MS] = 1000; /* of before: they count for nothing */
+	turns(1);
+	run = autoscaler_run(scaler, "web");
+	assert_non_null(run);
+	assert_string_equal(run->problem, "a difference needs two looks");
+	turns(1);
+	assert_string_equal(run->problem, "no handshake was timed meanwhile");
+	assert_int_equal(run->decision.why, WHY_NO_DATA);
+	assert_int_equal(count_jobs(), 0);
+	latency->buckets[UP_TO_50MS] += 100;
+	turns(1);
+	assert_string_equal(run->problem, "");
+	assert_true(run->decision.value > 0.048 && run->decision.value < 0.0492);
+	assert_int_equal(run->decision.action, AUTOSCALE_HOLD);
+	/* The index is another backend's by now, with fewer in all. */
+	*latency = (struct lb_latency){0};
+	latency->buckets[UP_TO_250MS] = 20;
+	turns(2);
+	run_until(running(SCALE_ORDER_UP));
+	assert_int_equal(count_jobs(), 3); /* a step */
+}
+
 static void test_dry_run(void **state)
 {
 	const struct scale_run *run;
@@ -667,6 +701,7 @@ int main(void)
 		TEST(test_restart),
 		TEST(test_replace),
 		TEST(test_no_data),
+		TEST(test_handshakes),
 		TEST(test_dry_run),
 		TEST(test_alert),
 		TEST(test_query_answers),
