@@ -17,6 +17,7 @@
 struct probe_socket {
 	int fd;
 	bool marked;
+	bool sound;                     /* something happened to it that was no error */
 	probe_socket_callback callback; /* NULL: it is idle */
 	void *context;
 	struct idle *idle; /* where it goes when it is kept */
@@ -78,12 +79,22 @@ static void close_socket(struct probe_socket *socket)
 	drop(socket);
 }
 
+/*
+ * An ICMP error that ends a TCP handshake (also the host's own, when nobody answers ARP) stays in
+ * the socket's error queue when that is dissolved, and every later connection would begin with
+ * EPOLLERR. It may be there without having been told yet; what has been connected has none.
+ */
+static bool is_sound(const struct probe_socket *socket)
+{
+	return socket->sound || socket->idle->of->type != SOCK_STREAM;
+}
+
 void probe_socket_release(struct probe_socket *socket)
 {
 	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 	struct idle *idle = socket->idle;
 
-	if (socket->marked || idle->count == IDLE_MAX ||
+	if (socket->marked || !is_sound(socket) || idle->count == IDLE_MAX ||
 	    connect(socket->fd, &nobody, sizeof(nobody)) < 0) {
 		close_socket(socket);
 		return;
@@ -104,11 +115,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	(void)events;
 	sockets->event_count = count > 0 ? count : 0;
 	for (int i = 0; i < sockets->event_count; i++) {
-		const struct probe_socket *socket = sockets->events[i].data.ptr;
+		struct probe_socket *socket = sockets->events[i].data.ptr;
+		uint32_t told = sockets->events[i].events;
 
 		/* A TCP socket tells that it was dissolved, too. */
-		if (socket && socket->callback)
-			socket->callback(socket->context, sockets->events[i].events);
+		if (!socket || !socket->callback)
+			continue;
+		socket->sound = socket->sound || !(told & (EPOLLERR | EPOLLHUP));
+		socket->callback(socket->context, told);
 	}
 	sockets->event_count = 0;
 }
@@ -237,6 +251,7 @@ int probe_socket_open(const struct prober *prober, int type, probe_socket_callba
 		close_socket(socket);
 		return r;
 	}
+	socket->sound = false;
 	socket->callback = callback;
 	socket->context = context;
 	*ret_socket = socket;

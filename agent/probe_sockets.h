@@ -9,7 +9,7 @@
  * watching it. So sockets are dissolved, as connect(2) calls it, and used again, and are watched by
  * an epoll descriptor of our own, where they stay. A dissolved socket has no port, and nothing can
  * come to it; with its next probe it gets another one, as a new socket would. A socket with a mark
- * was prepared for one prober, and is never kept.
+ * was prepared for one prober, and is never kept; nor is one of TCP that was not connected.
  */
 #include <stdint.h>
 #include <sys/epoll.h>

@@ -128,6 +128,29 @@ try "http: a status that is not wanted" down 'HTTP status 200, wanted 204' \
 try "http: HEAD" up "" --check http --check-method HEAD
 try "http: POST" up "" --check http --check-method POST
 
+# --- an error of one backend's socket is not another's ---
+
+lbctl add service s --vip "tcp://$LAB_VIP4:80" --check http --check-path /health --fall 1 \
+	--check-interval 200ms --check-timeout 5s --backend "$backend" --backend 198.18.1.99 >/dev/null
+reason_of() {
+	lab_backend s "$1:80" .reason
+}
+unreachable() {
+	[ "$(reason_of 198.18.1.99)" = "connect: No route to host" ]
+}
+# of pass|fail: such checks of the backend that lives
+of() {
+	lab_api GET /metrics |
+		sed -n "s/^lb_health_checks_total{service=\"s\",backend=\"$backend:80\",.*result=\"$1\"} //p"
+}
+passed() {
+	[ "$(of pass)" -ge "$1" ]
+}
+check "nobody answers ARP: that is told" wait_until 20 unreachable
+check "another backend is checked on" wait_until 15 passed $(($(of pass) + 20))
+check_equal "and passes each time" 0 "$(of fail)"
+lbctl rm service s >/dev/null
+
 # --- https ---
 
 https=(--check https --check-ca "$tls/ca.pem" --check-sni www.example.test)
