@@ -70,6 +70,7 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 	$(Q)bash vm/test.sh
 
 scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
+scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy machine; report likewise
 
 SCENARIOS := $(patsubst tests/scenarios/%.sh,scenario-%, \
 	$(filter-out %/scenario.sh,$(wildcard tests/scenarios/*.sh)))

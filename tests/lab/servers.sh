@@ -37,11 +37,12 @@ lab_redis_start() {
 		lab_fail "redis-server does not start: $(tail -n 3 "$LAB_DIR/redis.$port.log")"
 }
 
-# lab_shop_start NAME ADDR: a database as in database.sh, in namespace NAME, whose address is ADDR;
-# the first time with the database shop and the option file that orders is given: $LAB_DIR/shop.cnf.
+# lab_shop_start NAME ADDR [FLAG...]: a database as in database.sh, in namespace NAME, whose address is
+# ADDR; the first time with the database shop and the option file that orders is given:
+# $LAB_DIR/shop.cnf.
 lab_shop_start() {
 	LAB_DATABASE_IN=$1 lab_database_start --skip-networking=OFF --bind-address=0.0.0.0 \
-		--skip-name-resolve || return
+		--skip-name-resolve "${@:3}" || return
 	[ ! -e "$LAB_DIR/shop.cnf" ] || return 0
 	lab_sql --execute "CREATE DATABASE shop; CREATE USER orders@'%' IDENTIFIED BY 'shop';
 		GRANT ALL ON shop.* TO orders@'%'" || return

@@ -2,7 +2,7 @@
 #
 # Charts over time as SVG, one panel for each number, all on the same axis of seconds. Input: lines of
 # seconds and numbers, apart by tabs, a number empty where nothing was measured; -v title=TEXT,
-# -v names="NAME<tab>NAME ...": what each number is.
+# -v names="NAME<tab>NAME ...": what each number is; -v marks="SECONDS<tab>WORDS ...": what began when.
 
 # A round number that is no smaller: 1, 2 or 5 times a power of ten
 function rounded(value, unit) {
@@ -42,7 +42,7 @@ function path(panel, base, scale, i, y, before, begun) {
 }
 
 function panel(number, base, top_value) {
-	top_value = rounded(most[number])
+	top_value = most[number] > 0 ? rounded(most[number]) : 1
 	text(left, base - height - 8, "start", name[number])
 	rule(left, base, left + width, base, "#888888")
 	rule(left, base - height, left + width, base - height, "#dddddd")
@@ -51,6 +51,14 @@ function panel(number, base, top_value) {
 	printf "<path fill=\"none\" stroke=\"%s\" stroke-width=\"2\" d=\"", color[(number - 1) % 5 + 1]
 	path(number, base, height / top_value)
 	print "\"/>"
+}
+
+function marked(number, mark, i) {
+	number = split(marks, mark, "\t")
+	for (i = 1; i < number; i += 2) {
+		rule(x(first + mark[i]), top - 16, x(first + mark[i]), base, "#bbbbbb")
+		text(x(first + mark[i]) + 4, top - 6, "start", mark[i + 1])
+	}
 }
 
 BEGIN {
@@ -80,6 +88,7 @@ END {
 	for (i = 1; i <= panels; i++)
 		panel(i, top + i * (height + gap) - gap + 20)
 	base = top + panels * (height + gap) - gap + 20
+	marked()
 	step = rounded((last - first) / 8)
 	for (i = 0; first + i * step <= last; i++)
 		text(x(first + i * step), base + 18, "middle", i * step " s")

@@ -79,8 +79,9 @@ report_bars() {
 	awk -v title="$1" -v names="$2" -f "$SCENARIOS/bars.awk" >"$SCENARIO_REPORT.svg"
 }
 
-# report_lines TITLE NAMES: charts over time, one below the other, from lines of seconds and numbers
-# (empty where nothing was measured). NAMES: one for each number, apart by tabs.
+# report_lines TITLE NAMES [MARKS]: charts over time, one below the other, from lines of seconds and numbers
+# (empty where nothing was measured). NAMES: one for each number, apart by tabs; MARKS: seconds and
+# what began then, apart by tabs.
 report_lines() {
-	awk -v title="$1" -v names="$2" -f "$SCENARIOS/lines.awk" >"$SCENARIO_REPORT.svg"
+	awk -v title="$1" -v names="$2" -v marks="${3:-}" -f "$SCENARIOS/lines.awk" >"$SCENARIO_REPORT.svg"
 }
