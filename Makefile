@@ -233,9 +233,10 @@ $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 WEBAPP_SRC      := $(COMMON_SRC) $(wildcard backends/webapp*.c)
 WEBAPP_hello    := backends/behaviour.c
 WEBAPP_unstable := backends/behaviour.c
-WEBAPP_store    := $(addprefix backends/,retry.c shard.c storage.c storage_redis.c storage_sqlite.c upstream.c)
+WEBAPP_store    := $(addprefix backends/,retry.c shard.c sqlite_file.c storage.c storage_redis.c \
+                   storage_sqlite.c upstream.c)
 WEBAPP_orders   := $(addprefix backends/,database.c database_mariadb.c database_sqlite.c order.c order_book.c \
-                   retry.c)
+                   retry.c sqlite_file.c)
 WEBAPP_LIBS_orders := -lmariadb -lsqlite3
 WEBAPP_LIBS_store  := -lcurl -lhiredis -lsqlite3
 
@@ -382,10 +383,11 @@ TEST_webapp_options := backends/webapp_options.c
 TEST_behaviour  := backends/behaviour.c backends/webapp_answer.c
 TEST_retry      := backends/retry.c backends/upstream.c
 TEST_shard      := backends/shard.c
-TEST_storage    := backends/storage.c backends/storage_sqlite.c backends/shard.c
+TEST_storage    := backends/storage.c backends/storage_sqlite.c backends/sqlite_file.c backends/shard.c
 TEST_order      := backends/order.c
 TEST_database   := backends/database.c backends/retry.c
-TEST_order_book := backends/order_book.c backends/order.c backends/database_sqlite.c $(TEST_database)
+TEST_order_book := backends/order_book.c backends/order.c backends/database_sqlite.c \
+                   backends/sqlite_file.c $(TEST_database)
 $(call san_objects,$(patsubst %,tests/unit/test_%.c,webapp_metrics webapp_route webapp_options \
 	behaviour retry shard storage order database order_book)): NATIVE := -Ibackends
 WRAP_config     := malloc calloc reallocarray

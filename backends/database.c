@@ -26,6 +26,7 @@ struct database {
 	const char *place;
 	const char *const *statements;
 	atomic_uint_fast64_t lock_retries, connection_retries;
+	atomic_bool opened; /* once at least */
 	pthread_mutex_t
 		lock; /* protects busy of the sessions; the rest is whose it is on loan to */
 	pthread_cond_t returned;
@@ -133,6 +134,16 @@ static void roll_back(struct database_session *session)
 		session_close(session);
 }
 
+static int connect(struct database *database, struct database_session *session, struct error *err)
+{
+	int r = database->ops->open(database->place, !atomic_load(&database->opened),
+				    database->statements, &session->connection, err);
+
+	if (r == 0)
+		atomic_store(&database->opened, true);
+	return r;
+}
+
 static int do_once(struct database *database, struct database_session *session, bool transaction,
 		   database_work_fn *work, void *context, struct error *err)
 {
@@ -140,7 +151,7 @@ static int do_once(struct database *database, struct database_session *session, 
 	int r = 0, done;
 
 	if (!session->connection)
-		r = ops->open(database->place, database->statements, &session->connection, err);
+		r = connect(database, session, err);
 	if (r == 0 && transaction)
 		r = ops->command(session->connection, ops->begin, err);
 	if (r == 0) {

@@ -35,8 +35,9 @@ typedef void database_row_fn(void *context, const struct database_value *values)
  * when first run, and have ? for values. */
 struct database_ops {
 	const char *begin; /* the command that begins a transaction that writes */
-	int (*open)(const char *place, const char *const *statements, void **ret_connection,
-		    struct error *err);
+	/* create: what is not there at the place may be made. */
+	int (*open)(const char *place, bool create, const char *const *statements,
+		    void **ret_connection, struct error *err);
 	void (*close)(void *connection);
 	/* One without values and rows. */
 	int (*command)(void *connection, const char *sql, struct error *err);
@@ -48,14 +49,15 @@ struct database_ops {
 		   database_row_fn *row, void *context, uint64_t *ret_id, struct error *err);
 };
 
-extern const struct database_ops database_sqlite;  /* place: a path; made if it is not there */
+extern const struct database_ops database_sqlite;  /* place: a path */
 extern const struct database_ops database_mariadb; /* place: an option file, see my.cnf(5) */
 
 struct database;
 struct database_session; /* a connection, on loan to some work */
 
 /* statements: ended by NULL; they and place must outlive it. NULL: no memory. Connections are
- * opened when needed. */
+ * opened when needed, and only the first may make a database: one that vanishes later is lost, and
+ * an empty one in its place would hide that. */
 struct database *database_new(const struct database_ops *ops, const char *place,
 			      const char *const *statements, size_t connections);
 void database_free(struct database *database);

@@ -81,13 +81,14 @@ static int mariadb_command(void *opaque, const char *sql, struct error *err)
 	return mysql_query(&connection->mysql, sql) != 0 ? refuse(&connection->mysql, err) : 0;
 }
 
-static int mariadb_open(const char *place, const char *const *statements, void **ret_connection,
-			struct error *err)
+static int mariadb_open(const char *place, bool create, const char *const *statements,
+			void **ret_connection, struct error *err)
 {
 	const unsigned int connect = CONNECT_SECONDS, answer = ANSWER_SECONDS;
 	struct connection *connection = calloc(1, sizeof(*connection));
 	int r = 0;
 
+	(void)create;
 	if (!connection)
 		return error_set(err, EIO, "no memory");
 	connection->statements = statements;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "database.h"
+#include "sqlite_file.h"
 
 /* How long SQLite itself waits for another writer. */
 #define BUSY_MS 500
@@ -49,25 +50,28 @@ static void sqlite_close(void *opaque)
 static int sqlite_command(void *opaque, const char *sql, struct error *err)
 {
 	struct connection *connection = opaque;
+	int r = sqlite_file_check(connection->db, err);
 
+	if (r < 0)
+		return r;
 	if (sqlite3_exec(connection->db, sql, NULL, NULL, NULL) != SQLITE_OK)
 		return refuse(connection->db, err);
 	return 0;
 }
 
 /* synchronous is FULL by default: what is committed is on the disk. */
-static int sqlite_open(const char *place, const char *const *statements, void **ret_connection,
-		       struct error *err)
+static int sqlite_open(const char *place, bool create, const char *const *statements,
+		       void **ret_connection, struct error *err)
 {
+	const int flags =
+		SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
 	struct connection *connection = calloc(1, sizeof(*connection));
 	int r = 0;
 
 	if (!connection)
 		return error_set(err, EIO, "no memory");
 	connection->statements = statements;
-	if (sqlite3_open_v2(place, &connection->db,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-			    NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(place, &connection->db, flags, NULL) != SQLITE_OK)
 		r = refuse(connection->db, err);
 	if (r == 0) {
 		sqlite3_busy_timeout(connection->db, BUSY_MS);
@@ -114,8 +118,10 @@ static int sqlite_run(void *opaque, size_t index, const struct database_value *v
 {
 	struct connection *connection = opaque;
 	sqlite3_stmt **statement = &connection->prepared[index];
-	int r;
+	int r = sqlite_file_check(connection->db, err);
 
+	if (r < 0)
+		return r;
 	if (!*statement &&
 	    sqlite3_prepare_v3(connection->db, connection->statements[index], -1,
 			       SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK)

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Shards as SQLite files. A file that is gone or is another one is a lost shard: what was written
- * into a file without a name would be lost without a word.
- */
+/* Shards as SQLite files. A file that is gone or is another one is a lost shard. */
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlite_file.h"
 #include "storage.h"
 
 #define BUSY_MS 250
@@ -82,19 +80,10 @@ static int sqlite_open(const char *place, bool create, void **ret_connection, st
 	return r;
 }
 
-/* Is the open file still the one of its path? */
-static int check_place(struct connection *connection, struct error *err)
-{
-	int moved = 0;
-
-	sqlite3_file_control(connection->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-	return moved ? error_set(err, ENOTCONN, "the file is gone") : 0;
-}
-
 static int sqlite_put(void *opaque, const char *id, const char *text, struct error *err)
 {
 	struct connection *connection = opaque;
-	int r = check_place(connection, err);
+	int r = sqlite_file_check(connection->db, err);
 
 	if (r < 0)
 		return r;
@@ -125,7 +114,7 @@ static int get_row(struct connection *connection, char **ret_text, struct error 
 static int sqlite_get(void *opaque, const char *id, char **ret_text, struct error *err)
 {
 	struct connection *connection = opaque;
-	int r = check_place(connection, err);
+	int r = sqlite_file_check(connection->db, err);
 
 	if (r < 0)
 		return r;

@@ -25,14 +25,14 @@ static void note(const char *word)
 	strncat(journal, " ", sizeof(journal) - strlen(journal) - 1);
 }
 
-static int fake_open(const char *place, const char *const *statements, void **ret_connection,
-		     struct error *err)
+static int fake_open(const char *place, bool create, const char *const *statements,
+		     void **ret_connection, struct error *err)
 {
 	int r = open_results[opens++];
 
 	(void)place;
 	(void)statements;
-	note("open");
+	note(create ? "create" : "open");
 	if (r < 0)
 		return error_set(err, -r, "told so");
 	*ret_connection = journal;
@@ -107,9 +107,9 @@ static void test_commits(void **state)
 
 	run_results[0] = 3;
 	assert_int_equal(database_do(*state, true, work, NULL, &err), 3);
-	assert_string_equal(journal, "open BEGIN run COMMIT ");
+	assert_string_equal(journal, "create BEGIN run COMMIT ");
 	assert_int_equal(database_do(*state, false, work, NULL, &err), 0);
-	assert_string_equal(journal, "open BEGIN run COMMIT run ");
+	assert_string_equal(journal, "create BEGIN run COMMIT run ");
 }
 
 static void test_rolls_back(void **state)
@@ -118,7 +118,7 @@ static void test_rolls_back(void **state)
 
 	run_results[0] = -EEXIST;
 	assert_int_equal(database_do(*state, true, work, NULL, &err), -EEXIST);
-	assert_string_equal(journal, "open BEGIN run ROLLBACK ");
+	assert_string_equal(journal, "create BEGIN run ROLLBACK ");
 }
 
 static void test_retries_locks(void **state)
@@ -128,7 +128,7 @@ static void test_retries_locks(void **state)
 	run_results[0] = -EAGAIN;
 	run_results[1] = 1;
 	assert_int_equal(database_do(*state, true, work, NULL, &err), 1);
-	assert_string_equal(journal, "open BEGIN run ROLLBACK BEGIN run COMMIT ");
+	assert_string_equal(journal, "create BEGIN run ROLLBACK BEGIN run COMMIT ");
 }
 
 /* In the middle, at the commit, at the first connection: each time on a new connection. */
@@ -140,7 +140,7 @@ static void test_reconnects(void **state)
 	run_results[0] = -ENOTCONN;
 	commit_results[0] = -ENOTCONN;
 	assert_int_equal(database_do(*state, true, work, NULL, &err), 0);
-	assert_string_equal(journal, "open open BEGIN run close "
+	assert_string_equal(journal, "create create BEGIN run close "
 				     "open BEGIN run COMMIT close "
 				     "open BEGIN run COMMIT ");
 }

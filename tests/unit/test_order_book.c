@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -165,6 +166,24 @@ static void test_at_once(void **state)
 	assert_int_equal(order_book_get(*state, KEYS + 1, &order, &err), -ENOENT);
 }
 
+/* A file that vanishes is not made anew, and nothing is accepted into the one without a name. */
+static void test_file_gone(void **state)
+{
+	struct order order;
+	struct error err;
+	char aside[80];
+
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	assert_int_equal(order_book_enter(*state, "k", &two_lines, 0, &order, &err), 1);
+	assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(order_book_enter(*state, "l", &two_lines, 0, &order, &err), -ENOTCONN);
+	assert_int_equal(order_book_get(*state, 1, &order, &err), -ENOTCONN);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(rename(aside, path), 0);
+	assert_int_equal(order_book_enter(*state, "l", &two_lines, 0, &order, &err), 1);
+	assert_int_equal(order_book_get(*state, 1, &order, &err), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +192,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown_item, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_foreign_keys, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_file_gone, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
