@@ -27,8 +27,8 @@ struct database {
 	const char *const *statements;
 	atomic_uint_fast64_t lock_retries, connection_retries;
 	atomic_bool opened; /* once at least */
-	pthread_mutex_t
-		lock; /* protects busy of the sessions; the rest is whose it is on loan to */
+	/* Protects busy of the sessions; the rest of one is whose it is on loan to. */
+	pthread_mutex_t lock;
 	pthread_cond_t returned;
 	size_t busy_count;
 	size_t count;
