@@ -37,6 +37,7 @@ static int class_of(unsigned int code)
 		return EAGAIN;
 	case CR_CONNECTION_ERROR:
 	case CR_CONN_HOST_ERROR:
+	case CR_UNKNOWN_HOST:
 	case CR_SERVER_GONE_ERROR:
 	case CR_SERVER_LOST:
 	case CR_SERVER_LOST_EXTENDED:
