@@ -154,6 +154,10 @@ static int add_filters(const struct invocation *invocation, struct request *requ
 	const char *vip = options_value(invocation->options, FLAG_VIP);
 	size_t at = 0;
 
+	_Static_assert(sizeof(request->query) / sizeof(request->query[0]) >
+			       2 * (sizeof(names) / sizeof(names[0]) +
+				    sizeof(filters) / sizeof(filters[0])),
+		       "the query and its end");
 	if (vip != NULL && options_next(invocation->options, FLAG_VIP, vip) != NULL)
 		return error_set(err, EINVAL, "--vip: a capture is of one VIP, or of all");
 	for (size_t i = 0; i < invocation->argument_count && i < 2; i++) {

@@ -40,7 +40,7 @@ void client_any_generation(struct client *client);
 struct request {
 	const char *method;
 	const char *path[5];   /* segments below /v1, not encoded, ended by NULL */
-	const char *query[19]; /* key, value, ..., ended by NULL */
+	const char *query[21]; /* key, value, ..., ended by NULL */
 	const cJSON *body;     /* NULL: none */
 	bool with_token;       /* by a URL, although it changes nothing */
 };

@@ -51,6 +51,8 @@ expect 2 'lbctl: "web/1" is not a name or an address' rm service web/1
 expect 2 'lbctl: "" is not a name or an address' rm service ""
 expect 2 'lbctl: the path of the socket, or the URL, is empty' show --socket ""
 expect 1 "$no_agent" show
+expect 1 "$no_agent" capture web 198.18.1.11 --vip tcp://198.18.0.10:80 --client 198.18.0.2 --verdict drop \
+	--reason malformed --sample 1/2 --snaplen 96 --limit 5 --for 1s -w "$scratch/none"
 expect 1 "$no_agent" add service web --vip tcp://198.18.0.10:80
 expect 1 "$no_agent" --socket "$SLUICE_SOCKET" rm backend web 198.18.1.11:80 --now
 expect 1 "lbctl: no agent at /none: *" show --socket=/none
