@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "json.h"
 
 #define CONFIG_SIZE_MAX (16u << 20)
@@ -371,26 +372,15 @@ void options_usage(void)
 static int read_file(const char *path, char **ret_text, size_t *ret_length, struct error *err)
 {
 	FILE *file = fopen(path, "re");
-	char *text = file ? malloc(CONFIG_SIZE_MAX + 1) : NULL;
-	size_t length;
+	int r;
 
-	if (!text) {
-		if (file)
-			fclose(file);
+	if (!file)
 		return error_set(err, errno, "%s", strerror(errno));
-	}
-	length = fread(text, 1, CONFIG_SIZE_MAX, file);
-	if (ferror(file) || !feof(file)) {
-		error_set(err, EINVAL, "%s", ferror(file) ? strerror(errno) : "larger than 16 MiB");
-		fclose(file);
-		free(text);
-		return -EINVAL;
-	}
+	r = file_read_text(fileno(file), CONFIG_SIZE_MAX, ret_text, ret_length);
 	fclose(file);
-	text[length] = '\0';
-	*ret_text = text;
-	*ret_length = length;
-	return 0;
+	if (r == -EFBIG)
+		return error_set(err, EINVAL, "larger than 16 MiB");
+	return r < 0 ? error_set(err, -r, "%s", strerror(-r)) : 0;
 }
 
 /* One word of the file, set as its flag would be. */

@@ -2,6 +2,7 @@
 #include "file.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 ssize_t file_read_all(int fd, char *buffer, size_t size)
@@ -20,6 +21,35 @@ ssize_t file_read_all(int fd, char *buffer, size_t size)
 		used += (size_t)count;
 	}
 	return (ssize_t)used;
+}
+
+int file_read_text(int fd, size_t max, char **ret_text, size_t *ret_length)
+{
+	size_t size = 4096, used = 0;
+	char *text = NULL, *more;
+	ssize_t count;
+
+	for (;;) {
+		more = realloc(text, size + 1);
+		count = more ? file_read_all(fd, more + used, size - used) : -ENOMEM;
+		text = more ? more : text;
+		if (count < 0) {
+			free(text);
+			return (int)count;
+		}
+		used += (size_t)count;
+		if (used < size)
+			break;
+		if (used > max) {
+			free(text);
+			return -EFBIG;
+		}
+		size = size < max / 2 ? size * 2 : max + 1;
+	}
+	text[used] = '\0';
+	*ret_text = text;
+	*ret_length = used;
+	return 0;
 }
 
 int file_write_all(int fd, const char *text, size_t length)

@@ -9,30 +9,11 @@
 #include "answer.h"
 #include "change.h"
 #include "command.h"
+#include "file.h"
 #include "json.h"
 #include "stage.h"
 
 #define FILE_SIZE_MAX (16u << 20)
-
-/* All of an open file. *ret_text is the caller's. */
-static int read_stream(FILE *file, char **ret_text, size_t *ret_length, struct error *err)
-{
-	char *text = malloc(FILE_SIZE_MAX + 1);
-	size_t length = text != NULL ? fread(text, 1, FILE_SIZE_MAX + 1, file) : 0;
-	int code = text == NULL             ? ENOMEM
-		   : ferror(file)           ? errno
-		   : length > FILE_SIZE_MAX ? EFBIG
-					    : 0;
-
-	if (code != 0) {
-		free(text);
-		return error_set(err, code, "%s",
-				 code == EFBIG ? "larger than 16 MiB" : strerror(code));
-	}
-	*ret_text = text;
-	*ret_length = length;
-	return 0;
-}
 
 static int read_file(const char *path, cJSON **ret_json, struct error *err)
 {
@@ -45,8 +26,10 @@ static int read_file(const char *path, cJSON **ret_json, struct error *err)
 
 	if (file == NULL)
 		return error_set(err, errno, "%s: %s", path, strerror(errno));
-	r = read_stream(file, &text, &length, &inner);
-	if (r == 0)
+	r = file_read_text(fileno(file), FILE_SIZE_MAX, &text, &length);
+	if (r < 0)
+		error_set(&inner, -r, "%s", r == -EFBIG ? "larger than 16 MiB" : strerror(-r));
+	else
 		r = json_parse(text, length, ret_json, &inner);
 	free(text);
 	if (!standard)
