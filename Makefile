@@ -13,13 +13,16 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-          -Wpointer-arith -Wwrite-strings -Wundef
+          -Wpointer-arith -Wwrite-strings -Wundef -Wdate-time
 SAN    :=
-CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' $(WARN) \
+CFLAGS ?= -O2 -g -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=2
+LDFLAGS ?= -Wl,-z,relro -Wl,-z,now
+# The same bytes wherever it is built: `make reproducible` compares.
+SAME_PATHS = '-ffile-prefix-map=$(CURDIR)=.' '-ffile-prefix-map=$(O)=build'
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' $(WARN) $(SAME_PATHS) \
              -Icommon -Ibpf -Iagent -I$(O)/gen -MMD -MP $(CFLAGS) $(SAN)
-BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow \
-              -I/usr/include/$(shell uname -m)-linux-gnu -MMD -MP
+BPF_CFLAGS = -std=gnu11 -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wshadow $(SAME_PATHS) \
+             -I/usr/include/$(shell uname -m)-linux-gnu -MMD -MP
 
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
@@ -130,6 +133,10 @@ uninstall: ## remove what install put there
 		share/bash-completion/completions/lbctl) \
 		$(DESTDIR)/lib/systemd/system/lbagent.service
 
+reproducible: build ## build everything elsewhere, too, and compare the bytes
+	$(Q)bash tests/reproducible.sh lbagent lbctl lbnode $(WEBAPPS) $(addprefix bpf/,ingress.bpf.o \
+		decap.bpf.o probe.bpf.o)
+
 clean: ## remove build/
 	$(Q)rm -rf $(O)
 
@@ -217,17 +224,17 @@ $(O)/obj/agent/page.o $(O)/san/agent/page.o: $(O)/gen/page_files.h
 
 $(O)/lbagent: $(call objects,$(COMMON_SRC) $(AGENT_SRC) $(wildcard bpf/native/*.c))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ $(AGENT_LIBS)
 
 $(O)/lbctl: $(call objects,$(COMMON_SRC) $(CTL_SRC))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ $(CTL_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ $(CTL_LIBS)
 
 $(O)/obj/backends/lbnode_decap.o: $(O)/gen/decap.skel.h
 
 $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lbpf -lelf -lz -lmnl -lcjson -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ -lbpf -lelf -lz -lmnl -lcjson -lm
 
 # The demo services: what each has besides the base of all.
 WEBAPP_SRC      := $(COMMON_SRC) $(wildcard backends/webapp*.c)
@@ -243,7 +250,7 @@ WEBAPP_LIBS_store  := -lcurl -lhiredis -lsqlite3
 .SECONDEXPANSION:
 $(addprefix $(O)/,$(WEBAPPS)): $(O)/%: $$(call objects,$(WEBAPP_SRC) backends/$$*.c $$(WEBAPP_$$*))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson $(WEBAPP_LIBS_$*) -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ -lmicrohttpd -lcjson $(WEBAPP_LIBS_$*) -lm
 
 # --- tests: everything native runs under ASan and UBSan ---
 
@@ -268,7 +275,7 @@ $(O)/san/tests/unit/test_decap.o $(O)/san/tests/unit/test_probe_path.o: NATIVE :
 $(O)/san/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(NATIVE) $(ALL_CFLAGS) -O1 $(TEST_SAN) $(NATIVE) -c $< -o $@
+	$(Q)$(CC) $(NATIVE) $(ALL_CFLAGS) -O1 -U_FORTIFY_SOURCE $(TEST_SAN) $(NATIVE) -c $< -o $@
 
 EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
 
@@ -453,4 +460,4 @@ compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard ba
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall reproducible clean
