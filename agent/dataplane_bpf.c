@@ -258,9 +258,10 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 {
 	int ret = bpf_directory_open(dp, config->bpffs, err);
 
+	if (ret == 0)
+		ret = bpf_probe_open(dp, err);
 	if (ret)
 		return ret;
-	bpf_probe_set_mark(dp);
 	bpf_keep_warnings();
 	dp->cpus = libbpf_num_possible_cpus();
 	dp->percpu.raw = calloc((size_t)dp->cpus * PERCPU_BATCH, sizeof(struct lb_backend_stats));

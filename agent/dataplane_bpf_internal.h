@@ -149,7 +149,7 @@ int bpf_route_get(struct dataplane *dp, struct bpf_fib_lookup *params);
 /* --- dataplane_probe.c --- */
 
 /* Chooses the mark of this agent's probes; after bpf_directory_open(). */
-void bpf_probe_set_mark(struct dataplane_bpf *dp);
+int bpf_probe_open(struct dataplane_bpf *dp, struct error *err);
 
 /* The same as dataplane_ops.probe_follow. */
 int bpf_probe_follow(struct dataplane *dp, const uint32_t *devices, size_t count,

@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "dataplane_bpf_internal.h"
@@ -25,8 +27,10 @@
 #define PRIORITY   27
 #define HOOKS_MAX  (2 * DATAPLANE_INTERFACES_MAX)
 #define CLSACT_DIR "clsact"
+#define NUMBERS    256U /* that LB_PROBE_MARK has room for */
 
 struct bpf_probe_hooks {
+	int number_fd;      /* see take_number() */
 	struct probe *skel; /* NULL: not loaded yet */
 	uint32_t devices[DATAPLANE_INTERFACES_MAX];
 	size_t device_count;
@@ -53,9 +57,45 @@ static uint32_t handle_of(const struct dataplane_bpf *dp)
 	return (uint32_t)directory.st_ino ?: 1;
 }
 
-void bpf_probe_set_mark(struct dataplane_bpf *dp)
+/* Binds fd to the name of a number. A name without a file is the network namespace's, as interfaces
+ * are, and free again when its process ends, however it ends. */
+static bool bind_number(int fd, uint32_t number)
 {
-	dp->base.probe_mark = LB_PROBE_MARK | (handle_of(dp) & 0xff) << LB_PROBE_MARK_SHIFT;
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int length =
+		snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "sluice-probes-%u", number);
+
+	return bind(fd, (const struct sockaddr *)&name,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)) == 0;
+}
+
+/*
+ * By its mark a filter knows the probes of its own agent from another's: the filters of two with
+ * one number would take each other's. The number that our directory gives is the same after a
+ * restart, for filters that outlived us; if another agent has it, the next one that is free.
+ */
+static uint32_t take_number(const struct dataplane_bpf *dp)
+{
+	uint32_t i, first = handle_of(dp) & (NUMBERS - 1);
+
+	for (i = 0; i < NUMBERS; i++) {
+		if (bind_number(dp->probes->number_fd, (first + i) % NUMBERS))
+			return (first + i) % NUMBERS;
+	}
+	return first;
+}
+
+int bpf_probe_open(struct dataplane_bpf *dp, struct error *err)
+{
+	dp->probes = calloc(1, sizeof(*dp->probes));
+	if (!dp->probes)
+		return error_set(err, ENOMEM, "out of memory");
+	dp->probes->number_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (dp->probes->number_fd < 0)
+		return error_set(err, errno, "a number for the marks of checks: socket: %s",
+				 strerror(errno));
+	dp->base.probe_mark = LB_PROBE_MARK | take_number(dp) << LB_PROBE_MARK_SHIFT;
+	return 0;
 }
 
 /* --- one interface --- */
@@ -282,10 +322,6 @@ int bpf_probe_follow(struct dataplane *base, const uint32_t *devices, size_t cou
 	if (count > DATAPLANE_INTERFACES_MAX)
 		return error_set(err, E2BIG, "checks leave by more than %d interfaces",
 				 DATAPLANE_INTERFACES_MAX);
-	if (!dp->probes)
-		dp->probes = calloc(1, sizeof(*dp->probes));
-	if (!dp->probes)
-		return error_set(err, ENOMEM, "out of memory");
 	if (count && !dp->probes->skel)
 		dp->probes->skel = load(dp, err);
 	if (count && !dp->probes->skel)
@@ -300,6 +336,8 @@ void bpf_probe_close(struct dataplane_bpf *dp)
 	if (!dp->probes)
 		return;
 	probe__destroy(dp->probes->skel);
+	if (dp->probes->number_fd >= 0)
+		close(dp->probes->number_fd);
 	free(dp->probes);
 	dp->probes = NULL;
 }

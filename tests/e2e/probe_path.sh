@@ -214,6 +214,8 @@ second add service other --vip "tcp://$LAB_VIP4:80" --mode l2 "${fast[@]}" \
 	--backend 198.18.1.11 --backend 198.18.1.12 >/dev/null
 check "a second agent's backends are up" wait_until 10 second_is_up
 check_equal "its filters are beside ours" 4 "$(filters)"
+check_equal "each agent marks its checks by a number of its own" 2 \
+	"$(lab_exec lb ss -Hxa | grep -o '@sluice-probes-[0-9]*' | sort -u | wc -l)"
 for socket in "$LAB_SOCKET" "$LAB_DIR/second.sock"; do
 	check "checks pass beside the other agent's, ${socket##*/}" wait_until 10 passed_is "$socket" $(($(passed "$socket") + 20))
 done
