@@ -469,6 +469,13 @@ lab_address() {
 
 # --- hosts that the autoscaler may use ---
 
+# What is started on a host; a script may say otherwise before lab_launcher.
+lab_launcher_start() {
+	local host=$1
+	shift
+	lab_backend_start "$host" hello "$@"
+}
+
 # lab_launcher HOSTS [FLAG...]: answers drivers/lab, in the background, until the lab is closed. It
 # starts hello with these flags in the first of HOSTS ("2 3 4") that is free. While the file `hold` is
 # in LAB_DIR/launcher requests wait; while `broken` is, no launch succeeds.
@@ -514,7 +521,7 @@ lab_launcher_up() {
 	for host in $host $hosts; do
 		[ -e "$dir/broken" ] && echo "broken on purpose" && return 1
 		[ ! -e "$dir/hosts/$host" ] || [ "$(cat "$dir/hosts/$host")" = "$id" ] || continue
-		lab_running "b$host" || lab_backend_start "$host" hello "$@" || return
+		lab_running "b$host" || lab_launcher_start "$host" "$@" || return
 		echo "$id" >"$dir/hosts/$host"
 		echo "{\"address\": \"198.18.1.1$host:80\"}"
 		return
