@@ -20,8 +20,8 @@ struct scale_handshakes {
 	struct scale_handshake_look {
 		uint16_t id; /* of the backend */
 		struct latency_view view;
-	} * looks; /* owned; NULL: never yet */
-	size_t count;
+	} * looks; /* owned */
+	size_t count; /* 0: never yet, or no backends */
 };
 
 void scale_handshakes_clear(struct scale_handshakes *handshakes);

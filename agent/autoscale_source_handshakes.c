@@ -50,7 +50,7 @@ bool scale_handshakes_read(struct scale_handshakes *handshakes, const struct man
 			   const struct service_spec *service, double q, double *ret_seconds,
 			   char reason[SCALE_SOURCE_REASON_MAX])
 {
-	bool first = !handshakes->looks;
+	bool first = handshakes->count == 0;
 	struct latency_view since;
 
 	if (!look(handshakes, manager, service, &since)) {
