@@ -77,6 +77,8 @@ scenario-autoscale: ## load rises and falls, replicas follow by what Prometheus 
 scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
 scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy machine; report likewise
 
+scenario-crowd: ## 10,000 connections at once, a backend killed and restarted; report in build/reports/
+
 SCENARIOS := $(patsubst tests/scenarios/%.sh,scenario-%, \
 	$(filter-out %/scenario.sh,$(wildcard tests/scenarios/*.sh)))
 $(SCENARIOS): scenario-%: deps
