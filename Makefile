@@ -79,6 +79,8 @@ scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy m
 
 scenario-crowd: ## 10,000 connections at once, a backend killed and restarted; report in build/reports/
 
+scenario-spread: ## 10,000 requests on two to six backends: how even, how fast; report in build/reports/
+
 SCENARIOS := $(patsubst tests/scenarios/%.sh,scenario-%, \
 	$(filter-out %/scenario.sh,$(wildcard tests/scenarios/*.sh)))
 $(SCENARIOS): scenario-%: deps

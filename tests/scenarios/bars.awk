@@ -6,7 +6,7 @@
 BEGIN {
 	FS = "\t"
 	series = split(names, name, " ")
-	split("#2a9d8f #e9c46a #e76f51 #457b9d #8d99ae", color, " ")
+	split("#2a9d8f #e9c46a #e76f51 #457b9d #8d99ae #6d597a", color, " ")
 	left = 40; top = 60; height = 220; step = 110; width = 70
 }
 

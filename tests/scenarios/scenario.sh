@@ -73,10 +73,10 @@ report_table() {
 	column -t -s "$(printf '\t')"
 }
 
-# report_bars TITLE NAMES: a chart of stacked bars from lines of a label and numbers; NAMES says, in
-# words apart by spaces, what each number is.
+# report_bars TITLE NAMES [SUFFIX]: a chart of stacked bars from lines of a label and numbers; NAMES
+# says, in words apart by spaces, what each number is. A second chart has a SUFFIX to its name.
 report_bars() {
-	awk -v title="$1" -v names="$2" -f "$SCENARIOS/bars.awk" >"$SCENARIO_REPORT.svg"
+	awk -v title="$1" -v names="$2" -f "$SCENARIOS/bars.awk" >"$SCENARIO_REPORT${3:-}.svg"
 }
 
 # report_lines TITLE NAMES [MARKS]: charts over time, one below the other, from lines of seconds and numbers
