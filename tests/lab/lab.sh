@@ -328,8 +328,8 @@ lab_nginx_conf() {
 	cat <<-CONF
 		daemon off; master_process off;
 		pid $LAB_DIR/$1.nginx.pid; error_log $LAB_DIR/$1.error.log;
-		worker_rlimit_nofile 8192;
-		events { worker_connections 4096; }
+		worker_rlimit_nofile 16384;
+		events { worker_connections 8192; multi_accept on; }
 		http {
 			access_log off;
 			client_body_temp_path $LAB_DIR/$1.tmp; proxy_temp_path $LAB_DIR/$1.tmp;
@@ -341,6 +341,7 @@ lab_nginx_conf() {
 				listen 80 backlog=4096; listen [::]:80 backlog=4096;
 				location / { return 200 "$1\n"; }
 				location = /health { return 200 "ok\n"; }
+				location = /status { stub_status; }
 				location = /large { root $LAB_DIR; }
 			}
 		}
