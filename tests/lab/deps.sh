@@ -20,6 +20,9 @@ tests='git libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-pin
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
 	openssh-client chromium nodejs eslint'
 
+# Peers to compare with.
+peers='haproxy nftables libnginx-mod-stream'
+
 # A database's figures, and the dashboards' source.
 boards='prometheus-mysqld-exporter jsonnet'
 
@@ -28,7 +31,7 @@ vm='qemu-system-x86 busybox-static cpio kmod xz-utils'
 [ "${1:-}" = vm ] || vm=
 
 missing=
-for package in $build $demo $tests $boards $vm; do
+for package in $build $demo $tests $peers $boards $vm; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
