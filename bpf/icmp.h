@@ -57,8 +57,9 @@ LB_INLINE enum lb_verdict echo_reply(const struct packet *pkt)
 		return LB_MALFORMED;
 	if (addr_equal(&pkt->tuple->src, &pkt->tuple->dst))
 		return LB_LAND;
-	/* type is the first byte of its 16-bit word */
-	pkt->icmp->check = csum_apply(pkt->icmp->check, diff);
+	/* type is the first byte of its 16-bit word. A reply of zeros alone sums to 0, so it needs
+	 * 0xffff; to any other, that is the same as 0. */
+	pkt->icmp->check = csum_apply(pkt->icmp->check, diff) ?: 0xffff;
 	pkt->icmp->type = reply;
 	if (pkt->is_ipv4) {
 		pkt->ip4->check =
