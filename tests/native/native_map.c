@@ -88,8 +88,33 @@ struct native_map *native_map_of(const struct native_map_shape *shape)
 	return map;
 }
 
+static void clear(struct native_map *map)
+{
+	uint32_t i;
+
+	map->clock = 0;
+	if (is_array(map))
+		memset(map->entries[0].value, 0,
+		       (size_t)map->shape.max_entries * map->shape.value_size);
+	else
+		for (i = 0; i < map->reach; i++)
+			map->entries[i].used = 0;
+}
+
+void native_maps_clear(void)
+{
+	struct native_map *map;
+
+	for (map = maps; map; map = map->next)
+		clear(map);
+}
+
 void native_map_resize(struct native_map *map, uint32_t max_entries)
 {
+	if (map->shape.max_entries == max_entries) {
+		clear(map);
+		return;
+	}
 	release(map);
 	map->shape.max_entries = max_entries;
 	reserve(map);
@@ -119,7 +144,8 @@ static bool bits_equal(const uint8_t *a, const uint8_t *b, uint32_t bits)
 {
 	uint8_t mask = (uint8_t)(0xff00U >> bits % 8);
 
-	return memcmp(a, b, bits / 8) == 0 && ((a[bits / 8] ^ b[bits / 8]) & mask) == 0;
+	return memcmp(a, b, bits / 8) == 0 &&
+	       (bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & mask) == 0);
 }
 
 /* The longest of the prefixes that hold key; the first word of each is its length in bits. */

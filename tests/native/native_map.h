@@ -35,6 +35,9 @@ int native_map_delete(struct native_map *map, const void *key);
 /* The key behind this one in the map's own order, the first for NULL. 0 or -ENOENT: no more. */
 int native_map_next_key(struct native_map *map, const void *key, void *ret_next);
 
+/* Empties every map and keeps its memory: who begins anew often has no time to ask for it again. */
+void native_maps_clear(void);
+
 /* Forgets every map. */
 void native_maps_free(void);
 

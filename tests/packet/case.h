@@ -12,9 +12,9 @@
 
 #define CASE_NAME_MAX     128
 #define CASE_WORD_MAX     24 /* names of services and backends */
-#define CASE_SERVICES_MAX 4
+#define CASE_SERVICES_MAX 8
 #define CASE_VIPS_MAX     4
-#define CASE_BACKENDS_MAX 12
+#define CASE_BACKENDS_MAX 16
 #define CASE_ENTRIES_MAX  512 /* of "flows" and "nat" lines */
 #define CASE_COUNTS_MAX   6
 

@@ -243,6 +243,68 @@ int frame_bind(const struct frame *frame, const struct layers *layers, uint64_t 
 	return 0;
 }
 
+/* --- mending --- */
+
+/* The first IP header, and UDP right behind it, reach to the frame's end. */
+static void mend_lengths(struct frame *frame)
+{
+	struct walk step = walk_begin(frame->size);
+	uint8_t *header;
+
+	while (walk_next(&step, frame->bytes)) {
+		header = frame->bytes + step.start;
+		if (step.kind == LAYER_IP4)
+			header_put(LAYER_IP4, header, "len", frame->size - step.start);
+		if (step.kind == LAYER_IP6)
+			header_put(LAYER_IP6, header, "len", frame->size - step.start - step.size);
+		if (step.kind == LAYER_UDP)
+			header_put(LAYER_UDP, header, "len", frame->size - step.start);
+		if (step.kind != LAYER_ETH && step.kind != LAYER_VLAN && step.kind != LAYER_IP4 &&
+		    step.kind != LAYER_IP6)
+			break;
+	}
+}
+
+static void mend_check(const struct walk *step, const struct walk *ip, struct frame *frame)
+{
+	uint8_t *header = frame->bytes + step->start;
+	size_t length = step->kind == LAYER_IP4 ? step->size : ip->end - step->start;
+	uint32_t sum = 0;
+	uint16_t right;
+
+	if (step->kind != LAYER_IP4 && step->kind != LAYER_ICMP)
+		sum = sum_pseudo(ip->kind, frame->bytes + ip->start,
+				 ip_protocol_of_kind(step->kind), length);
+	header_put(step->kind, header, "check", 0);
+	right = ~fold(sum_bytes(sum, header, length));
+	if (step->kind == LAYER_UDP && right == 0)
+		right = 0xffff; /* RFC 768 */
+	header_put(step->kind, header, "check", right);
+}
+
+void frame_mend(struct frame *frame)
+{
+	struct walk steps[LAYERS_MAX], ips[LAYERS_MAX];
+	struct walk step, ip = {.kind = LAYER_DATA};
+	size_t count = 0;
+
+	mend_lengths(frame);
+	step = walk_begin(frame->size);
+	while (count < LAYERS_MAX && walk_next(&step, frame->bytes)) {
+		if (step.kind == LAYER_IP4 || step.kind == LAYER_IP6)
+			ip = step;
+		if (step.kind != LAYER_IP4 && step.kind != LAYER_TCP && step.kind != LAYER_UDP &&
+		    step.kind != LAYER_ICMP && step.kind != LAYER_ICMP6)
+			continue;
+		if (ip.kind == LAYER_DATA)
+			continue;
+		steps[count] = step;
+		ips[count++] = ip;
+	}
+	while (count-- > 0) /* the inner ones first: outer ones sum over them */
+		mend_check(&steps[count], &ips[count], frame);
+}
+
 /* --- checking --- */
 
 static int verify_ip4(const uint8_t *header, size_t size, struct error *err)

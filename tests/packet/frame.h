@@ -26,6 +26,9 @@ int frame_bind(const struct frame *frame, const struct layers *layers, uint64_t 
 /* All IP, TCP, UDP and ICMP checksums that stand in the frame are right. Else err says which. */
 int frame_verify(const struct frame *frame, struct error *err);
 
+/* Makes lengths and checksums right of whatever headers stand in the frame. */
+void frame_mend(struct frame *frame);
+
 bool frame_equal(const struct frame *a, const struct frame *b);
 
 /* Field by field, then in hex. Every line begins with "# ". Where `other` (or NULL) differs the

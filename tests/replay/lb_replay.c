@@ -7,13 +7,12 @@
  * must not leave wrong. Says how many packets had which verdict, and ends with 1 if any failed.
  */
 #include <inttypes.h>
-#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "capture.h"
+#include "judge.h"
 #include "setup.h"
-#include "walk.h"
 #include "world.h"
 
 /* Time passes in the kernel only: both begin afresh before that could matter. */
@@ -32,12 +31,6 @@ struct replay {
 	uint64_t foreign; /* to no address of a VIP or of NAT's own */
 	uint64_t failures;
 	uint64_t verdicts[LB_VERDICT_COUNT];
-};
-
-/* What an engine made of a packet. */
-struct result {
-	enum lb_verdict verdict;
-	struct outcome outcome;
 };
 
 /* --- the services --- */
@@ -102,111 +95,17 @@ static int begin_round(const struct replay *replay, struct error *err)
 	return r;
 }
 
-/* --- who is addressed --- */
-
-/* The destination of the first IP header. False: there is none. */
-static bool find_destination(const struct frame *frame, struct address *ret_address)
-{
-	struct walk step = walk_begin(frame->size);
-	const uint8_t *header;
-
-	while (walk_next(&step, frame->bytes)) {
-		header = frame->bytes + step.start;
-		memset(ret_address, 0, sizeof(*ret_address));
-		if (step.kind == LAYER_IP6) {
-			memcpy(&ret_address->ip, header + 24, 16);
-			return true;
-		}
-		if (step.kind == LAYER_IP4) {
-			*ret_address = address_from_ipv4(header + 16);
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool in_vip(const struct address *address, const struct vip *vip)
-{
-	const uint8_t *a = address->ip.s6_addr, *b = vip->endpoint.address.ip.s6_addr;
-	unsigned int bits = 128 - vip->host_bits;
-	uint8_t mask = (uint8_t)(0xff00U >> bits % 8);
-
-	return memcmp(a, b, bits / 8) == 0 &&
-	       (bits % 8 == 0 || !((a[bits / 8] ^ b[bits / 8]) & mask));
-}
-
-/* Is the packet for none of our addresses, so that nothing may happen to it? */
-static bool is_foreign(const struct replay *replay, const struct frame *frame)
-{
-	const struct test_case *world = &replay->world;
-	struct address to;
-	size_t i;
-
-	if (!find_destination(frame, &to))
-		return true;
-	for (i = 0; i < world->service_count; i++)
-		if (in_vip(&to, &world->services[i].vips[0].vip))
-			return false;
-	for (i = 0; i < world->backend_count; i++)
-		if (world->backends[i].nat && address_equal(&to, &world->backends[i].local_address))
-			return false;
-	return true;
-}
-
 /* --- running --- */
-
-static int run_one(const struct engine *engine, const struct frame *frame,
-		   struct result *ret_result, struct error *err)
-{
-	uint64_t before[LB_VERDICT_COUNT];
-	int r;
-
-	world_verdicts(engine, before);
-	r = engine->run(frame, DEVICE_LEFT, 0, &ret_result->outcome, err);
-	ret_result->verdict = world_verdict_since(engine, before);
-	return r;
-}
-
-static bool is_sent(int code)
-{
-	return code == XDP_TX || code == XDP_REDIRECT;
-}
-
-/* NULL: all is well; else what is not. */
-static const char *judge(const struct frame *sent, const struct result results[2], bool foreign)
-{
-	const struct outcome *native = &results[0].outcome, *bpf = &results[1].outcome;
-	struct error ignored;
-
-	if (results[0].verdict != results[1].verdict || native->code != bpf->code)
-		return "natively and in the kernel the verdicts differ";
-	if (!frame_equal(&native->frame, &bpf->frame))
-		return "natively and in the kernel another packet comes out";
-	if (results[0].verdict == LB_VERDICT_COUNT)
-		return "not one verdict was counted";
-	if (results[0].verdict == LB_INTERNAL || native->code == XDP_ABORTED)
-		return "an internal error";
-	if (foreign && results[0].verdict != LB_PASS)
-		return "the packet is for no VIP and was not passed";
-	if (native->code == XDP_PASS && !frame_equal(sent, &native->frame))
-		return "a packet that was passed has changed";
-	if (is_sent(native->code) && frame_verify(sent, &ignored) == 0 &&
-	    frame_verify(&native->frame, &ignored) < 0)
-		return "a packet that came right left with a wrong checksum";
-	return NULL;
-}
 
 static void show(const char *path, uint64_t number, const char *what, const struct frame *sent,
 		 const struct result results[2])
 {
 	size_t i;
 
-	printf("# %s: packet %" PRIu64 ": %s\n#   in:\n", path, number, what);
-	frame_print(stdout, sent, NULL);
-	for (i = 0; i < 2; i++) {
-		printf("#   %s: %s\n", engines[i]->name, verdict_name(results[i].verdict));
-		frame_print(stdout, &results[i].outcome.frame, sent);
-	}
+	printf("# %s: packet %" PRIu64 ": %s\n", path, number, what);
+	show_in(stdout, sent);
+	for (i = 0; i < 2; i++)
+		show_result(stdout, engines[i]->name, &results[i], sent);
 }
 
 /* 0, or a negative errno: the packet could not be run. */
@@ -214,7 +113,7 @@ static int play_packet(struct replay *replay, const char *path, uint64_t number,
 		       const struct frame *frame, struct error *err)
 {
 	static struct result results[2]; /* large */
-	bool foreign = is_foreign(replay, frame);
+	bool foreign = is_foreign(&replay->world, frame);
 	const char *wrong;
 	size_t i;
 	int r = 0;
@@ -222,14 +121,16 @@ static int play_packet(struct replay *replay, const char *path, uint64_t number,
 	if (replay->packets % PACKETS_A_ROUND == 0)
 		r = begin_round(replay, err);
 	for (i = 0; r == 0 && i < 2; i++)
-		r = run_one(engines[i], frame, &results[i], err);
+		r = run_one(engines[i], frame, DEVICE_LEFT, 0, &results[i], err);
 	if (r < 0)
 		return r;
 	replay->packets++;
 	replay->foreign += foreign;
 	if (results[1].verdict < LB_VERDICT_COUNT)
 		replay->verdicts[results[1].verdict]++;
-	wrong = judge(frame, results, foreign);
+	wrong = compare(&results[0], &results[1]);
+	if (!wrong)
+		wrong = judge(frame, &results[0], foreign);
 	if (wrong && replay->failures++ < FAILURES_SHOWN)
 		show(path, number, wrong, frame, results);
 	return 0;
@@ -264,14 +165,13 @@ static void report(const struct replay *replay)
 }
 
 /* Reads the options; returns the index of the first path, 0: the arguments make no sense. */
-static int parse_arguments(int argc, char **argv, const char *vips[CASE_SERVICES_MAX],
-			   size_t *ret_count)
+static int parse_arguments(int argc, char **argv, const char *vips[MODES], size_t *ret_count)
 {
 	size_t count = 0;
 	int i = 1;
 
 	for (; i + 1 < argc && strcmp(argv[i], "--vip") == 0; i += 2) {
-		if (count == CASE_SERVICES_MAX)
+		if (count == MODES)
 			return 0;
 		vips[count++] = argv[i + 1];
 	}
@@ -281,15 +181,15 @@ static int parse_arguments(int argc, char **argv, const char *vips[CASE_SERVICES
 
 int main(int argc, char **argv)
 {
-	const char *vips[CASE_SERVICES_MAX];
+	const char *vips[MODES];
 	static struct replay replay; /* large */
 	struct error err;
 	size_t count = 0;
 	int i = parse_arguments(argc, argv, vips, &count), r;
 
 	if (!i) {
-		fprintf(stderr, "usage: %s [--vip URI]... FILE|DIRECTORY... (up to %d VIPs)\n",
-			argv[0], CASE_SERVICES_MAX);
+		fprintf(stderr, "usage: %s [--vip URI]... FILE|DIRECTORY... (up to %zu VIPs)\n",
+			argv[0], MODES);
 		return 2;
 	}
 	r = set_up(&replay, count ? vips : usual_vips, count ? count : MODES, &err);
