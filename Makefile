@@ -64,7 +64,7 @@ monitor-down: ## end Prometheus and Alertmanager; the lab stays open
 ALL_JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test: deps ## run every test that CI runs
-	$(Q)$(MAKE) --no-print-directory $(ALL_JOBS) build tests
+	$(Q)$(MAKE) --no-print-directory $(ALL_JOBS) build tests fuzzers
 	$(Q)bash tests/run.sh
 
 test-vm: ## run the tests that depend on the kernel below each kernel of vm/kernels.txt, in QEMU
@@ -464,6 +464,8 @@ $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) 
 compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard backends/*.c bpf/native/*.c \
 		tests/native/*.c tests/packet/*.c tests/replay/*.c tests/unit/*.c)) \
 	$(call objects,$(BENCH_SRC) $(wildcard tests/bench/control/*.c))
+
+include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 

@@ -93,7 +93,7 @@ headers() {
 	files 'agent/*.h' 'common/*.h' 'ctl/*.h' 'backends/*.h' 'tests/*.h' 'bpf/native/*.h' |
 		grep -v '^bpf/native/bpf/' |
 		xargs -P "$jobs" -n 10 gcc "${flags[@]}" -Ibpf/native -Itests/native -Itests/packet \
-			-fsyntax-only -x c || status=1
+			-Itests/replay -fsyntax-only -x c || status=1
 	# The stages of the packet's way are parts of a program; these are more than that.
 	clang "${bpf_flags[@]}" -fsyntax-only -x c bpf/abi.h bpf/decap_abi.h bpf/verdicts.h || status=1
 	return $status

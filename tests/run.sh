@@ -5,8 +5,8 @@
 #   tests/run.sh [NAME]...   only programs whose name contains a NAME
 # A program counts case by case: cmocka's summary lines, or a script's lines "ok NAME",
 # "not ok NAME", "skip NAME: why". One that ends badly without such a line counts as one failure,
-# and so does one that says nothing. Logs stay in build/logs/, and what was measured of each promise
-# in build/promises.txt. On a slow machine, SLOWER=N gives each N times as long.
+# and so does one that says nothing. Logs stay in build/logs/, what was measured of each promise in
+# build/promises.txt, and how much was tried on what must stand everything in build/trust.txt. On a slow machine, SLOWER=N gives each N times as long.
 #
 # So many run side by side as there are processors, or JOBS. A script of e2e/ that cannot bear others
 # beside it says so in its head, "# alone: WHY", and runs after them.
@@ -115,6 +115,7 @@ report() {
 	log=$(log_of "$name")
 	[ "$status" -ne 124 ] || echo "not ok ended by its time limit of $limit s" >>"$log"
 	sed -n "s|^# promise |$name: |p" "$log" >>"$build/promises.txt"
+	sed -n 's/^# trust //p' "$log" >>"$build/trust.txt"
 	if tally "$log" "$status"; then
 		printf 'PASS  %-28s %3d s\n' "$name" "$took"
 		grep -E '^skip |^# lb_' "$log"
@@ -137,6 +138,7 @@ e2e() {
 
 mkdir -p "$logs"
 : >"$build/promises.txt"
+: >"$build/trust.txt"
 : >"$build/failed.txt"
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export CMOCKA_MESSAGE_OUTPUT=STDOUT
@@ -148,6 +150,12 @@ for script in tests/unit/*.sh; do
 	[ -f "$script" ] && run 60 "unit/$(basename "$script" .sh)" bash "$script"
 done
 run 120 packet/lb_packet_test "$build/tests/packet/lb_packet_test" tests/packet/cases/*.pkt
+for fuzzer in tests/fuzz/fuzz_*.c; do
+	fuzzer=$(basename "${fuzzer#*fuzz_}" .c)
+	run $((30 + ${FUZZ_SECONDS:=30})) "fuzz/$fuzzer" bash tests/fuzz/fuzz.sh "$fuzzer" "$FUZZ_SECONDS"
+done
+drain 0
+run 60 fuzz/differential bash tests/fuzz/differential.sh
 e2e -L
 jobs=1
 e2e -l
