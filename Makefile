@@ -129,8 +129,9 @@ install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by unins
 	$(Q)install drivers/ansible drivers/lab drivers/systemd $(DESTDIR)$(PREFIX)/share/sluice/drivers/
 	$(Q)install -m 644 drivers/ansible.yml drivers/hello@.service \
 		$(DESTDIR)$(PREFIX)/share/sluice/drivers/
-	$(Q)sed 's|/usr/local/|$(PREFIX)/|' systemd/lbagent.service \
-		> $(DESTDIR)/lib/systemd/system/lbagent.service
+	$(Q)for unit in lbagent.service lbnode.service; do \
+		sed 's|/usr/local/|$(PREFIX)/|' "systemd/$$unit" | install -m 644 /dev/stdin \
+			"$(DESTDIR)/lib/systemd/system/$$unit" || exit 1; done
 
 uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/lbagent bin/lbctl bin/lbnode \
@@ -138,11 +139,21 @@ uninstall: ## remove what install put there
 		share/man/man8/lbagent.8 share/man/man8/lbnode.8 share/sluice/decap.bpf.o \
 		$(addprefix share/sluice/drivers/,ansible ansible.yml hello@.service lab systemd) \
 		share/bash-completion/completions/lbctl) \
-		$(DESTDIR)/lib/systemd/system/lbagent.service
+		$(addprefix $(DESTDIR)/lib/systemd/system/,lbagent.service lbnode.service)
 
-reproducible: build ## build everything elsewhere, too, and compare the bytes
+deb: build ## build the Debian packages into build/deb/
+	$(Q)sh tests/lab/deps.sh deb
+	$(Q)bash debian/build.sh "$(O)"
+
+test-deb: build ## build the packages, have lintian look at them, install, run, upgrade and purge them
+	$(Q)sh tests/lab/deps.sh deb
+	$(Q)bash tests/deb.sh
+
+reproducible: build ## build everything and the packages elsewhere, too, and compare the bytes
 	$(Q)bash tests/reproducible.sh lbagent lbctl lbnode $(WEBAPPS) $(addprefix bpf/,ingress.bpf.o \
 		decap.bpf.o probe.bpf.o)
+	$(Q)$(MAKE) --no-print-directory deb
+	$(Q)bash tests/reproducible.sh deb
 
 clean: ## remove build/
 	$(Q)rm -rf $(O)
@@ -469,4 +480,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall reproducible clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb clean

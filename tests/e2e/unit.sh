@@ -4,90 +4,19 @@
 # files, starts the shipped lbagent.service with all its restrictions. All that the agent does must
 # go on there, and systemd-analyze must think well of it.
 #
-#   tests/e2e/unit.sh            outside: builds the place and starts systemd in it
+#   tests/e2e/unit.sh            outside: see tests/lab/machine.sh
 #   tests/e2e/unit.sh inside     what that systemd runs
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 . "$top/tests/lab/check.sh"
+. "$top/tests/lab/machine.sh"
 build=$(cd "$top" && cd "${O:-build}" && pwd)
 exposure_most=25 # tenths
 
-# --- outside ---
-
-# place DIR: the file system in which systemd starts, made in mount and net namespaces of its own
-place() {
-	local dir=$1 root=$1/root
-	mkdir "$dir/upper" "$dir/work" "$root" &&
-		mount -t overlay overlay -o "lowerdir=/,upperdir=$dir/upper,workdir=$dir/work" "$root" &&
-		mount -t proc proc "$root/proc" && mount --bind "$root/proc/sys" "$root/proc/sys" &&
-		mount -o remount,ro,bind "$root/proc/sys" && mount -t sysfs sysfs "$root/sys" &&
-		mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup" && mount --rbind /dev "$root/dev" &&
-		mount --bind /dev/null "$root/dev/console" && mount -t bpf -o mode=700 bpf "$root/sys/fs/bpf" &&
-		mount -t tmpfs tmpfs "$root/run" && mount -t tmpfs tmpfs "$root/tmp" &&
-		mkdir -p "$root/run/lab" "$root/run/old" "$root$top" && mount --bind "$dir/lab" "$root/run/lab" &&
-		mount --bind "$top" "$root$top" && units "$root"
-}
-
-# units ROOT: the shipped unit, and around it no more than it takes; none of this host's.
-units() {
-	local units=$1/etc/lab-units unit
-	mkdir -p "$units/lbagent.service.d" "$1/etc/sluice" "$1/etc/default" "$1/usr/local/sbin" &&
-		cp "$top/systemd/lbagent.service" "$units" &&
-		cp "$build/lbagent" "$1/usr/local/sbin/" || return
-	for unit in basic sysinit shutdown umount final network-online; do
-		echo "[Unit]" >"$units/$unit.target"
-	done
-	printf '%s\n' '[Service]' 'StandardOutput=append:/run/lab/lbagent.log' \
-		'StandardError=append:/run/lab/lbagent.log' >"$units/lbagent.service.d/lab.conf"
-	printf '%s\n' '[Unit]' 'DefaultDependencies=no' 'Wants=lab.service' >"$units/lab.target"
-	printf '%s\n' '[Unit]' 'DefaultDependencies=no' '[Service]' 'Type=oneshot' \
-		'StandardOutput=append:/run/lab/out' 'StandardError=append:/run/lab/out' \
-		"Environment=O=$build" "ExecStart=/bin/bash $top/tests/e2e/unit.sh inside" \
-		'ExecStopPost=/bin/systemctl poweroff --force --force' >"$units/lab.service"
-}
-
-# begin DIR: becomes systemd, in the namespaces that this runs in
-begin() {
-	place "$1" || exit 1
-	cd "$1/root" && pivot_root . run/old || exit 1
-	exec chroot . /usr/bin/env -i container=lab SYSTEMD_UNIT_PATH=/etc/lab-units \
-		PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin /bin/bash -c \
-		'umount -l /run/old; exec /lib/systemd/systemd --system --unit=lab.target --show-status=no'
-}
-
-outside() {
-	local hierarchy cgroup dir
-	hierarchy=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
-	[ "$(id -u)" -eq 0 ] || { skip "the unit" "needs root" && exit 0; }
-	[ -x /lib/systemd/systemd ] || { skip "the unit" "systemd is not installed" && exit 0; }
-	[ -n "$hierarchy" ] || { skip "the unit" "there is no cgroup2 hierarchy" && exit 0; }
-	dir=$(mktemp -d /run/sluice-unit.XXXXXX) && mkdir "$dir/lab" || exit 1
-	mount -t tmpfs tmpfs "$dir" && mkdir "$dir/lab" || exit 1
-	cgroup=$hierarchy/${dir##*/}
-	mkdir "$cgroup" || exit 1
-	# shellcheck disable=SC2064 # now
-	trap "leave '$dir' '$hierarchy' '$cgroup'" EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM
-	echo $$ >"$cgroup/cgroup.procs"
-	timeout -s KILL 100 unshare --pid --fork --kill-child --mount --propagation private --cgroup \
-		--uts --ipc --net bash "$top/tests/e2e/unit.sh" begin "$dir" >"$dir/lab/systemd.log" 2>&1
-	if grep -q '^that is all$' "$dir/lab/out" 2>/dev/null; then
-		grep -v '^that is all$' "$dir/lab/out"
-		! grep -q '^not ok' "$dir/lab/out"
-		return
-	fi
-	not_ok "systemd runs the unit to the end" "$(tail -n 20 "$dir"/lab/*)"
-	return 1
-}
-
-# leave DIR HIERARCHY CGROUP
-leave() {
-	echo $$ >"$2/cgroup.procs"
-	[ ! -e "$3/cgroup.kill" ] || echo 1 >"$3/cgroup.kill"
-	while grep -q 'populated 1' "$3/cgroup.events"; do sleep 0.05; done
-	find "$3" -depth -type d -exec rmdir {} \;
-	umount "$1" && rmdir "$1/lab" "$1"
+# The shipped unit, and the agent where it looks for it.
+machine_prepare() {
+	mkdir -p "$1/etc/sluice" "$1/etc/default" "$1/usr/local/sbin" && machine_log "$1" lbagent &&
+		cp "$top/systemd/lbagent.service" "$1/etc/lab-units" && cp "$build/lbagent" "$1/usr/local/sbin/"
 }
 
 # --- inside ---
@@ -95,16 +24,6 @@ leave() {
 log=/run/lab/lbagent.log
 lbctl=$build/lbctl
 token=0123456789abcdef0123456789abcdef
-
-# until_ok SECONDS CMD...: until CMD succeeds
-until_ok() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.05
-	done
-}
 
 agent_pid() {
 	systemctl show -p MainPID --value lbagent
@@ -223,11 +142,11 @@ inside() {
 		probes
 		restarts
 	fi
-	echo 'that is all'
+	machine_done
 }
 
 case ${1:-} in
-begin) begin "$2" ;;
+begin) machine_begin "$2" ;;
 inside) inside ;;
-*) outside ;;
+*) machine_run "the unit" ;;
 esac

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs from Debian what Sluice needs and what is missing; says so, and is silent otherwise.
-#   tests/lab/deps.sh [vm]     with vm: also what `make test-vm` needs
+#   tests/lab/deps.sh [vm|deb]     also what `make test-vm` needs, or `make deb`
 set -eu
 
 # Compilers, BPF tools and the libraries that the programs link.
@@ -30,8 +30,13 @@ boards='prometheus-mysqld-exporter jsonnet'
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils'
 [ "${1:-}" = vm ] || vm=
 
+# Packages, and what Debian thinks of them.
+deb='dpkg-dev debhelper lintian fakeroot'
+[ "${1:-}" = deb ] || deb=
+
 missing=
 for package in $build $demo $tests $peers $boards $vm; do
+for package in $build $demo $tests $boards $vm $deb; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
