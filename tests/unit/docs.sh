@@ -14,7 +14,7 @@ lbctl=$build/lbctl
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 export SLUICE_SOCKET=$scratch/none.sock
-pages=(README.md CONTRIBUTING.md docs/*.md)
+pages=(README.md CONTRIBUTING.md SECURITY.md docs/*.md)
 
 # same NAME FILE FILE: two lists are the same, in any order, and not empty.
 same() {
@@ -199,5 +199,13 @@ while read -r flag; do
 	grep -qE -- "Fl -${flag#--}( |\$)" docs/man/lbnode.8 || missing+=$'\n'"$flag"
 done < <(grep -oE '^  --[a-z0-9-]+' "$scratch/node-help" | tr -d ' ')
 check_none "lbnode.8 explains every flag" "$missing"
+
+# --- tests ---
+
+missing=
+while read -r test; do
+	[ -e "$test" ] || missing+=$'\n'$test
+done < <(grep -ohE '`tests/[a-zA-Z0-9_./-]+`' "${pages[@]}" | tr -d '`' | sort -u)
+check_none "tests that the docs name are there" "$missing"
 
 checks_done
