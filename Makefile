@@ -149,6 +149,9 @@ test-deb: build ## build the packages, have lintian look at them, install, run, 
 	$(Q)sh tests/lab/deps.sh deb
 	$(Q)bash tests/deb.sh
 
+sbom: build ## write build/sbom.spdx.json: what the programs are made of
+	$(Q)bash debian/sbom.sh "$(O)" >"$(O)/sbom.spdx.json"
+
 reproducible: build ## build everything and the packages elsewhere, too, and compare the bytes
 	$(Q)bash tests/reproducible.sh lbagent lbctl lbnode $(WEBAPPS) $(addprefix bpf/,ingress.bpf.o \
 		decap.bpf.o probe.bpf.o)
@@ -480,4 +483,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom clean

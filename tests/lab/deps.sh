@@ -16,6 +16,9 @@ demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 # Unit tests, fuzzers, servers to balance, a DNS client, a capture, and what `make lint` runs.
 tests='git libclang-rt-14-dev libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping
 	traceroute libfaketime tshark stress-ng clang-format clang-tidy cppcheck shellcheck man-db xdp-tools
+# Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
+tests='git dpkg-dev libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
+	libfaketime tshark clang-format clang-tidy cppcheck shellcheck man-db xdp-tools
 	openssl libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
 	openssh-client chromium nodejs eslint'
@@ -31,7 +34,7 @@ vm='qemu-system-x86 busybox-static cpio kmod xz-utils'
 [ "${1:-}" = vm ] || vm=
 
 # Packages, and what Debian thinks of them.
-deb='dpkg-dev debhelper lintian fakeroot'
+deb='debhelper lintian fakeroot'
 [ "${1:-}" = deb ] || deb=
 
 missing=
