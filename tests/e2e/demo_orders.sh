@@ -75,7 +75,6 @@ sed 's/^host = .*/host = shop.invalid/' "$LAB_DIR/shop.cnf" >"$LAB_DIR/nowhere.c
 lab_service_start b4 orders 8081 --mariadb "$LAB_DIR/nowhere.cnf" || exit 1
 lab_curl --max-time 60 -w '%{http_code}' -o /dev/null http://198.18.1.14:8081/api/order/1 \
 	>"$LAB_DIR/nowhere" &
-nowhere=$!
 
 # --- MariaDB: replicas die, then the database ---
 
@@ -188,7 +187,7 @@ check_equal "an order that is not there" 404 \
 	"$(lab_curl -o /dev/null -w '%{http_code}' http://198.18.0.10/api/order/999999)"
 check_equal "a number that is none" 400 \
 	"$(lab_curl -o /dev/null -w '%{http_code}' http://198.18.0.10/api/order/one)"
-wait $nowhere
+wait_until 60 test -s "$LAB_DIR/nowhere"
 check_equal "a database whose name is not known, now" 503 "$(cat "$LAB_DIR/nowhere")"
 check_equal "none of them is in the database" "$before" "$(lab_shop 'SELECT count(*) FROM orders')"
 
