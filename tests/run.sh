@@ -6,7 +6,8 @@
 # A program counts case by case: cmocka's summary lines, or a script's lines "ok NAME",
 # "not ok NAME", "skip NAME: why". One that ends badly without such a line counts as one failure,
 # and so does one that says nothing. Logs stay in build/logs/, what was measured of each promise in
-# build/promises.txt, and how much was tried on what must stand everything in build/trust.txt. On a slow machine, SLOWER=N gives each N times as long.
+# build/promises.txt, and what was done to break the programs in build/trust.txt. On a slow machine,
+# SLOWER=N gives each N times as long.
 #
 # So many run side by side as there are processors, or JOBS. A script of e2e/ that cannot bear others
 # beside it says so in its head, "# alone: WHY", and runs after them.

@@ -14,12 +14,9 @@ build='gcc make clang llvm bpftool libc6-dev linux-libc-dev
 demo='iproute2 ethtool procps util-linux mount jq curl wrk'
 
 # Unit tests, fuzzers, servers to balance, a DNS client, a capture, and what `make lint` runs.
-tests='git libclang-rt-14-dev libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping
-	traceroute libfaketime tshark stress-ng clang-format clang-tidy cppcheck shellcheck man-db xdp-tools
-# Unit tests, servers to balance, a DNS client, a capture, and what `make lint` runs.
-tests='git dpkg-dev libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump iputils-ping traceroute
-	libfaketime tshark clang-format clang-tidy cppcheck shellcheck man-db xdp-tools
-	openssl libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
+tests='git dpkg-dev libclang-rt-14-dev libcmocka-dev libpcap-dev nginx-light nsd dnsperf tcpdump
+	iputils-ping traceroute libfaketime tshark stress-ng clang-format clang-tidy cppcheck shellcheck
+	man-db xdp-tools openssl libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
 	openssh-client chromium nodejs eslint'
 
