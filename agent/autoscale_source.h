@@ -20,7 +20,7 @@ struct scale_handshakes {
 	struct scale_handshake_look {
 		uint16_t id; /* of the backend */
 		struct latency_view view;
-	} * looks; /* owned */
+	} * looks;    /* owned */
 	size_t count; /* 0: never yet, or no backends */
 };
 

@@ -48,11 +48,11 @@ answers() {
 	[ "$(world curl -s --max-time 2 "http://$1/")" != "" ]
 }
 
-# What is there of a kind that packages leave behind; dpkg's own notes, caches and what systemd cleans
-# up itself are not.
+# What is where packages put something; dpkg's own notes, caches, and what systemd and the kernel put
+# there themselves are not.
 everything() {
-	find /etc /lib/systemd /usr /var /run /sys/fs/bpf -xdev 2>/dev/null |
-		grep -vE '^/(var/(log|cache|tmp|lib/dpkg|backups)|run/(lab|systemd|netns)|etc/lab-units)(/|$)' | sort
+	find /etc /lib/systemd /usr /var /run/sluice /sys/fs/bpf/sluice /sys/fs/bpf/sluice-node -xdev \
+		2>/dev/null | grep -vE '^/(var/(log|cache|tmp|lib/dpkg|backups)|etc/lab-units)(/|$)' | sort
 }
 
 xdp() {
@@ -120,7 +120,7 @@ leaves() {
 	check "the packages are removed" dpkg --remove sluice sluice-node
 	check_equal "no agent runs" "" "$(pgrep -x lbagent)"
 	check_equal "nothing is attached any more" "" "$(xdp)$(ip -o link show eth1 | grep -o 'prog/xdp.*')"
-	check_equal "nor pinned" "" "$(find /sys/fs/bpf -mindepth 1)"
+	check_equal "nor pinned" "" "$(find /sys/fs/bpf -mindepth 1 -name 'sluice*')"
 	check_equal "no VIP is left" "" "$(ip -o -4 address show dev lo | grep 198.18)"
 	check "the state is kept" test -s /var/lib/sluice/state.json
 	check "and the configuration" test -s /etc/default/sluice -a -s /etc/sluice/lbagent.json

@@ -35,8 +35,7 @@ deb='debhelper lintian fakeroot'
 [ "${1:-}" = deb ] || deb=
 
 missing=
-for package in $build $demo $tests $peers $boards $vm; do
-for package in $build $demo $tests $boards $vm $deb; do
+for package in $build $demo $tests $peers $boards $vm $deb; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=

@@ -33,7 +33,7 @@ machine_units() {
 	printf '%s\n' '[Unit]' 'DefaultDependencies=no' 'Wants=lab.service' >"$units/lab.target"
 	printf '%s\n' '[Unit]' 'DefaultDependencies=no' '[Service]' 'Type=oneshot' \
 		'StandardOutput=append:/run/lab/out' 'StandardError=append:/run/lab/out' \
-		"Environment=O=${build:?}" "ExecStart=/bin/bash $machine_script inside" \
+		"Environment=O=${build:?} SLOWER=${SLOWER:-1}" "ExecStart=/bin/bash $machine_script inside" \
 		'ExecStopPost=/bin/systemctl poweroff --force --force' >"$units/lab.service"
 }
 
@@ -95,7 +95,7 @@ machine_done() {
 
 # until_ok SECONDS CMD...: until CMD succeeds
 until_ok() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${SLOWER:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
