@@ -75,6 +75,8 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 scenario-autoscale: ## load rises and falls, replicas follow by what Prometheus says; report in build/reports/
 
 scenario-compare: ## the same loads through Sluice, nftables, HAProxy, nginx and a router; report in build/reports/
+scenario-failure: ## backends die one by one, emergency ones appear, all return; report in build/reports/
+
 scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
 scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy machine; report likewise
 
