@@ -132,7 +132,7 @@ e2e() {
 	local script scripts
 	mapfile -t scripts < <(grep "$1" '^# alone: ' tests/e2e/*.sh)
 	for script in "${scripts[@]}"; do
-		run 180 "e2e/$(basename "$script" .sh)" bash "$script"
+		run 300 "e2e/$(basename "$script" .sh)" bash "$script"
 	done
 	drain 0
 }
@@ -145,18 +145,18 @@ export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktra
 export CMOCKA_MESSAGE_OUTPUT=STDOUT
 
 for program in "$build"/tests/unit/test_*; do
-	[ -f "$program" ] && [ -x "$program" ] && run 60 "unit/$(basename "$program")" "$program"
+	[ -f "$program" ] && [ -x "$program" ] && run 180 "unit/$(basename "$program")" "$program"
 done
 for script in tests/unit/*.sh; do
-	[ -f "$script" ] && run 60 "unit/$(basename "$script" .sh)" bash "$script"
+	[ -f "$script" ] && run 180 "unit/$(basename "$script" .sh)" bash "$script"
 done
-run 120 packet/lb_packet_test "$build/tests/packet/lb_packet_test" tests/packet/cases/*.pkt
+run 300 packet/lb_packet_test "$build/tests/packet/lb_packet_test" tests/packet/cases/*.pkt
 for fuzzer in tests/fuzz/fuzz_*.c; do
 	fuzzer=$(basename "${fuzzer#*fuzz_}" .c)
-	run $((30 + ${FUZZ_SECONDS:=30})) "fuzz/$fuzzer" bash tests/fuzz/fuzz.sh "$fuzzer" "$FUZZ_SECONDS"
+	run $((90 + ${FUZZ_SECONDS:=30})) "fuzz/$fuzzer" bash tests/fuzz/fuzz.sh "$fuzzer" "$FUZZ_SECONDS"
 done
 drain 0
-run 60 fuzz/differential bash tests/fuzz/differential.sh
+run 180 fuzz/differential bash tests/fuzz/differential.sh
 e2e -L
 jobs=1
 e2e -l

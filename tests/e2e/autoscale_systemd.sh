@@ -15,7 +15,9 @@ make_units() {
 	for unit in default sysinit basic shutdown; do
 		printf '[Unit]\nDescription=%s\nDefaultDependencies=no\n' $unit >"$units/$unit.target"
 	done
-	sed "s|/usr/local/bin/hello|$LAB_BUILD/hello|" "$LAB_TOP/drivers/hello@.service" \
+	# The unit has no home directories and a /tmp of its own; the tree may be in either.
+	cp "$LAB_BUILD/hello" "$LAB_DIR/hello.run" || return
+	sed "s|/usr/local/bin/hello|$LAB_DIR/hello.run|" "$LAB_TOP/drivers/hello@.service" \
 		>"$units/hello@.service"
 }
 

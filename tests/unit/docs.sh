@@ -140,7 +140,7 @@ check_none "lbctl accepts all $commands commands that pages show" "$refused"
 missing=
 for page in "${pages[@]}"; do
 	for target in $(shown make "$page" | grep -oE '[ ][a-z][a-z-]*' | sort -u); do
-		grep -qE "^$target:.*## " Makefile || missing+=$'\n'"$page: make $target"
+		grep -qhE "^$target:.*## " Makefile tests/fuzz/fuzz.mk || missing+=$'\n'"$page: make $target"
 	done
 done
 check_none "every make target that pages show is in the Makefile" "$missing"
@@ -203,6 +203,7 @@ check_none "lbnode.8 explains every flag" "$missing"
 # --- tests ---
 
 missing=
+# shellcheck disable=SC2016 # backticks, as they stand in the pages
 while read -r test; do
 	[ -e "$test" ] || missing+=$'\n'$test
 done < <(grep -ohE '`tests/[a-zA-Z0-9_./-]+`' "${pages[@]}" | tr -d '`' | sort -u)
