@@ -9,8 +9,9 @@
 # build/promises.txt, and what was done to break the programs in build/trust.txt. On a slow machine,
 # SLOWER=N gives each N times as long.
 #
-# So many run side by side as there are processors, or JOBS. A script of e2e/ that cannot bear others
-# beside it says so in its head, "# alone: WHY", and runs after them.
+# So many run side by side as there are processors, or JOBS; of the scripts of e2e/, whose waits are
+# made for a machine that is not busy, E2E_JOBS (1). One that cannot bear others beside it at all says
+# so in its head, "# alone: WHY", and runs after them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -157,6 +158,7 @@ for fuzzer in tests/fuzz/fuzz_*.c; do
 done
 drain 0
 run 180 fuzz/differential bash tests/fuzz/differential.sh
+jobs=${E2E_JOBS:-1}
 e2e -L
 jobs=1
 e2e -l
