@@ -133,7 +133,7 @@ e2e() {
 	local script scripts
 	mapfile -t scripts < <(grep "$1" '^# alone: ' tests/e2e/*.sh)
 	for script in "${scripts[@]}"; do
-		run 300 "e2e/$(basename "$script" .sh)" bash "$script"
+		run 600 "e2e/$(basename "$script" .sh)" bash "$script"
 	done
 	drain 0
 }

@@ -55,12 +55,12 @@ lab_agent_start --check-commands "$drivers" || exit 1
 lbctl add service web --vip "tcp://$LAB_VIP4:80" --backend 198.18.1.11 --check http \
 	--check-path /health --check-interval 200ms --rise 1 --fall 2 \
 	--scale on --scale-interval 1s --scale-window 1s --scale-max 4 --scale-step 2 \
-	--scale-failures 1 --scale-retry 1m --scale-drain 5s \
+	--scale-failures 1 --scale-retry 1m --scale-drain 5s --scale-timeout 3m \
 	--scale-driver "$drivers/ansible" --scale-driver "$LAB_DIR/inventory" \
 	--scale-driver "$drivers/ansible.yml" >/dev/null || bail "a service with a policy is added"
 
 lbctl scale web 2 >/dev/null
-check "Ansible starts a backend on the first host" wait_until 60 lab_backends_are web 2
+check "Ansible starts a backend on the first host" wait_until 180 lab_backends_are web 2
 check_equal "it is b2's" 198.18.1.12:80 "$(lbctl --json scale web | jq -r '.launched[0].address')"
 check_equal "and serves" b2 "$(lab_curl http://198.18.1.12/)"
 id=$(lbctl --json scale web | jq -r '.launched[0].id')
@@ -72,12 +72,12 @@ lbctl scale web 4 >/dev/null
 refused() {
 	lbctl events --kind scale-launch-failed | grep 'no host of the group spares is free'
 }
-check "of two more one finds no host, and the reason is the playbook's" wait_until 90 refused
-check "the other serves" wait_until 30 lab_backends_are web 3
+check "of two more one finds no host, and the reason is the playbook's" wait_until 180 refused
+check "the other serves" wait_until 60 lab_backends_are web 3
 lbctl scale web 1 >/dev/null
-check "fewer: drained" wait_until 30 lab_backends_are web 1
+check "fewer: drained" wait_until 60 lab_backends_are web 1
 free() {
 	[ ! -e "$LAB_DIR/claim.b2" ] && [ ! -e "$LAB_DIR/claim.b3" ] && lab_gone b2 && lab_gone b3
 }
-check "and stopped, the hosts given back" wait_until 60 free
+check "and stopped, the hosts given back" wait_until 180 free
 checks_done
