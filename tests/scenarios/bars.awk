@@ -22,10 +22,7 @@ BEGIN {
 }
 
 END {
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" " \
-		"font-family=\"sans-serif\" font-size=\"12\">\n", left + NR * step + 20, top + height + 40
-	print "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
-	printf "<text x=\"%d\" y=\"22\" font-size=\"15\">%s</text>\n", left, title
+	svg_begin(left + NR * step + 20, top + height + 40, left, title)
 	for (i = 1; i <= series; i++) {
 		x = left + (i - 1) * 100
 		printf "<rect x=\"%d\" y=\"34\" width=\"12\" height=\"12\" fill=\"%s\"/>", x, color[i]

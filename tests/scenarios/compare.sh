@@ -317,7 +317,8 @@ report_chart() {
 			cpu_of_none: "CPU a request, as a ratio to no balancer: less is better"}[$figure] as $panel
 		| .results[] | [$panel] + row([.[$figure] | .median, .least, .most]) | @tsv' \
 		"$SCENARIO_REPORT.json" |
-		awk -v title="The same load by several ways" -f "$SCENARIOS/groups.awk" >"$SCENARIO_REPORT.svg"
+		awk -v title="The same load by several ways" -f "$SCENARIOS/svg.awk" -f "$SCENARIOS/groups.awk" \
+			>"$SCENARIO_REPORT.svg"
 }
 
 report() {

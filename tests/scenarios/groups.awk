@@ -13,15 +13,6 @@ function place(kind, name) {
 	return number[kind, name]
 }
 
-function text(at_x, at_y, anchor, words) {
-	printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", at_x, at_y, anchor, words
-}
-
-function rule(from_x, from_y, to_x, to_y, color) {
-	printf "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", from_x, from_y,
-		to_x, to_y, color
-}
-
 function bar(at_x, base, scale, fill, value, least, most) {
 	printf "<rect x=\"%.1f\" y=\"%.1f\" width=\"%d\" height=\"%.1f\" fill=\"%s\"/>\n", at_x,
 		base - value * scale, width - 4, value * scale, fill
@@ -57,11 +48,7 @@ BEGIN {
 
 END {
 	span = count["bar"] * width + gap
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" " \
-		"font-family=\"sans-serif\" font-size=\"12\">\n", left + count["group"] * span + 10,
-		top + count["panel"] * step
-	print "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
-	printf "<text x=\"%d\" y=\"22\" font-size=\"15\">%s</text>\n", left, title
+	svg_begin(left + count["group"] * span + 10, top + count["panel"] * step, left, title)
 	for (b = 1; b <= count["bar"]; b++) {
 		printf "<rect x=\"%d\" y=\"34\" width=\"12\" height=\"12\" fill=\"%s\"/>\n",
 			left + (b - 1) * 120, color[b]

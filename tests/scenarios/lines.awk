@@ -15,15 +15,6 @@ function x(seconds) {
 	return left + (seconds - first) * width / (last > first ? last - first : 1)
 }
 
-function text(at_x, at_y, anchor, words) {
-	printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", at_x, at_y, anchor, words
-}
-
-function rule(from_x, from_y, to_x, to_y, color) {
-	printf "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", from_x, from_y,
-		to_x, to_y, color
-}
-
 # Steps: each number holds until the next one.
 function path(panel, base, scale, i, y, before, begun) {
 	for (i = 1; i <= NR; i++) {
@@ -80,11 +71,7 @@ BEGIN {
 END {
 	first = second[1]
 	last = second[NR]
-	printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" " \
-		"font-family=\"sans-serif\" font-size=\"12\">\n", left + width + 30,
-		top + panels * (height + gap) + 30
-	print "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
-	printf "<text x=\"%d\" y=\"22\" font-size=\"15\">%s</text>\n", left, title
+	svg_begin(left + width + 30, top + panels * (height + gap) + 30, left, title)
 	for (i = 1; i <= panels; i++)
 		panel(i, top + i * (height + gap) - gap + 20)
 	base = top + panels * (height + gap) - gap + 20

@@ -76,12 +76,13 @@ report_table() {
 # report_bars TITLE NAMES [SUFFIX]: a chart of stacked bars from lines of a label and numbers; NAMES
 # says, in words apart by spaces, what each number is. A second chart has a SUFFIX to its name.
 report_bars() {
-	awk -v title="$1" -v names="$2" -f "$SCENARIOS/bars.awk" >"$SCENARIO_REPORT${3:-}.svg"
+	awk -v title="$1" -v names="$2" -f "$SCENARIOS/svg.awk" -f "$SCENARIOS/bars.awk" >"$SCENARIO_REPORT${3:-}.svg"
 }
 
 # report_lines TITLE NAMES [MARKS]: charts over time, one below the other, from lines of seconds and numbers
 # (empty where nothing was measured). NAMES: one for each number, apart by tabs; MARKS: seconds and
 # what began then, apart by tabs.
 report_lines() {
-	awk -v title="$1" -v names="$2" -v marks="${3:-}" -f "$SCENARIOS/lines.awk" >"$SCENARIO_REPORT.svg"
+	awk -v title="$1" -v names="$2" -v marks="${3:-}" -f "$SCENARIOS/svg.awk" \
+		-f "$SCENARIOS/lines.awk" >"$SCENARIO_REPORT.svg"
 }
