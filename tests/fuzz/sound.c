@@ -16,9 +16,10 @@ static char *print(cJSON *json)
 	return text;
 }
 
-static struct desired *read_back(const char *text,
-				 int (*read)(const cJSON *json, struct desired **ret_desired,
-					     struct error *err))
+typedef cJSON *(*writer)(const struct desired *desired);
+typedef int (*reader)(const cJSON *json, struct desired **ret_desired, struct error *err);
+
+static struct desired *read_back(const char *text, reader read)
 {
 	cJSON *json = cJSON_Parse(text);
 	struct desired *desired = NULL;
@@ -32,26 +33,25 @@ static struct desired *read_back(const char *text,
 	return desired;
 }
 
-void sound_document(const struct desired *desired)
+/* What is written reads back, and is then written the same. */
+static void sound(const struct desired *desired, writer write, reader read)
 {
-	char *text = print(document_write(desired)), *again;
-	struct desired *read = read_back(text, document_read);
+	char *text = print(write(desired)), *again;
+	struct desired *back = read_back(text, read);
 
-	again = print(document_write(read));
+	again = print(write(back));
 	must(strcmp(text, again) == 0);
-	desired_free(read);
+	desired_free(back);
 	cJSON_free(again);
 	cJSON_free(text);
 }
 
+void sound_document(const struct desired *desired)
+{
+	sound(desired, document_write, document_read);
+}
+
 void sound_state(const struct desired *desired)
 {
-	char *text = print(config_write_state(desired)), *again;
-	struct desired *read = read_back(text, config_read_state);
-
-	again = print(config_write_state(read));
-	must(strcmp(text, again) == 0);
-	desired_free(read);
-	cJSON_free(again);
-	cJSON_free(text);
+	sound(desired, config_write_state, config_read_state);
 }
