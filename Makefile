@@ -73,16 +73,12 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 	$(Q)bash vm/test.sh
 
 scenario-autoscale: ## load rises and falls, replicas follow by what Prometheus says; report in build/reports/
-
 scenario-compare: ## the same loads through Sluice, nftables, HAProxy, nginx and a router; report in build/reports/
-scenario-failure: ## backends die one by one, emergency ones appear, all return; report in build/reports/
-
-scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
-scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy machine; report likewise
-
 scenario-crowd: ## 10,000 connections at once, a backend killed and restarted; report in build/reports/
-
+scenario-failure: ## backends die one by one, emergency ones appear, all return; report in build/reports/
+scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
 scenario-spread: ## 10,000 requests on two to six backends: how even, how fast; report in build/reports/
+scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy machine; report likewise
 
 SCENARIOS := $(patsubst tests/scenarios/%.sh,scenario-%, \
 	$(filter-out %/scenario.sh,$(wildcard tests/scenarios/*.sh)))
