@@ -101,13 +101,17 @@ static const struct player *find_heaviest(const struct player *players, size_t c
 /*
  * The round, from 0, in which a player takes its turn number `turn`, from 1: each round earns it
  * weight / heaviest weight of a turn. Where rounding up gave it a turn that it has not earned by
- * the last round, it takes that in the last round.
+ * the last round, it takes that in the last round. The heaviest, often all of them, go without
+ * the division.
  */
 static uint32_t turn_round(const struct player *player, const struct player *heaviest,
 			   uint32_t turn)
 {
-	const uint64_t earned = ((uint64_t)turn * heaviest->weight - 1) / player->weight;
+	uint64_t earned;
 
+	if (player->weight == heaviest->weight)
+		return turn - 1;
+	earned = ((uint64_t)turn * heaviest->weight - 1) / player->weight;
 	return earned < heaviest->quota ? (uint32_t)earned : heaviest->quota - 1;
 }
 

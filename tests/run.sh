@@ -99,12 +99,26 @@ run() {
 	running[$!]="$name $limit $SECONDS"
 }
 
+# alone PID: ends what a program has left running in its process group; fails if there was any.
+alone() {
+	local second
+	for second in 0 1 2; do
+		pgrep -g "$1" >/dev/null || return 0
+		sleep $second
+	done
+	pgrep -a -g "$1" | sed 's/^[0-9]* /not ok left running: /'
+	kill -KILL -- "-$1"
+	return 1
+}
+
 # drain N: waits until no more than N run
 drain() {
 	local pid status
 	while [ "${#running[@]}" -gt "$1" ]; do
 		wait -n -p pid "${!running[@]}"
 		status=$?
+		# shellcheck disable=SC2086 # words
+		alone "$pid" >>"$(log_of ${running[$pid]%% *})" || status=1
 		# shellcheck disable=SC2086 # words
 		report "$status" ${running[$pid]}
 		unset "running[$pid]"

@@ -82,9 +82,10 @@ traffic() {
 }
 
 check "two namespaces" network || exit 1
-inside "$server" "$build/hello" --name server --listen 80 >"$scratch/hello.log" 2>&1 &
+# Without `inside`, whose process in the background would be a shell's and not the program's.
+nsenter --net="/run/netns/$server" "$build/hello" --name server --listen 80 >"$scratch/hello.log" 2>&1 &
 children+=($!)
-inside "$server" tcpdump -i eth0 -U -w "$capture" >"$scratch/tcpdump.log" 2>&1 &
+nsenter --net="/run/netns/$server" tcpdump -i eth0 -U -w "$capture" >"$scratch/tcpdump.log" 2>&1 &
 children+=($!)
 check "a capture begins" until_true grep -q 'listening on' "$scratch/tcpdump.log"
 check "a server answers" until_true inside "$server" curl -s -m 2 http://198.18.0.10/
