@@ -101,14 +101,15 @@ run() {
 
 # alone PID: ends what a program has left running in its process group; fails if there was any.
 alone() {
-	local second
-	for second in 0 1 2; do
-		pgrep -g "$1" >/dev/null || return 0
-		sleep $second
+	local end=$((SECONDS + 4)) left
+	while left=$(pgrep -a -g "$1"); do
+		if ((SECONDS >= end)); then
+			awk '{$1 = "not ok left running:"; print}' <<<"$left"
+			kill -KILL -- "-$1" 2>/dev/null
+			return 1
+		fi
+		sleep 0.2
 	done
-	pgrep -a -g "$1" | sed 's/^[0-9]* /not ok left running: /'
-	kill -KILL -- "-$1"
-	return 1
 }
 
 # drain N: waits until no more than N run
