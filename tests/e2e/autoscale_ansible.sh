@@ -11,6 +11,7 @@ mkdir -p "$ssh" /run/sshd
 for key in host user; do
 	ssh-keygen -q -t ed25519 -N '' -f "$ssh/$key" || bail "keys are made"
 done
+# Not root's home: what stands in its .bashrc would be run with every command.
 cat >"$ssh/config" <<-CONF
 	HostKey $ssh/host
 	AuthorizedKeysFile $ssh/user.pub
@@ -19,6 +20,7 @@ cat >"$ssh/config" <<-CONF
 	UsePAM no
 	PermitRootLogin prohibit-password
 	PidFile none
+	SetEnv HOME=$LAB_DIR
 CONF
 lab_backend_start 1 hello || exit 1
 for i in 2 3; do
