@@ -11,8 +11,9 @@
 #
 # The backends are in services of 250. All are addresses of one namespace, behind one router, so that
 # what is measured is the probing and not the neighbours' ARP. Prints one line a kind: the share of one
-# core, from the least to the most of the windows, and the checks that were counted in a second; the
-# kind none is what the agent costs without probing.
+# core, from the least to the most of the windows, and how often in a second a check was counted and
+# the agent woken up, which on a machine with nothing else to do is much of the cost; the kind none is
+# what the agent costs without probing. LAB_AGENT names another lbagent, to compare with.
 . "$(dirname "$0")/../lab/lab.sh"
 
 total=${BACKENDS:-4000} each=250 interval=${INTERVAL:-1s}
@@ -60,6 +61,10 @@ ticks() {
 	awk '{sub(/.*\) /, ""); print $12 + $13}' "/proc/$(lab_pid lbagent)/stat"
 }
 
+wakeups() {
+	awk '/^voluntary_ctxt_switches/ {print $2}' "/proc/$(lab_pid lbagent)/status"
+}
+
 checks() {
 	lab_exec lb curl -s http://127.0.0.1:9480/metrics |
 		awk '/^lb_health_checks_total/ {n += $2} END {printf "%d\n", n}'
@@ -73,7 +78,7 @@ port_of() {
 }
 
 measure() {
-	local kind=$1 i before after shares=() first wanted down
+	local kind=$1 i before after shares=() first woken wanted down
 	wanted=$(($(ups) + total))
 	for ((i = 0; i * each < total; i++)); do
 		spec "$kind" "$(port_of "$kind")" "$i" $((i * each)) "$each" >"$LAB_DIR/bench.json"
@@ -83,7 +88,7 @@ measure() {
 	wait_until 60 are_up "$wanted" || bail "$kind: $(ups) up, not $wanted"
 	down=$(grep -c 'msg="backend down"' "$LAB_LOG")
 	sleep 2 # the first round, and what came with the change, are over
-	first=$(checks)
+	first=$(checks) woken=$(wakeups)
 	for ((i = 0; i < windows; i++)); do
 		before=$(ticks)
 		sleep "$window"
@@ -92,8 +97,9 @@ measure() {
 			'BEGIN {printf "%.1f", 100 * t / hz / s}')")
 	done
 	mapfile -t shares < <(printf '%s\n' "${shares[@]}" | sort -g)
-	printf '%-6s %6s %% to %6s %% of a core, %6d checks a second, %d KiB resident\n' "$kind" \
-		"${shares[0]}" "${shares[-1]}" $((($(checks) - first) / (window * windows))) \
+	printf '%-6s %6s %% to %6s %% of a core, %6d checks and %5d wakeups a second, %d KiB resident\n' \
+		"$kind" "${shares[0]}" "${shares[-1]}" $((($(checks) - first) / (window * windows))) \
+		$((($(wakeups) - woken) / (window * windows))) \
 		"$(awk '/^VmRSS/ {print $2}' "/proc/$(lab_pid lbagent)/status")"
 	[ "$(grep -c 'msg="backend down"' "$LAB_LOG")" = "$down" ] || bail "$kind: some went down meanwhile"
 	lab_agent_stop && lab_exec lb "$LAB_BUILD/lbagent" --unload --bpffs "$LAB_PINS" &&
