@@ -47,6 +47,29 @@
 	X(LAND,                                                                                    \
 	  "A forged packet (the LAND attack), or a VIP configured as a client's own "              \
 	  "address. Filter spoofed sources at the edge.")                                          \
+	X(MARTIAN,                                                                                 \
+	  "A forged packet, or a host that is set up wrong: nobody could be "                      \
+	  "answered at such an address (0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4, "                     \
+	  "255.255.255.255; ::, ::1, ff00::/8). Filter spoofed sources at the edge.")              \
+	X(PORT_ZERO,                                                                               \
+	  "A scan or a forged packet. Nothing. UDP may come from port 0.")                         \
+	X(DENIED_GLOBAL,                                                                           \
+	  "lbagent --source-deny says so. lbctl explain names the prefix.")                        \
+	X(DENIED,                                                                                  \
+	  "The service's source-deny says so. lbctl explain names the prefix; after "              \
+	  "a change of the file: lbctl reload.")                                                   \
+	X(NOT_ALLOWED,                                                                             \
+	  "The service has a source-allow. Is the client to be served, add its "                   \
+	  "prefix there, then lbctl reload.")                                                      \
+	X(SOURCE_PACKETS,                                                                          \
+	  "lbctl drops shows one. Many clients behind one address (a carrier's NAT) "              \
+	  "need a higher source-rate-packets, or an exception of their own service.")              \
+	X(SOURCE_FLOWS,                                                                            \
+	  "The same of source-rate-flows. Clients repeat a SYN that is dropped, so "               \
+	  "a short excess costs them a second.")                                                   \
+	X(SERVICE_FLOWS,                                                                           \
+	  "A flood, or the service has grown: raise max-new-flows if its backends "                \
+	  "bear it. Flows under way are not touched.")                                             \
 	X(INTERNAL,                                                                                \
 	  "Also counted: a packet whose way out is an interface that lbagent was not "             \
 	  "given. Add it to --interface; if that is not it, report it with lbctl "                 \

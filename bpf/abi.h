@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 4
+#define LB_ABI_VERSION 5
 
 /*
  * What connections live by has versions of its own: where one stands still, the map is carried over
@@ -61,6 +61,7 @@ struct lb_switches {
 	__u32 bonds;        /* the map bond_members is not empty */
 	__u32 all_ones;     /* always; see forget() in bpf/packet.h */
 	__u32 capture;      /* LB_CAPTURE_ON while packets are captured, else 0 */
+	__u32 source_deny;  /* the list of the map sources that holds for all VIPs; 0: none */
 };
 #define LB_CAPTURE_ON (1U << 16) /* or'ed with an ethertype it makes none */
 
@@ -116,6 +117,8 @@ enum lb_service_flags {
 	LB_SERVICE_TRACK = 1 << 0,          /* flows have entries in the flow table */
 	LB_SERVICE_PASS_WHEN_DOWN = 1 << 1, /* no backend is up: the host gets the packets */
 	LB_SERVICE_TELL_TOO_BIG = 1 << 2,   /* answer what is too big by ICMP, not by silence */
+	LB_SERVICE_SOURCES = 1 << 3,        /* not every source, or not as many packets of each */
+	LB_SERVICE_FLOW_LIMITS = 1 << 4,    /* not as many new flows as come */
 };
 
 /* A flow's state, as kept in two bits of its entry. */
@@ -140,9 +143,41 @@ struct lb_service {
 	__u16 timeout_udp;   /* in place of timeout[LB_FLOW_ESTABLISHED] for UDP */
 	__be16 gue_port;     /* modes gue: UDP destination port */
 	__u8 quic_id_length; /* UDP is QUIC whose connection IDs hold so many bytes of server ID */
-	__u8 pad[3];
-	__u64 reserved[5];
+	/* Sources that share a budget begin alike: so many bits of struct lb_addr, by family. */
+	__u8 source_bits_ipv4;
+	__u8 source_bits_ipv6;
+	__u8 pad;
+	__u32 source_allow; /* lists of the map sources; 0: none */
+	__u32 source_deny;
+	/* What one of each costs of a budget; 0: as many as come. See LB_BUDGET_SHIFT. */
+	__u64 flow_cost;          /* a new flow, of the service's */
+	__u64 source_flow_cost;   /* a new flow, of its source's */
+	__u64 source_packet_cost; /* a packet, of its source's */
+	__u64 reserved;
 };
+
+/*
+ * Prefixes of sources, for BPF_MAP_TYPE_LPM_TRIE: the list must be equal, of the address the first
+ * bits. An IPv4 prefix of n bits has 96 + n of the mapped address. The value is prefix_length. A
+ * list is filled before a service or the switch names it, and emptied after nobody does.
+ */
+#define LB_SOURCE_BASE 32 /* bits before addr */
+struct lb_source_key {
+	__u32 prefix_length; /* LB_SOURCE_BASE + bits of addr */
+	__u32 list;          /* not 0 */
+	struct lb_addr addr;
+};
+
+/*
+ * A budget is one word: the time, in jiffies times 2^LB_BUDGET_SHIFT, by which all that it has
+ * granted is worked off (GCRA; ITU-T I.371). So `rate` a second cost HZ * 2^LB_BUDGET_SHIFT / rate
+ * each. A grant may be ahead of now by one coarse tick: that is how much comes at once.
+ */
+#define LB_BUDGET_SHIFT 24
+
+/* Budgets of sources: LB_BUDGET_ROWS times LB_BUDGET_ROW words; see bpf/budget.h. */
+#define LB_BUDGET_ROWS 4
+#define LB_BUDGET_ROW  (1U << 18)
 
 /* Most bytes of a server ID; QUIC-LB, draft-ietf-quic-load-balancers, 5.1. */
 #define LB_QUIC_ID_MAX 15
@@ -439,13 +474,16 @@ struct lb_program_past {
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
 _Static_assert(sizeof(struct lb_meta) == 24, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_meta, flow_layout) == 16, "ABI");
-_Static_assert(sizeof(struct lb_switches) == 16, "ABI");
+_Static_assert(sizeof(struct lb_switches) == 20, "ABI");
 _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
 _Static_assert(sizeof(struct lb_vip_prefix_key) == 24, "ABI");
 _Static_assert(sizeof(struct lb_vip) == 8, "ABI");
 _Static_assert(sizeof(struct lb_service) == 64, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_service, timeout) == 8, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_service, source_allow) == 24, "ABI");
+_Static_assert(sizeof(struct lb_source_key) == 24, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_source_key, addr) == 4 + LB_SOURCE_BASE / 8, "ABI");
 _Static_assert(sizeof(struct lb_quic_key) == 18, "ABI");
 _Static_assert(sizeof(struct lb_hop) == 24, "ABI");
 _Static_assert(sizeof(struct lb_backend) == 64, "ABI");

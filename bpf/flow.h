@@ -10,6 +10,7 @@
  * packet of the flow makes up for.
  */
 #include "backend.h"
+#include "budget.h"
 #include "hash.h"
 #include "maps.h"
 #include "packet.h"
@@ -237,8 +238,9 @@ LB_INLINE bool tracks(const struct lb_service *service)
 	return service->flags & LB_SERVICE_TRACK;
 }
 
-/* A flow without an entry that holds: by its slot. False: nobody is there. */
-LB_INLINE bool flow_begin(const struct packet *pkt, struct decision *d)
+/* A flow without an entry that holds: by its slot. LB_NO_BACKEND: nobody is there; else by whose
+ * limit it may not begin. */
+LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *d)
 {
 	d->backend_id = schedule(d->service, pkt->tuple, d->hash);
 	d->backend = backend_alive(d->backend_id);
@@ -247,7 +249,12 @@ LB_INLINE bool flow_begin(const struct packet *pkt, struct decision *d)
 	else
 		d->new_flow = is_syn(pkt);
 	d->new_flow = forget(d->new_flow);
-	return d->backend;
+	if (!d->backend)
+		return LB_NO_BACKEND;
+	if (!d->new_flow || !(d->service->flags & LB_SERVICE_FLOW_LIMITS))
+		return LB_PASS;
+	d->refusal = flow_judge(d->service, pkt->tuple, d->service_id);
+	return d->refusal ? LB_REFUSED : LB_PASS;
 }
 
 /* Enters the flow of this packet in place of seen, if it had an entry, at word. */
@@ -267,24 +274,26 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
 		flow_insert(bucket, value, flags, pkt->now);
 }
 
-/* The flow table has a say. False: nobody is there. */
-LB_INLINE bool flow_track(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
-			  struct lb_flow_bucket *bucket)
+/* The flow table has a say. Otherwise as flow_begin(). */
+LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pkt,
+				     struct decision *d, struct lb_flow_bucket *bucket)
 {
 	__u64 seen = 0, *word = flow_find(bucket, d->hash, &seen);
+	enum lb_verdict verdict;
 
 	if (quic_find(ctx, pkt, d)) {
 		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_ESTABLISHED);
-		return true;
+		return LB_PASS;
 	}
 	if (flow_state(seen) != LB_FLOW_EMPTY && flow_follow(pkt, d, word, seen))
-		return true;
-	if (!flow_begin(pkt, d))
-		return false;
+		return LB_PASS;
+	verdict = flow_begin(pkt, d);
+	if (verdict != LB_PASS)
+		return verdict;
 	/* Neither an error nor the end of a flow that is forgotten already makes an entry. */
 	if (!is_kind(pkt, LB_ICMP_ERROR) && !is_closing(pkt))
 		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_EMBRYONIC);
-	return true;
+	return LB_PASS;
 }
 
 /* Chooses the packet's backend: its flow's, which d->hash names, else the slot's. LB_PASS: chosen.
@@ -293,7 +302,7 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 				      struct decision *d)
 {
 	struct lb_flow_bucket *bucket;
-	bool found;
+	enum lb_verdict verdict;
 
 	if (is_kind(pkt, LB_FOLLOWING_FRAGMENT)) {
 		d->backend = backend_alive(d->backend_id);
@@ -305,13 +314,13 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 		bucket = flow_bucket(d->hash);
 		if (!bucket)
 			return LB_INTERNAL;
-		found = flow_track(ctx, pkt, d, bucket);
+		verdict = flow_track(ctx, pkt, d, bucket);
 	} else {
-		found = quic_find(ctx, pkt, d) || flow_begin(pkt, d);
+		verdict = quic_find(ctx, pkt, d) ? LB_PASS : flow_begin(pkt, d);
 	}
-	if (found)
-		return LB_PASS;
-	return d->service->flags & LB_SERVICE_PASS_WHEN_DOWN ? LB_PASS_DOWN : LB_NO_BACKEND;
+	if (verdict == LB_NO_BACKEND && d->service->flags & LB_SERVICE_PASS_WHEN_DOWN)
+		return LB_PASS_DOWN;
+	return verdict;
 }
 
 /* What flow_assign() is to know of a packet, and what it found, in plain memory. */
@@ -376,7 +385,7 @@ __noinline int flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
 	job->backend_id = d.backend_id;
 	job->new_flow = d.new_flow;
 	job->syn_retransmit = d.syn_retransmit;
-	return verdict;
+	return verdict == LB_REFUSED ? d.refusal : verdict;
 }
 
 /* Chooses the backend of a packet that is rare, or of an ICMP error. */
@@ -399,8 +408,11 @@ LB_INLINE enum lb_verdict flow_assign_rare(struct xdp_md *ctx, const struct pack
 	job->tcp_flags = pkt->tcp_flags;
 	job->hash = d->hash;
 	verdict = flow_assign_apart(ctx, pkt->tuple);
-	if (verdict != LB_PASS)
-		return verdict;
+	if (verdict == LB_PASS_DOWN)
+		return LB_PASS_DOWN;
+	d->refusal = verdict;
+	if (d->refusal)
+		return LB_REFUSED;
 	d->backend_id = job->backend_id;
 	d->new_flow = job->new_flow;
 	d->syn_retransmit = job->syn_retransmit;

@@ -4,6 +4,7 @@
 
 #include "packet.h"
 #include "parse.h"
+#include "source.h"
 #include "verdicts.h"
 
 /* The shortest that an L4 header's length may claim. */
@@ -44,18 +45,64 @@ LB_INLINE bool tcp_flags_make_sense(__u8 flags)
 	return flags & (TCP_ACK | TCP_RST | TCP_FIN);
 }
 
-/* LB_PASS: the packet may go on to the flow stage. */
-LB_INLINE enum lb_verdict guard(const struct packet *pkt)
+/* Does the packet itself have its source's ports and flags? */
+LB_INLINE bool has_l4_header(const struct packet *pkt)
 {
+	return is_kind(pkt, LB_WHOLE) || is_kind(pkt, LB_FIRST_FRAGMENT);
+}
+
+/*
+ * Addresses that are nobody's: 0.0.0.0/8, 127.0.0.0/8, 224.0.0.0/4 and 255.255.255.255 (RFC 1122,
+ * 3.2.1.3), ::, ::1 and ff00::/8 (RFC 4291, 2.7). Not 240.0.0.0/4, which private networks use.
+ */
+LB_INLINE bool is_martian(const struct lb_addr *addr, bool is_ipv4)
+{
+	__u32 first;
+
+	if (is_ipv4) {
+		first = bpf_ntohl(addr->word[3]) >> 24;
+		return first == 0 || first == 127 || (first & 0xf0) == 0xe0 ||
+		       addr->word[3] == 0xffffffff;
+	}
+	if ((addr->word[0] & bpf_htonl(0xff000000)) == bpf_htonl(0xff000000))
+		return true;
+	return !(addr->word[0] | addr->word[1] | addr->word[2]) && bpf_ntohl(addr->word[3]) <= 1;
+}
+
+#define HAS_L4_HEADER (1U << 8) /* beside enum tcp_flags */
+
+/* What the packet claims to be, and whether the service takes it. A function of its own, for the
+ * verifier to take apart but once. */
+__noinline int guard_judge(const struct lb_service *service, const struct lb_tuple *tuple,
+			   __u32 service_id, __u32 flags)
+{
+	if (!service || !tuple)
+		return LB_INTERNAL;
+	if (addr_equal(&tuple->src, &tuple->dst))
+		return LB_LAND;
+	if (is_martian(&tuple->src, addr_is_mapped(&tuple->src)))
+		return LB_MARTIAN;
+	/* RFC 768: UDP may do without a source port */
+	if (flags & HAS_L4_HEADER && tuple->l4_proto != IPPROTO_UDP) {
+		if (!tuple->src_port)
+			return LB_PORT_ZERO;
+		if (tuple->l4_proto == IPPROTO_TCP && !tcp_flags_make_sense(flags))
+			return LB_TCP_FLAGS;
+	}
+	if (service->flags & LB_SERVICE_SOURCES)
+		return source_judge(service, tuple, service_id);
+	return LB_PASS;
+}
+
+/* LB_PASS: the packet may go on to the flow stage. */
+LB_INLINE enum lb_verdict guard(const struct packet *pkt, struct decision *d)
+{
+	__u32 flags = pkt->tcp_flags | (has_l4_header(pkt) ? HAS_L4_HEADER : 0);
+
 	if (!lengths_agree(pkt))
 		return LB_MALFORMED;
-	if (addr_equal(&pkt->tuple->src, &pkt->tuple->dst))
-		return LB_LAND;
-	if (pkt->l4_proto == IPPROTO_TCP &&
-	    (is_kind(pkt, LB_WHOLE) || is_kind(pkt, LB_FIRST_FRAGMENT)) &&
-	    !tcp_flags_make_sense(pkt->tcp_flags))
-		return LB_TCP_FLAGS;
-	return LB_PASS;
+	d->refusal = guard_judge(d->service, pkt->tuple, d->service_id, flags);
+	return d->refusal ? LB_REFUSED : LB_PASS;
 }
 
 #endif

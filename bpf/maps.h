@@ -113,6 +113,32 @@ struct {
 	__type(value, __s64);
 } backend_loads SEC(".maps");
 
+/* Lists of sources; see struct lb_source_key. Agent writes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_source_key);
+	__type(value, __u32);
+} sources SEC(".maps");
+
+/* By service index: the budget of its new flows. The data plane's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, __u64);
+} service_budgets SEC(".maps");
+
+/* Budgets of sources; see bpf/budget.h. The data plane's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LB_BUDGET_ROWS *LB_BUDGET_ROW);
+	__type(key, __u32);
+	__type(value, __u64);
+} source_budgets SEC(".maps");
+
 /* QUIC server IDs to indices into backends. Agent writes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -232,6 +258,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct lb_backend_stats);
 } backend_stats SEC(".maps");
+
+/* By service index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_service_drops);
+} service_drops SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

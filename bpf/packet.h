@@ -102,6 +102,10 @@ struct packet {
 	__u64 now;          /* jiffies */
 };
 
+/* A drop whose reason is only known when it happens. To the verifier that is one way to the end and
+ * not one for each reason; with a reason that it knows nothing of it would try them all. */
+#define LB_REFUSED LB_VERDICT_COUNT
+
 /* What the stages decide about it. */
 struct decision {
 	__u16 vip_id;
@@ -109,7 +113,10 @@ struct decision {
 	__u16 backend_id;
 	__u8 new_flow;
 	__u8 syn_retransmit;
-	__u32 egress;   /* interface that the packet leaves by */
+	union {
+		__u32 egress;  /* interface that the packet leaves by */
+		__u32 refusal; /* LB_REFUSED: for which reason */
+	};
 	__u32 path_mtu; /* LB_TOO_BIG: how long an IP packet may be that comes in */
 	__u64 hash;     /* keyed, of the 5-tuple */
 	struct lb_service *service;
@@ -145,6 +152,12 @@ LB_INLINE bool addr_equal(const struct lb_addr *a, const struct lb_addr *b)
 {
 	return a->word[3] == b->word[3] && a->word[2] == b->word[2] && a->word[1] == b->word[1] &&
 	       a->word[0] == b->word[0];
+}
+
+/* IPv4, as struct lb_addr has it. */
+LB_INLINE bool addr_is_mapped(const struct lb_addr *addr)
+{
+	return !(addr->word[0] | addr->word[1]) && addr->word[2] == bpf_htonl(0xffff);
 }
 
 LB_INLINE bool mac_equal(const __u8 *a, const __u8 *b)

@@ -70,6 +70,17 @@ LB_INLINE bool is_backends(enum lb_verdict verdict)
 	return (__u32)verdict - LB_FORWARD <= LB_LOCAL - LB_FORWARD;
 }
 
+/* A drop for the service; index 0 has those of packets that came to none. A function of its own,
+ * which only drops call. */
+__noinline int count_drop(__u32 service_id, __u32 verdict)
+{
+	struct lb_service_drops *drops = bpf_map_lookup_elem(&service_drops, &service_id);
+
+	if (drops && verdict < LB_VERDICT_COUNT)
+		drops->packets[verdict]++;
+	return 0;
+}
+
 LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct decision *d,
 		     enum lb_verdict verdict, int code)
 {
@@ -80,10 +91,12 @@ LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct 
 		index = d->vip_id;
 		count_traffic(bpf_map_lookup_elem(&vip_stats, &index), pkt);
 	}
-	if (is_backends(verdict))
-		count_backend(pkt, d);
-	else if (code == XDP_DROP)
+	if (code == XDP_DROP) {
+		count_drop(d->service_id, verdict);
 		LB_DROPPED(ctx, d, verdict);
+	} else if (is_backends(verdict)) {
+		count_backend(pkt, d);
+	}
 }
 
 /* Counts the packet and ends its way. */
@@ -93,6 +106,8 @@ LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct 
 	enum verdict_class class = verdict_class(verdict);
 	int code = class == LB_CLASS_PASS ? XDP_PASS : XDP_DROP;
 
+	if (verdict == LB_REFUSED)
+		verdict = d->refusal;
 	if (class == LB_CLASS_REPLY)
 		code = XDP_TX;
 	if (class == LB_CLASS_SEND) {

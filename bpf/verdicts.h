@@ -2,6 +2,8 @@
 #ifndef SLUICE_VERDICTS_H
 #define SLUICE_VERDICTS_H
 
+#include <linux/types.h>
+
 /*
  * What the data plane can decide about a packet: the one list from which come the enum, the
  * XDP code, the metric label and the table in docs/drops.md.
@@ -35,6 +37,17 @@
 	X(MALFORMED, "malformed", DROP, "headers contradict each other or the packet's length")    \
 	X(TCP_FLAGS, "tcp_flags", DROP, "no TCP speaks so: no flags at all, SYN+FIN or SYN+RST")   \
 	X(LAND, "land", DROP, "source and destination address are the same VIP")                   \
+	X(MARTIAN, "martian", DROP,                                                                \
+	  "no packet comes from such an address, and none can be sent there")                      \
+	X(PORT_ZERO, "port_zero", DROP, "TCP or SCTP from port 0, which neither has")              \
+	X(DENIED_GLOBAL, "denied_global", DROP, "the source is on the deny list of all services")  \
+	X(DENIED, "denied", DROP, "the source is on the service's deny list")                      \
+	X(NOT_ALLOWED, "not_allowed", DROP, "the source is not on the service's allow list")       \
+	X(SOURCE_PACKETS, "source_packets", DROP,                                                  \
+	  "the source sends more packets than the service takes of one")                           \
+	X(SOURCE_FLOWS, "source_flows", DROP,                                                      \
+	  "the source begins more flows than the service takes of one")                            \
+	X(SERVICE_FLOWS, "service_flows", DROP, "more new flows than the service takes")           \
 	X(INTERNAL, "internal", DROP, "the maps contradict each other; please report it")
 
 enum lb_verdict {
@@ -42,6 +55,11 @@ enum lb_verdict {
 	LB_VERDICTS(X)
 #undef X
 		LB_VERDICT_COUNT
+};
+
+/* Packets of one service that were dropped, by verdict. */
+struct lb_service_drops {
+	__u64 packets[LB_VERDICT_COUNT];
 };
 
 #endif

@@ -15,6 +15,7 @@
 #define CASE_SERVICES_MAX 8
 #define CASE_VIPS_MAX     4
 #define CASE_BACKENDS_MAX 16
+#define CASE_SOURCES_MAX  8
 #define CASE_ENTRIES_MAX  512 /* of "flows" and "nat" lines */
 #define CASE_COUNTS_MAX   6
 
@@ -41,6 +42,12 @@ struct case_vip {
 	struct vip vip;
 };
 
+/* Whom a list of sources has. */
+struct case_source {
+	bool deny;
+	struct prefix prefix;
+};
+
 struct case_service {
 	char name[CASE_WORD_MAX];
 	enum lb_mode mode;
@@ -52,6 +59,10 @@ struct case_service {
 	size_t vip_count;
 	uint64_t timeout_ms[LB_FLOW_STATES];
 	uint64_t timeout_udp_ms;
+	struct case_source sources[CASE_SOURCES_MAX];
+	size_t source_count;
+	/* In a second; 0: no limit. */
+	uint32_t max_flows, source_flows, source_packets;
 };
 
 struct case_backend {
@@ -137,6 +148,8 @@ struct test_case {
 	struct constants constants;
 	struct case_service services[CASE_SERVICES_MAX];
 	size_t service_count;
+	struct case_source sources[CASE_SOURCES_MAX]; /* of all services; deny only */
+	size_t source_count;
 	struct case_backend backends[CASE_BACKENDS_MAX]; /* as the setup lines say */
 	size_t backend_count;
 	struct step **steps; /* owned */

@@ -11,10 +11,10 @@
 #include "native_route.h"
 
 static const char *const resized[] = {
-	"vips",          "services",     "backends",      "slots",
-	"flows",         "nat_flows",    "egress",        "vip_stats",
-	"backend_stats", "flow_stats",   "verdict_stats", "vip_prefixes",
-	"backend_loads", "quic_servers", "fragments",     "handshakes",
+	"vips",          "services",     "backends",      "slots",           "flows",
+	"nat_flows",     "egress",       "vip_stats",     "backend_stats",   "flow_stats",
+	"verdict_stats", "vip_prefixes", "backend_loads", "quic_servers",    "fragments",
+	"handshakes",    "sources",      "service_drops", "service_budgets",
 };
 
 /* The map that was asked for last: one is often read entry by entry. */

@@ -182,6 +182,36 @@ static int add_vip(struct case_service *service, const char *text, struct error 
 	return 0;
 }
 
+static int add_source(struct case_source *sources, size_t *count, const char *text, bool deny,
+		      struct error *err)
+{
+	if (*count == CASE_SOURCES_MAX)
+		return error_set(err, EINVAL, "more than %d sources", CASE_SOURCES_MAX);
+	sources[*count].deny = deny;
+	return parse_prefix(text, &sources[(*count)++].prefix, err);
+}
+
+/* max_flows=N source_flows=N source_packets=N, in a second */
+static int parse_limit(const struct pair *pair, struct case_service *service, struct error *err)
+{
+	uint64_t number = 0;
+	int r = parse_number(pair->value, 1, UINT32_MAX, &number, err);
+
+	if (strcmp(pair->key, "max_flows") == 0)
+		service->max_flows = number;
+	else if (strcmp(pair->key, "source_flows") == 0)
+		service->source_flows = number;
+	else
+		service->source_packets = number;
+	return r;
+}
+
+static bool is_limit(const char *key)
+{
+	return strcmp(key, "max_flows") == 0 || strcmp(key, "source_flows") == 0 ||
+	       strcmp(key, "source_packets") == 0;
+}
+
 static int parse_service_pair(const struct pair *pair, struct case_service *service,
 			      struct error *err)
 {
@@ -200,6 +230,11 @@ static int parse_service_pair(const struct pair *pair, struct case_service *serv
 		return parse_mode(pair->value, service, err);
 	if (strcmp(pair->key, "scheduler") == 0)
 		return parse_scheduler(pair->value, service, err);
+	if (strcmp(pair->key, "allow") == 0 || strcmp(pair->key, "deny") == 0)
+		return add_source(service->sources, &service->source_count, pair->value,
+				  pair->key[0] == 'd', err);
+	if (is_limit(pair->key))
+		return parse_limit(pair, service, err);
 	if (strcmp(pair->key, "udp") == 0)
 		return parse_duration(pair->value, 1, UINT32_MAX, &service->timeout_udp_ms, err);
 	if (strcmp(pair->key, "port") == 0 || strcmp(pair->key, "quic") == 0) {
@@ -385,10 +420,21 @@ static int parse_backend(const char *at, struct test_case *test, struct error *e
 	return r;
 }
 
+/* deny PREFIX: for all services */
+static int parse_deny(const char *at, struct test_case *test, struct error *err)
+{
+	struct pair prefix;
+	int r = lexer_pair(&at, &prefix, err);
+
+	return r < 0 ? r : add_source(test->sources, &test->source_count, prefix.value, true, err);
+}
+
 int parse_setup(const char *word, const char *rest, struct test_case *test, struct error *err)
 {
 	if (strcmp(word, "option") == 0)
 		return parse_options(rest, &test->constants, err);
+	if (strcmp(word, "deny") == 0)
+		return parse_deny(rest, test, err);
 	if (strcmp(word, "service") == 0)
 		return parse_service(rest, test, err);
 	if (strcmp(word, "backend") == 0)

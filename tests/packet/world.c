@@ -65,6 +65,71 @@ static int put_echo(const struct engine *engine, const struct vip *vip)
 	return put_vip(engine, &echo, &value);
 }
 
+/* --- sources --- */
+
+#define GLOBAL_DENY 1000
+
+static uint32_t list_of(size_t service, bool deny)
+{
+	return 1 + 2 * service + deny;
+}
+
+static int put_sources(const struct engine *engine, const struct case_source *sources, size_t count,
+		       uint32_t allow, uint32_t deny)
+{
+	struct lb_source_key key;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < count; i++) {
+		const struct prefix *prefix = &sources[i].prefix;
+		uint32_t mapped = 128 - address_bits(&prefix->address);
+
+		key = (struct lb_source_key){
+			.prefix_length = LB_SOURCE_BASE + mapped + prefix->length,
+			.list = sources[i].deny ? deny : allow,
+			.addr = lb_addr_of(&prefix->address),
+		};
+		r = engine->put("sources", &key, &key.prefix_length);
+	}
+	return r;
+}
+
+static uint32_t list_if(const struct case_service *service, size_t index, bool deny)
+{
+	size_t i;
+
+	for (i = 0; i < service->source_count; i++)
+		if (service->sources[i].deny == deny)
+			return list_of(index, deny);
+	return 0;
+}
+
+/* A coarse tick stands for a second here. */
+static uint64_t cost_of(uint32_t rate)
+{
+	return rate ? (1ULL << (COARSE_TICK_SHIFT + LB_BUDGET_SHIFT)) / rate : 0;
+}
+
+static void set_guard(const struct test_case *test, size_t index, struct lb_service *value)
+{
+	const struct case_service *service = &test->services[index];
+
+	value->source_allow = list_if(service, index, false);
+	value->source_deny = list_if(service, index, true);
+	value->source_bits_ipv4 = 96 + 24;
+	value->source_bits_ipv6 = 64;
+	value->flow_cost = cost_of(service->max_flows);
+	value->source_flow_cost = cost_of(service->source_flows);
+	value->source_packet_cost = cost_of(service->source_packets);
+	if (service->source_count || service->source_packets || test->source_count)
+		value->flags |= LB_SERVICE_SOURCES;
+	if (service->max_flows || service->source_flows)
+		value->flags |= LB_SERVICE_FLOW_LIMITS;
+}
+
+/* --- services --- */
+
 static struct lb_service service_value(const struct case_service *service, size_t index)
 {
 	struct lb_service value = {
@@ -92,7 +157,11 @@ static int put_service(const struct engine *engine, const struct test_case *test
 	size_t i;
 	int r;
 
+	set_guard(test, index, &value);
 	r = engine->put("services", &key, &value);
+	if (r == 0)
+		r = put_sources(engine, service->sources, service->source_count,
+				list_of(index, false), list_of(index, true));
 	for (i = 0; r == 0 && i < service->vip_count; i++) {
 		vip.vip = vip_id(index, i);
 		r = put_vip(engine, &service->vips[i].vip, &vip);
@@ -199,6 +268,10 @@ int world_setup(const struct engine *engine, const struct test_case *test, struc
 	size_t i;
 	int r = 0;
 
+	if (test->source_count) {
+		engine->switches()->source_deny = GLOBAL_DENY;
+		r = put_sources(engine, test->sources, test->source_count, 0, GLOBAL_DENY);
+	}
 	for (i = 0; r == 0 && i < test->service_count; i++)
 		r = put_service(engine, test, i);
 	for (i = 0; r == 0 && i < test->backend_count; i++)
@@ -273,6 +346,22 @@ static int age_syns(const struct engine *engine, uint64_t ms)
 	return r;
 }
 
+/* Those of services; those of sources are too many. */
+static int age_budgets(const struct engine *engine, const struct test_case *test, uint64_t ms)
+{
+	uint64_t word = 0;
+	uint32_t i;
+	int r = 0;
+
+	for (i = 1; r == 0 && i <= test->service_count; i++) {
+		r = engine->get("service_budgets", &i, &word);
+		word -= ms / TICK_MS << LB_BUDGET_SHIFT;
+		if (r == 0)
+			r = engine->put("service_budgets", &i, &word);
+	}
+	return r;
+}
+
 int world_age(const struct engine *engine, const struct test_case *test, uint64_t ms)
 {
 	struct lb_flow_bucket bucket;
@@ -291,6 +380,8 @@ int world_age(const struct engine *engine, const struct test_case *test, uint64_
 		r = age_nat(engine, ms);
 	if (r == 0)
 		r = age_syns(engine, ms);
+	if (r == 0)
+		r = age_budgets(engine, test, ms);
 	return r < 0 ? r : age_fragments(engine, ms);
 }
 

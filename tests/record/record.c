@@ -5,8 +5,8 @@
  * Each case is played natively and written down; one that does not do as it says ends all. What
  * was written is then played again as lbagent will, at another time, without a route in the
  * kernel, by one interface, and loaded for long packets too. Cases that tell the difference are
- * left out, and so are those that make entries older, for an entry's age depends on the clock, and
- * those with options, for each would need a program of its own.
+ * left out, and so are those that make entries older or have limits, for both depend on the clock,
+ * and those with options, for each would need a program of its own.
  *
  * HEADER is C: the recording, compressed.
  */
@@ -96,6 +96,11 @@ static bool replays(const char *text, size_t size, const struct constants *recor
 
 /* --- recording --- */
 
+static bool has_limits(const struct case_service *service)
+{
+	return service->max_flows || service->source_flows || service->source_packets;
+}
+
 static bool is_suitable(const struct test_case *test)
 {
 	static struct test_case plain;
@@ -106,6 +111,9 @@ static bool is_suitable(const struct test_case *test)
 	constants.frags = plain.constants.frags;
 	for (i = 0; i < test->step_count; i++)
 		if (test->steps[i]->kind == STEP_AGE)
+			return false;
+	for (i = 0; i < test->service_count; i++)
+		if (has_limits(&test->services[i]))
 			return false;
 	return memcmp(&constants, &plain.constants, sizeof(constants)) == 0;
 }
@@ -208,9 +216,12 @@ static bool write_rooms(FILE *file, const struct constants *constants)
 	static const char *const maps[] = {
 		"vips",      "vip_prefixes", "services",   "backends",      "slots",
 		"flows",     "nat_flows",    "vip_stats",  "backend_stats", "backend_loads",
-		"fragments", "quic_servers", "handshakes",
+		"fragments", "quic_servers", "handshakes", "sources",       "service_drops",
 	};
-	bool good = true;
+	/* No case that is kept has limits, and the map is large. */
+	bool good = recording_write(file, &(struct recording_piece){.kind = RECORDING_ROOM,
+								    .name = "source_budgets",
+								    .number = 1});
 	size_t i;
 
 	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
