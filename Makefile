@@ -282,7 +282,8 @@ tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_repla
 
 san_objects = $(patsubst %.c,$(O)/san/%.o,$(1))
 
-$(call san_objects,$(wildcard bpf/native/*.c tests/native/*.c) tests/unit/test_flow_table.c): \
+$(call san_objects,$(wildcard bpf/native/*.c tests/native/*.c) tests/unit/test_flow_table.c \
+                   tests/unit/test_budget.c): \
 	NATIVE := $(NATIVE_FLAGS) -Itests/native -fno-sanitize=alignment
 $(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): \
 	NATIVE := -Itests/packet -Itests/native -Ibpf/native
@@ -361,7 +362,7 @@ TEST_view       := $(filter-out agent/metrics% agent/figures.c agent/accept.c ag
                    $(TEST_metrics))
 TEST_summary    := agent/summary.c $(TEST_view)
 TEST_doctor     := agent/doctor.c $(TEST_view)
-TEST_options    := agent/options.c
+TEST_options    := agent/options.c agent/source_list.c
 TEST_peer       := agent/peer.c
 TEST_door       := agent/door.c agent/guesses.c agent/tokens.c
 TEST_etag       := agent/etag.c
@@ -372,7 +373,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
-                   agent/steady.c \
+                   agent/steady.c agent/sources.c agent/source_list.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
@@ -400,6 +401,10 @@ TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) $(SRC
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
+TEST_budget     := tests/native/native_map.c
+TEST_source_list := agent/source_list.c
+TEST_sources    := agent/sources.c $(TEST_source_list) agent/dataplane.c agent/sync.c agent/vip_list.c \
+                   agent/maglev.c agent/slow_start.c $(SRC_desired) tests/unit/fake_dataplane.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 TEST_probe_path := $(TEST_decap)
 # Of the demo services; these tests see backends/.

@@ -32,6 +32,7 @@ static const struct route {
 	{{"drops"}, .get = api_drops_get},
 	{{"config"}, .get = api_config_get, .put = api_config_put},
 	{{"plan"}, .post = api_plan_post},
+	{{"sources"}, .get = api_sources_get, .post = api_sources_post},
 	{{"services"}, .get = api_services_get, .post = api_services_post},
 	{{"services", "*"},
 	 .get = api_service_get,

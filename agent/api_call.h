@@ -74,6 +74,8 @@ uint64_t api_now_ms(const struct call *call);
 int api_config_get(struct call *call);
 int api_config_put(struct call *call);
 int api_plan_post(struct call *call);
+int api_sources_get(struct call *call);
+int api_sources_post(struct call *call);
 int api_services_get(struct call *call);
 int api_services_post(struct call *call);
 int api_service_get(struct call *call);

@@ -11,6 +11,7 @@
 #include "config_field.h"
 #include "config_scale.h"
 #include "json.h"
+#include "source_list.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -211,6 +212,13 @@ static const struct field service_fields[] = {
 	DURATION("timeout-closing", struct service_spec, timeout_ms[LB_FLOW_CLOSING]),
 	DURATION("timeout-udp", struct service_spec, timeout_udp_ms),
 	NUMBER("quic-id-length", struct service_spec, quic_id_length, LB_QUIC_ID_MAX),
+	OWNED_TEXT("source-allow", struct service_spec, source_allow, SOURCE_WORDS_MAX),
+	OWNED_TEXT("source-deny", struct service_spec, source_deny, SOURCE_WORDS_MAX),
+	NUMBER("source-prefix-ipv4", struct service_spec, source_prefix_ipv4, UINT8_MAX),
+	NUMBER("source-prefix-ipv6", struct service_spec, source_prefix_ipv6, UINT8_MAX),
+	NUMBER("source-rate-flows", struct service_spec, source_rate_flows, UINT32_MAX),
+	NUMBER("source-rate-packets", struct service_spec, source_rate_packets, UINT32_MAX),
+	NUMBER("max-new-flows", struct service_spec, max_new_flows, UINT32_MAX),
 	STATE_NUMBER("id", struct service_spec, id, UINT16_MAX),
 	{"vip-ids", read_vip_ids, write_vip_ids, .state_only = true},
 };

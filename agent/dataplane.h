@@ -39,6 +39,10 @@ struct dataplane_prefix {
 	uint8_t host_bits;
 };
 
+/* Prefixes that all lists of sources together have room for, a list that takes another's place
+ * counted beside it. */
+#define DATAPLANE_SOURCES (4 << 20)
+
 /* The longest idle times that the clock can tell at any HZ: of embryonic flows, of all others. */
 #define DATAPLANE_EMBRYONIC_MAX_MS (30 * 1000ULL)
 #define DATAPLANE_TIMEOUT_MAX_MS   (7200 * 1000ULL)
@@ -114,6 +118,14 @@ struct dataplane_ops {
 					uint16_t backend_id),
 			  void *context);
 
+	/* Lists of sources: adds prefixes, few or many. */
+	int (*sources_put)(struct dataplane *dp, const struct lb_source_key *keys, uint32_t count,
+			   struct error *err);
+	/* Looks at the next `room` prefixes from *position on (zero: from the first) and removes
+	 * those of lists that are not to be kept. True: that were all. */
+	bool (*sources_sweep)(struct dataplane *dp, struct lb_source_key *position, uint32_t room,
+			      bool (*keeps)(void *context, uint32_t list), void *context);
+
 	/* Counters, summed over CPUs. */
 	void (*vip_stats)(struct dataplane *dp, uint16_t vip_id, struct lb_traffic *ret_stats);
 	void (*backend_stats)(struct dataplane *dp, uint16_t id,
@@ -123,12 +135,15 @@ struct dataplane_ops {
 				    struct lb_backend_stats *ret_stats);
 	void (*verdict_stats)(struct dataplane *dp, enum lb_verdict verdict,
 			      struct lb_traffic *ret_stats);
+	void (*service_drops)(struct dataplane *dp, uint16_t service_id,
+			      struct lb_service_drops *ret_drops);
 	void (*flow_stats)(struct dataplane *dp, struct lb_flow_stats *ret_stats);
 	void (*program_runs)(struct dataplane *dp, struct dataplane_runs *ret_runs);
 	/* Zeroes the counters of an index that is about to be used anew; a backend's handshakes as
 	 * well. */
 	void (*vip_stats_reset)(struct dataplane *dp, uint16_t vip_id);
 	void (*backend_stats_reset)(struct dataplane *dp, uint16_t id);
+	void (*service_drops_reset)(struct dataplane *dp, uint16_t service_id);
 
 	/* The next entries in the map of translated flows, live or not yet given up, `room` at
 	 * most, of which DATAPLANE_NAT_ROOM are always enough; *position is where to read on, 0 at

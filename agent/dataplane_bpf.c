@@ -94,6 +94,9 @@ static void set_sizes(struct dataplane_bpf *dp)
 	bpf_map__set_max_entries(dp->skel->maps.vip_prefixes, 2 * sizes->vips);
 	bpf_map__set_max_entries(dp->skel->maps.vip_stats, sizes->vips + 1);
 	bpf_map__set_max_entries(dp->skel->maps.services, sizes->services + 1);
+	bpf_map__set_max_entries(dp->skel->maps.sources, DATAPLANE_SOURCES);
+	bpf_map__set_max_entries(dp->skel->maps.service_budgets, sizes->services + 1);
+	bpf_map__set_max_entries(dp->skel->maps.service_drops, sizes->services + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backends, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backend_stats, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backend_loads, sizes->backends + 1);
@@ -265,6 +268,9 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 	bpf_keep_warnings();
 	dp->cpus = libbpf_num_possible_cpus();
 	dp->percpu.raw = calloc((size_t)dp->cpus * PERCPU_BATCH, sizeof(struct lb_backend_stats));
+	_Static_assert(sizeof(struct lb_service_drops) <=
+			       PERCPU_BATCH * sizeof(struct lb_backend_stats),
+		       "one fits");
 	dp->skel = ingress__open();
 	if (dp->cpus < 1 || !dp->percpu.raw || !dp->skel)
 		return error_set(err, ENOMEM, "out of memory");

@@ -58,6 +58,7 @@ struct dataplane_bpf {
 		struct lb_traffic *traffic;
 		struct lb_backend_stats *backend;
 		struct lb_flow_stats *flow;
+		struct lb_service_drops *drops;
 		void *raw;
 	} percpu;
 };
@@ -103,6 +104,13 @@ extern const struct dataplane_ops bpf_ops;
 
 int bpf_egress_put(struct dataplane *dp, uint32_t ifindex, uint32_t by, struct error *err);
 void bpf_egress_remove(struct dataplane *dp, uint32_t ifindex);
+
+/* --- dataplane_sources.c --- */
+
+int bpf_sources_put(struct dataplane *dp, const struct lb_source_key *keys, uint32_t count,
+		    struct error *err);
+bool bpf_sources_sweep(struct dataplane *dp, struct lb_source_key *position, uint32_t room,
+		       bool (*keeps)(void *context, uint32_t list), void *context);
 
 /* --- dataplane_flows.c --- */
 

@@ -240,6 +240,22 @@ static void flow_stats(struct dataplane *dp, struct lb_flow_stats *ret_stats)
 	*ret_stats = sum;
 }
 
+static void service_drops(struct dataplane *dp, uint16_t service_id,
+			  struct lb_service_drops *ret_drops)
+{
+	struct dataplane_bpf *bpf = bpf_of(dp);
+	struct lb_service_drops sum = {0};
+	int cpu, verdict;
+
+	if (percpu_read(bpf, bpf->skel->maps.service_drops, service_id)) {
+		for (cpu = 0; cpu < bpf->cpus; cpu++) {
+			for (verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
+				sum.packets[verdict] += bpf->percpu.drops[cpu].packets[verdict];
+		}
+	}
+	*ret_drops = sum;
+}
+
 static void percpu_reset(struct dataplane_bpf *dp, const struct bpf_map *map, uint32_t index)
 {
 	memset(dp->percpu.raw, 0, bpf_map__value_size(map) * (size_t)dp->cpus);
@@ -255,6 +271,11 @@ static void backend_stats_reset(struct dataplane *dp, uint16_t id)
 {
 	percpu_reset(bpf_of(dp), bpf_of(dp)->skel->maps.backend_stats, id);
 	memset(&dp->handshakes[id], 0, sizeof(dp->handshakes[id]));
+}
+
+static void service_drops_reset(struct dataplane *dp, uint16_t service_id)
+{
+	percpu_reset(bpf_of(dp), bpf_of(dp)->skel->maps.service_drops, service_id);
 }
 
 /* --- interfaces --- */
@@ -316,11 +337,15 @@ const struct dataplane_ops bpf_ops = {
 	.backend_stats = backend_stats,
 	.backend_stats_range = backend_stats_range,
 	.verdict_stats = verdict_stats,
+	.service_drops = service_drops,
 	.flow_stats = flow_stats,
 	.program_runs = bpf_program_runs,
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,
+	.service_drops_reset = service_drops_reset,
 	.nat_flows_read = bpf_nat_flows_read,
+	.sources_put = bpf_sources_put,
+	.sources_sweep = bpf_sources_sweep,
 	.quic_put = quic_put,
 	.quic_remove = quic_remove,
 	.quic_each = quic_each,

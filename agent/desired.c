@@ -12,6 +12,7 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define SERVICE_VIPS_MAX 16
+#define RATE_MAX         1000000000 /* in a second */
 #define SECOND_MS        1000ULL
 #define MINUTE_MS        (60 * SECOND_MS)
 #define HOUR_MS          (60 * MINUTE_MS)
@@ -44,6 +45,8 @@ void service_spec_init(struct service_spec *spec)
 				[LB_FLOW_CLOSING] = 30 * SECOND_MS,
 			},
 		.timeout_udp_ms = 2 * MINUTE_MS,
+		.source_prefix_ipv4 = 24,
+		.source_prefix_ipv6 = 64,
 	};
 	check_spec_init(&spec->check);
 	autoscale_policy_init(&spec->scale);
@@ -58,6 +61,8 @@ void service_spec_clear(struct service_spec *spec)
 {
 	free(spec->vips);
 	free(spec->backends);
+	free(spec->source_allow);
+	free(spec->source_deny);
 	check_spec_clear(&spec->check);
 	autoscale_policy_clear(&spec->scale);
 	*spec = (struct service_spec){0};
@@ -88,26 +93,44 @@ static int copy_array(const void *items, size_t count, size_t size, void **ret_c
 	return 0;
 }
 
+/* *ret_copy is NULL for NULL. */
+static int copy_text(const char *text, char **ret_copy)
+{
+	char *copy = text ? strdup(text) : NULL;
+
+	if (text && !copy)
+		return -ENOMEM;
+	*ret_copy = copy;
+	return 0;
+}
+
 int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_copy)
 {
 	void *vips = NULL;
 	void *backends = NULL;
+	char *allow = NULL;
+	char *deny = NULL;
 	struct check_spec check = {0};
 	struct autoscale_policy scale;
 
 	if (copy_array(spec->vips, spec->vip_count, sizeof(*spec->vips), &vips) < 0 ||
 	    copy_array(spec->backends, spec->backend_count, sizeof(*spec->backends), &backends) <
 		    0 ||
+	    copy_text(spec->source_allow, &allow) < 0 || copy_text(spec->source_deny, &deny) < 0 ||
 	    check_spec_copy(&spec->check, &check) < 0 ||
 	    autoscale_policy_copy(&spec->scale, &scale) < 0) {
 		free(vips);
 		free(backends);
+		free(allow);
+		free(deny);
 		check_spec_clear(&check);
 		return -ENOMEM;
 	}
 	*ret_copy = *spec;
 	ret_copy->vips = vips;
 	ret_copy->backends = backends;
+	ret_copy->source_allow = allow;
+	ret_copy->source_deny = deny;
 	ret_copy->check = check;
 	ret_copy->scale = scale;
 	return 0;
@@ -368,6 +391,11 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		 true},
 		{"gue-variant", spec->gue_variant, 0, 1, false},
 		{"gue-port", spec->gue_port, 1, UINT16_MAX, false},
+		{"source-prefix-ipv4", spec->source_prefix_ipv4, 1, 32, false},
+		{"source-prefix-ipv6", spec->source_prefix_ipv6, 1, 128, false},
+		{"source-rate-flows", spec->source_rate_flows, 0, RATE_MAX, false},
+		{"source-rate-packets", spec->source_rate_packets, 0, RATE_MAX, false},
+		{"max-new-flows", spec->max_new_flows, 0, RATE_MAX, false},
 		{"quic-id-length", spec->quic_id_length, 0, LB_QUIC_ID_MAX, false},
 		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS,
 		 DATAPLANE_EMBRYONIC_MAX_MS, true},

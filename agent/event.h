@@ -61,6 +61,8 @@
 	X(INTERFACE_TROUBLE, "interface-trouble", WARN)                                            \
 	X(CAPTURE_BEGUN, "capture-begun", INFO)                                                    \
 	X(CAPTURE_ENDED, "capture-ended", INFO)                                                    \
+	X(SOURCES_RELOADED, "sources-reloaded", INFO)                                              \
+	X(SOURCES_FAILED, "sources-failed", ERROR)                                                 \
 	X(OUT_OF_SYNC, "out-of-sync", ERROR)                                                       \
 	X(IN_SYNC, "in-sync", INFO)
 

@@ -75,6 +75,7 @@ void explain_doc_vip(struct explain_doc *doc); /* explain_vip.c */
 bool explain_doc_guard(struct explain_doc *doc);    /* explain_vip.c */
 void explain_doc_flow(struct explain_doc *doc);     /* explain_flow.c */
 void explain_doc_schedule(struct explain_doc *doc); /* explain_flow.c */
+void explain_doc_limits(struct explain_doc *doc);   /* explain_vip.c */
 void explain_doc_entered(struct explain_doc *doc);  /* explain_flow.c */
 void explain_doc_forward(struct explain_doc *doc);  /* explain_way.c */
 void explain_doc_return(struct explain_doc *doc);   /* explain_way.c */

@@ -8,7 +8,7 @@
 
 #include "native/host.h"
 
-/* A packet asks for far fewer: four VIPs, sixteen NAT ports, and some twenty others. */
+/* A packet asks for fewer: four VIPs, sixteen NAT ports, and some thirty others. */
 #define ENTRIES_MAX 64
 
 struct explain_maps {
@@ -133,6 +133,13 @@ static bool copy_of_array(const struct dataplane *dp, const struct native_map_sh
 	return false;
 }
 
+/* Of the arrays that are no memory of ours, those whose values decide something. */
+static bool is_budget(const struct native_map_shape *map)
+{
+	return strcmp(map->name, "service_budgets") == 0 ||
+	       strcmp(map->name, "source_budgets") == 0;
+}
+
 /* The live value; false: there is none. Per-CPU maps are counters, budgets and scratch: whose
  * values tell nobody anything, so they begin at zero. */
 static bool copy_of(struct explain_maps *maps, const struct native_map_shape *map, const void *key,
@@ -144,7 +151,7 @@ static bool copy_of(struct explain_maps *maps, const struct native_map_shape *ma
 		memset(value, 0, map->value_size);
 		return true;
 	}
-	if (map->type == BPF_MAP_TYPE_ARRAY)
+	if (map->type == BPF_MAP_TYPE_ARRAY && !is_budget(map))
 		return copy_of_array(maps->dp, map, key, value);
 	ret = maps->dp->ops->map_get(maps->dp, map->name, key, value);
 	if (ret && ret != -ENOENT)

@@ -27,6 +27,7 @@ static void add_steps(struct explain_doc *doc)
 	if (doc->run->result.service_id && explain_doc_guard(doc)) {
 		explain_doc_flow(doc);
 		explain_doc_schedule(doc);
+		explain_doc_limits(doc);
 		explain_doc_entered(doc);
 		explain_doc_forward(doc);
 	}

@@ -208,6 +208,45 @@ void explain_doc_vip(struct explain_doc *doc)
 
 /* --- the guard --- */
 
+/* The prefix that the source was found by. Always false: the packet goes no further. */
+static bool add_denied(struct explain_doc *doc, const char *outcome, const char *list)
+{
+	const struct explain_entry *entry = NULL;
+	const struct address *source = &doc->run->query.source.address;
+	struct prefix prefix = {.address = *source};
+	char text[PREFIX_TEXT_MAX] = "";
+	uint32_t bits;
+	cJSON *step;
+
+	while ((entry = explain_maps_next(doc->run->maps, "sources", entry))) {
+		if (!entry->found)
+			continue;
+		memcpy(&bits, entry->before, sizeof(bits));
+		prefix.length = (uint8_t)(bits - LB_SOURCE_BASE - (128 - address_bits(source)));
+		format_prefix(&prefix, text);
+	}
+	step = doc_step(doc, "guard", outcome, "the source is denied by prefix %s of %s", text,
+			list);
+	doc_text(doc, step, "prefix", text);
+	return false;
+}
+
+static bool add_over_rate(struct explain_doc *doc, const char *outcome, const char *limit)
+{
+	doc_step(doc, "guard", outcome, "the source's prefix is over its rate: %s", limit);
+	return false;
+}
+
+/* A new flow over a limit. */
+void explain_doc_limits(struct explain_doc *doc)
+{
+	if (doc->run->result.verdict == LB_SOURCE_FLOWS)
+		add_over_rate(doc, "source_flows", "source-rate-flows");
+	else if (doc->run->result.verdict == LB_SERVICE_FLOWS)
+		doc_step(doc, "guard", "service_flows",
+			 "the service is over its rate of new flows: max-new-flows");
+}
+
 bool explain_doc_guard(struct explain_doc *doc)
 {
 	switch (doc->run->result.verdict) {
@@ -220,6 +259,22 @@ bool explain_doc_guard(struct explain_doc *doc)
 	case LB_TCP_FLAGS:
 		doc_step(doc, "guard", "tcp_flags", "no TCP sends such flags");
 		return false;
+	case LB_MARTIAN:
+		doc_step(doc, "guard", "martian",
+			 "the source is no address that packets come from");
+		return false;
+	case LB_PORT_ZERO:
+		doc_step(doc, "guard", "port_zero", "the source port is 0");
+		return false;
+	case LB_DENIED_GLOBAL:
+		return add_denied(doc, "denied_global", "the deny list of all services");
+	case LB_DENIED:
+		return add_denied(doc, "denied", "its deny list");
+	case LB_NOT_ALLOWED:
+		doc_step(doc, "guard", "not_allowed", "the source is not on its allow list");
+		return false;
+	case LB_SOURCE_PACKETS:
+		return add_over_rate(doc, "source_packets", "source-rate-packets");
 	default:
 		doc_step(doc, "guard", "passed",
 			 "lengths agree, source and destination differ, flags make sense");

@@ -120,11 +120,15 @@ static void add_service(struct figures *figures, const struct manager *manager,
 {
 	struct service_figures *item = add_item(figures, FIGURES_SERVICES);
 	const struct lb_latency *checks = manager_check_durations(manager, service);
+	struct dataplane *dp = manager_dataplane(manager);
 	struct latency_figures *latency;
 
 	item->labels = label_one(figures, "service", service->name);
 	item->panics = manager_panics(manager, service);
-	add_vips(figures, manager_dataplane(manager), service);
+	item->source_allow = manager_sources(manager, service, false);
+	item->source_deny = manager_sources(manager, service, true);
+	dp->ops->service_drops(dp, service->id, &item->drops);
+	add_vips(figures, dp, service);
 	if (!checks)
 		return;
 	latency = add_item(figures, FIGURES_CHECKS);
@@ -329,6 +333,7 @@ static bool gather_agent(struct figures *figures, const struct figures_input *in
 	item->sync_seconds = manager_sync_seconds(input->manager);
 	item->in_sync = manager_out_of_sync(input->manager) == NULL;
 	item->refused_tokens = input->refused_tokens;
+	item->source_deny = manager_sources(input->manager, NULL, true);
 	item->process_started = input->process_started;
 	process_usage(&item->process);
 	build = add_item(figures, FIGURES_BUILD);

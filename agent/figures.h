@@ -46,6 +46,7 @@ struct agent_figures {
 	double sync_seconds;
 	uint64_t in_sync;
 	uint64_t refused_tokens;
+	uint64_t source_deny; /* prefixes */
 	struct process_usage process;
 	double process_started;
 };
@@ -53,6 +54,8 @@ struct agent_figures {
 struct service_figures {
 	const char *labels;
 	uint64_t panics;
+	uint64_t source_allow, source_deny; /* prefixes */
+	struct lb_service_drops drops;
 };
 
 struct traffic_figures {

@@ -321,8 +321,8 @@ static int start(struct agent *agent, struct error *err)
 	}
 	say_carried(agent, dataplane_bpf_carried(agent->dp));
 	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir,
-			  agent->options.commands_dir, agent->events, desired, &agent->manager,
-			  err);
+			  agent->options.commands_dir, agent->options.source_deny, agent->events,
+			  desired, &agent->manager, err);
 	if (ret == 0 && fresh)
 		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
 	if (ret == 0)
@@ -351,9 +351,11 @@ static void on_signal(uv_signal_t *signal, int number)
 static void on_reload(uv_signal_t *signal, int number)
 {
 	struct agent *agent = signal->data;
+	struct error ignored; /* an event tells it */
 
 	(void)number;
 	doors_reload(&agent->doors);
+	manager_reload(agent->manager, &ignored);
 }
 
 static void watch_signal(struct agent *agent, uv_signal_t *handle, uv_signal_cb act, int number)

@@ -109,6 +109,26 @@ static void forget_services(struct manager *manager)
 	}
 }
 
+/* What was desired when the agent was stopped is not refused for the sake of a list. */
+static int follow_sources(struct manager *manager, struct error *err)
+{
+	bool begins = !manager->sources_begun;
+	struct error problem = {0};
+	int ret = sources_load(manager->sources, manager->desired,
+			       begins ? SOURCES_START : SOURCES_CHANGED, begins ? &problem : err);
+
+	manager->sources_begun = true;
+	if (!begins || ret == 0)
+		return ret;
+	events_tell(manager->events,
+		    &(struct event){.kind = EVENT_SOURCES_FAILED,
+				    .reason = problem.message,
+				    .after = "a former agent's list holds on; if there is none, an "
+					     "allow list lets nobody in, and a deny list everybody",
+				    .hint = problem.hint});
+	return 0;
+}
+
 static int reconcile(struct manager *manager, struct error *err)
 {
 	const struct service_spec *service;
@@ -141,6 +161,8 @@ static int reconcile(struct manager *manager, struct error *err)
 		service_settle(manager, &manager->desired->services[i]);
 	forget_services(manager);
 	ways_begin(manager);
+	if (ret == 0)
+		ret = follow_sources(manager, err);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
@@ -315,7 +337,25 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 		ret = check_all_replies(manager, next, err);
 	if (ret == 0)
 		ret = check_all_files(manager, next, err);
+	if (ret == 0)
+		ret = sources_check(manager->sources, next, err);
 	return ret ? ret : assign_ids(manager, next, err);
+}
+
+int manager_reload(struct manager *manager, struct error *err)
+{
+	int ret = sources_load(manager->sources, manager->desired, SOURCES_ALL, err);
+
+	if (ret == 0)
+		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
+	if (ret == 0 && !sources_any(manager->sources))
+		return 0;
+	events_tell(manager->events,
+		    &(struct event){.kind = ret ? EVENT_SOURCES_FAILED : EVENT_SOURCES_RELOADED,
+				    .after = ret ? "the former lists hold on" : "",
+				    .reason = ret ? err->message : "",
+				    .hint = ret ? err->hint : ""});
+	return ret;
 }
 
 static struct plan_input plan_input(const struct manager *manager)
@@ -478,6 +518,7 @@ static void on_tick(uv_timer_t *timer)
 
 	scan_flows(manager);
 	scan_nat_flows(manager);
+	sources_tick(manager->sources);
 	if (++manager->ticks % (HOUSEKEEPING_MS / TICK_MS))
 		return;
 	tell_late(manager);
@@ -506,12 +547,15 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	manager->facts = calloc(backends, sizeof(*manager->facts));
 	manager->service_runs = calloc(services, sizeof(*manager->service_runs));
 	manager->sync = sync_new(manager->dp);
+	manager->sources = sources_new(manager->dp, manager->global_deny);
 	manager->scan = flow_scan_new(manager->dp);
 	manager->probes = probe_engine_new(manager->loop);
 	if (!manager->service_by_id || !manager->checks || !manager->stale || !manager->runs ||
 	    !manager->by_address || !manager->facts || !manager->service_runs || !manager->sync ||
-	    !manager->scan || !manager->probes || !service_watch_init(&manager->watch, manager->dp))
+	    !manager->scan || !manager->probes || !manager->sources ||
+	    !service_watch_init(&manager->watch, manager->dp))
 		return error_set(err, ENOMEM, "out of memory");
+	sync_use_lists(manager->sync, sources_lists(manager->sources));
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 	if (ret == 0)
 		nexthop_on_links(manager->nexthops, on_links, manager);
@@ -559,8 +603,8 @@ static int rest_former(struct manager *manager, struct error *err)
 }
 
 int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
-		const char *commands_dir, struct events *events, struct desired *desired,
-		struct manager **ret_manager, struct error *err)
+		const char *commands_dir, const char *global_deny, struct events *events,
+		struct desired *desired, struct manager **ret_manager, struct error *err)
 {
 	struct manager *manager = calloc(1, sizeof(*manager));
 	int ret;
@@ -573,6 +617,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	manager->dp = dp;
 	manager->state_dir = state_dir;
 	manager->commands_dir = commands_dir;
+	manager->global_deny = global_deny;
 	manager->events = events;
 	manager->desired = desired;
 	/* The loop's clock stood still since it was made; deadlines begin now. */
@@ -627,6 +672,7 @@ void manager_free(struct manager *manager)
 	if (!manager)
 		return;
 	sync_free(manager->sync);
+	sources_free(manager->sources);
 	flow_scan_free(manager->scan);
 	desired_free(manager->desired);
 	free_checks(manager);
@@ -681,6 +727,11 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 const struct flow_counts *manager_flows(const struct manager *manager)
 {
 	return flow_scan_counts(manager->scan);
+}
+
+size_t manager_sources(const struct manager *manager, const struct service_spec *service, bool deny)
+{
+	return sources_count(manager->sources, service, deny);
 }
 
 struct dataplane *manager_dataplane(const struct manager *manager)

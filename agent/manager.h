@@ -52,13 +52,14 @@ struct backend_view {
 /*
  * Takes desired over (also on failure) and brings the data plane in sync with it. dp, loop, events
  * and the directories' names must outlive the manager; exec checks run programs of commands_dir
- * only. Nothing is attached or probed before the loop runs. What has no index yet, as a
- * configuration file's services, is checked as in a commit. After a failure the loop must run once
- * more to close handles.
+ * only. global_deny is whom no service takes (source_list.h), "" for nobody; a list that cannot be
+ * read is told, and is no failure. Nothing is attached or probed before the loop runs. What has no
+ * index yet, as a configuration file's services, is checked as in a commit. After a failure the
+ * loop must run once more to close handles.
  */
 int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
-		const char *commands_dir, struct events *events, struct desired *desired,
-		struct manager **ret_manager, struct error *err);
+		const char *commands_dir, const char *global_deny, struct events *events,
+		struct desired *desired, struct manager **ret_manager, struct error *err);
 
 /* Stops probes and timers; the loop must run once more to close handles, then call
  * manager_free. Packets flow on. */
@@ -90,6 +91,13 @@ int manager_plan(const struct manager *manager, struct desired *next, struct pla
 int manager_stage(const struct manager *manager, struct desired *target, double limit,
 		  enum stage_outcome *ret_outcome, struct desired **ret_next, struct error *ret_why,
 		  struct error *err);
+
+/* Reads the files of all lists of sources again. All are taken, or none. */
+int manager_reload(struct manager *manager, struct error *err);
+
+/* Prefixes of a service's list of sources; service NULL, deny true: of the global one. */
+size_t manager_sources(const struct manager *manager, const struct service_spec *service,
+		       bool deny);
 
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec);
 

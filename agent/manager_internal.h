@@ -9,6 +9,7 @@
 #include "by_address.h"
 #include "manager.h"
 #include "service_run.h"
+#include "sources.h"
 #include "sync.h"
 
 #define HOUSEKEEPING_MS 100 /* between two ticks */
@@ -27,6 +28,7 @@ struct manager {
 	struct dataplane *dp;
 	const char *state_dir;
 	const char *commands_dir;
+	const char *global_deny;
 	struct events *events;
 	struct desired *desired;
 	struct service_spec **service_by_id; /* into desired */
@@ -38,6 +40,8 @@ struct manager {
 	struct backend_facts *facts; /* [backend index] */
 	struct reply_taker taker;
 	struct sync *sync;
+	struct sources *sources;
+	bool sources_begun; /* loaded for the first time */
 	struct flow_scan *scan;
 	struct probe_engine *probes;
 	struct nexthop_table *nexthops;

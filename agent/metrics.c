@@ -40,6 +40,21 @@ struct family {
 			offsetof(struct service_figures, field), NULL                              \
 		}                                                                                  \
 	}
+#define DROPS_FOR(verdict)                                                                         \
+	(offsetof(struct service_figures, drops.packets) + (verdict) * sizeof(uint64_t))
+#define GUARD_DROPS                                                                                \
+	{                                                                                          \
+		{DROPS_FOR(LB_DENIED), "reason=\"denied\""},                                       \
+			{DROPS_FOR(LB_NOT_ALLOWED), "reason=\"not_allowed\""},                     \
+			{DROPS_FOR(LB_SOURCE_PACKETS), "reason=\"source_packets\""},               \
+			{DROPS_FOR(LB_SOURCE_FLOWS), "reason=\"source_flows\""},                   \
+			{DROPS_FOR(LB_SERVICE_FLOWS), "reason=\"service_flows\""},                 \
+	}
+#define LISTS                                                                                      \
+	{                                                                                          \
+		{offsetof(struct service_figures, source_allow), "list=\"allow\""},                \
+			{offsetof(struct service_figures, source_deny), "list=\"deny\""},          \
+	}
 #define BACKEND(field)                                                                             \
 	{                                                                                          \
 		{                                                                                  \
@@ -113,6 +128,12 @@ static const struct family families[] = {
 	 "Bytes from clients to a VIP, Ethernet headers included."},
 	{"lb_service_panic", METRIC_GAUGE, FIGURES_SERVICES, VALUE_COUNT, SERVICE(panics),
 	 "1 if backends that are down get flows, for too few are up, else 0."},
+	{"lb_service_drops_total", METRIC_COUNTER, FIGURES_SERVICES, VALUE_COUNT, GUARD_DROPS,
+	 "Packets of a service that were dropped for whom they came from or for a limit."},
+	{"lb_service_source_prefixes", METRIC_GAUGE, FIGURES_SERVICES, VALUE_COUNT, LISTS,
+	 "Prefixes on a service's lists of sources."},
+	{"lb_source_deny_prefixes", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(source_deny),
+	 "Prefixes on the list of sources that no service takes."},
 	/* backends */
 	{"lb_backend_packets_total", METRIC_COUNTER, FIGURES_BACKENDS, VALUE_COUNT,
 	 BACKEND(stats.traffic.packets), "Packets sent to a backend."},

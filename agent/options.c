@@ -78,6 +78,18 @@ static int set_commands_dir(struct options *options, const char *text, struct er
 	return set_text(options->commands_dir, sizeof(options->commands_dir), text, err);
 }
 
+/* A file is read later, and again: only its path is looked at here. */
+static int set_source_deny(struct options *options, const char *text, struct error *err)
+{
+	struct source_list list = {0};
+	int ret = 0;
+
+	if (!source_words_are_file(text))
+		ret = source_list_read_words(text, &list, err);
+	source_list_clear(&list);
+	return ret ? ret : set_text(options->source_deny, sizeof(options->source_deny), text, err);
+}
+
 static int set_socket(struct options *options, const char *text, struct error *err)
 {
 	return set_text(options->socket, sizeof(options->socket), text, err);
@@ -327,6 +339,8 @@ static const struct option {
 	 "source ports towards backends (those outside ip_local_port_range)"},
 	{"tunnel-sources", "PREFIX[,PREFIX]", LIST, set_tunnel_sources,
 	 "outer sources of tunnels, one a family (172.16.0.0/16,100::/64)"},
+	{"source-deny", "FILE|PREFIX[,PREFIX]", LIST, set_source_deny,
+	 "whose packets no service takes; a file has one prefix a line"},
 	{"icmp-rate", "N", NUMBER, set_icmp_rate,
 	 "ICMP errors a CPU may send in a second; 0 for none (1000)"},
 	{"handshake-sample", "N", NUMBER, set_handshake_sample,

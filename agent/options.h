@@ -9,6 +9,7 @@
 #include "dataplane_bpf.h"
 #include "log.h"
 #include "parse.h"
+#include "source_list.h"
 
 struct options {
 	char interfaces[DATAPLANE_INTERFACES_MAX][IF_NAMESIZE];
@@ -31,6 +32,7 @@ struct options {
 	uint16_t nat_port_low, nat_port_high;
 	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */
 	char verifier_log[200]; /* empty: none */
+	char source_deny[SOURCE_WORDS_MAX + 1]; /* of all services; empty: none */
 	bool skip_self_test;
 	bool preflight, unload, help, version;
 	bool check;         /* the configuration file, and do nothing else */

@@ -28,6 +28,7 @@ struct sync {
 	uint32_t *free_blocks; /* ring: blocks are reused in the order they became free */
 	uint32_t free_head, free_count;
 	double build_seconds;
+	const struct source_lists *lists; /* NULL: none */
 };
 
 struct lb_addr lb_addr_of(const struct address *address)
@@ -375,6 +376,44 @@ static void timeouts_store(struct sync *sync, const struct service_spec *service
 	record->timeout_udp = dataplane_ticks(clock, LB_FLOW_ESTABLISHED, udp);
 }
 
+void sync_use_lists(struct sync *sync, const struct source_lists *lists)
+{
+	sync->lists = lists;
+}
+
+/* What one of so many a second costs of a budget; 0: nothing. */
+static uint64_t budget_cost(const struct sync *sync, uint64_t rate)
+{
+	return rate ? ((uint64_t)sync->dp->clock.hz << LB_BUDGET_SHIFT) / rate : 0;
+}
+
+#define MAPPED_BITS 96 /* in front of an IPv4 address */
+
+/* Whose packets the service takes, and how many. Returns the flags that go with it, which are set
+ * after the rest. */
+static uint16_t guard_store(const struct sync *sync, const struct service_spec *service,
+			    struct lb_service *record)
+{
+	static const struct source_lists none;
+	const struct source_lists *lists = sync->lists ? sync->lists : &none;
+	uint32_t allow = lists->services ? lists->services[service->id].allow : 0;
+	uint32_t deny = lists->services ? lists->services[service->id].deny : 0;
+	uint16_t flags = 0;
+
+	__atomic_store_n(&record->source_allow, allow, __ATOMIC_RELAXED);
+	__atomic_store_n(&record->source_deny, deny, __ATOMIC_RELAXED);
+	record->source_bits_ipv4 = (uint8_t)(MAPPED_BITS + service->source_prefix_ipv4);
+	record->source_bits_ipv6 = service->source_prefix_ipv6;
+	record->flow_cost = budget_cost(sync, service->max_new_flows);
+	record->source_flow_cost = budget_cost(sync, service->source_rate_flows);
+	record->source_packet_cost = budget_cost(sync, service->source_rate_packets);
+	if (lists->global_deny || allow || deny || service->source_rate_packets)
+		flags |= LB_SERVICE_SOURCES;
+	if (service->max_new_flows || service->source_rate_flows)
+		flags |= LB_SERVICE_FLOW_LIMITS;
+	return flags;
+}
+
 static void service_store(struct sync *sync, const struct service_spec *service)
 {
 	struct lb_service *record = &sync->dp->services[service->id];
@@ -382,7 +421,7 @@ static void service_store(struct sync *sync, const struct service_spec *service)
 	record->gue_port = htons(service->gue_port);
 	record->mode = service_mode(service);
 	record->scheduler = (uint8_t)service->scheduler;
-	record->flags = service_flags(service);
+	record->flags = service_flags(service) | guard_store(sync, service, record);
 	record->quic_id_length = service->quic_id_length;
 	timeouts_store(sync, service, record);
 }
@@ -594,6 +633,19 @@ static void mark_used(const struct desired *desired, struct used *used)
 	}
 }
 
+/* Of a service that is gone: its lists may be emptied, and another begins to count at zero. */
+static void guard_clear(struct sync *sync, uint16_t id)
+{
+	struct lb_service *record = &sync->dp->services[id];
+
+	if (!record->mode)
+		return;
+	record->mode = 0;
+	record->source_allow = 0;
+	record->source_deny = 0;
+	sync->dp->ops->service_drops_reset(sync->dp, id);
+}
+
 /* Services first, so that no table names a backend that is no more. */
 static void clear_unused(struct sync *sync, const struct used *used)
 {
@@ -605,6 +657,8 @@ static void clear_unused(struct sync *sync, const struct used *used)
 			table_switch(sync, (uint16_t)id, 0);
 			sync->digest[id] = 0;
 		}
+		if (!used->services[id])
+			guard_clear(sync, (uint16_t)id);
 	}
 	for (id = 1; id <= sync->dp->sizes.backends; id++) {
 		if (!used->backends[id] && sync->dp->backends[id].service) {
@@ -626,6 +680,9 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 	ret = vips_clear(sync, desired, facts, err) ?: quic_clear(sync, desired, err);
 	if (prefixes)
 		switch_throw(&sync->dp->switches->vip_prefixes, true);
+	if (sync->lists)
+		__atomic_store_n(&sync->dp->switches->source_deny, sync->lists->global_deny,
+				 __ATOMIC_RELEASE);
 	for (i = 0; ret == 0 && i < desired->service_count; i++) {
 		service_store(sync, &desired->services[i]);
 		ret = sync_service(sync, &desired->services[i], facts, err);

@@ -21,11 +21,23 @@ struct backend_facts {
 	struct lb_addr local_addr; /* the balancer's own address towards it; zero: unknown */
 };
 
+/* The lists of sources in force, by their numbers in the map sources; 0: none. */
+struct source_lists {
+	uint32_t global_deny;
+	struct {
+		uint32_t allow, deny;
+	} * services; /* [service index] */
+};
+
 struct sync;
 
 /* NULL: out of memory. dp must outlive it. Takes note of what an adopted data plane holds. */
 struct sync *sync_new(struct dataplane *dp);
 void sync_free(struct sync *sync);
+
+/* What services go by from the next sync_all() on; must outlive sync. Until this is called there
+ * are no lists. */
+void sync_use_lists(struct sync *sync, const struct source_lists *lists);
 
 /* Everything: what is new, what changed, what is gone. facts has sizes.backends + 1 entries. */
 int sync_all(struct sync *sync, const struct desired *desired, const struct backend_facts *facts,

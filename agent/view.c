@@ -134,6 +134,34 @@ cJSON *view_backends(const struct manager *manager, const struct service_spec *s
 	return wrap("backends", backend_array(manager, service));
 }
 
+/* Prefixes on its lists. */
+static bool add_sources(cJSON *json, const struct manager *manager,
+			const struct service_spec *service)
+{
+	cJSON *sources = cJSON_AddObjectToObject(json, "source-prefixes");
+
+	return sources &&
+	       add_number(sources, "allow", (double)manager_sources(manager, service, false)) &&
+	       add_number(sources, "deny", (double)manager_sources(manager, service, true));
+}
+
+/* Packets that were dropped, by reason; of all reasons those that have occurred. */
+static bool add_service_drops(cJSON *json, struct dataplane *dp, const struct service_spec *service)
+{
+	cJSON *drops = cJSON_AddObjectToObject(json, "drops");
+	struct lb_service_drops counts;
+	bool whole = drops;
+	int verdict;
+
+	dp->ops->service_drops(dp, service->id, &counts);
+	for (verdict = 0; whole && verdict < LB_VERDICT_COUNT; verdict++) {
+		if (counts.packets[verdict])
+			whole = add_number(drops, verdict_label((enum lb_verdict)verdict),
+					   (double)counts.packets[verdict]);
+	}
+	return whole;
+}
+
 cJSON *view_service(const struct manager *manager, const struct service_spec *service)
 {
 	struct dataplane *dp = manager_dataplane(manager);
@@ -157,7 +185,9 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 	return json_whole(json,
 			  cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
 				  add_number(json, "packets", (double)sum.packets) &&
-				  add_number(json, "bytes", (double)sum.bytes));
+				  add_number(json, "bytes", (double)sum.bytes) &&
+				  add_sources(json, manager, service) &&
+				  add_service_drops(json, dp, service));
 }
 
 cJSON *view_services(const struct manager *manager)

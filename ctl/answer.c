@@ -100,6 +100,13 @@ static const struct key service_keys[] = {
 	TEXT("timeout-closing"),
 	TEXT("timeout-udp"),
 	NUMBER("quic-id-length"),
+	TEXT("source-allow"),
+	TEXT("source-deny"),
+	NUMBER("source-prefix-ipv4"),
+	NUMBER("source-prefix-ipv6"),
+	NUMBER("source-rate-flows"),
+	NUMBER("source-rate-packets"),
+	NUMBER("max-new-flows"),
 	TRUTH("panic"),
 	ARRAY("backends", backend_keys),
 	END,
@@ -320,6 +327,15 @@ static int check(const cJSON *object, const struct key *keys, // NOLINT(misc-no-
 		}
 	}
 	return 0;
+}
+
+int answer_check_sources(const cJSON *answer, struct error *err)
+{
+	static const struct key list_keys[] = {
+		TEXT("service"), TEXT("list"), NUMBER("prefixes"), NUMBER("dropped"), {0}};
+	static const struct key keys[] = {ARRAY("lists", list_keys), {0}};
+
+	return check(answer, keys, err);
 }
 
 int answer_check_services(const cJSON *answer, struct error *err)

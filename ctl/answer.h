@@ -12,6 +12,7 @@
 #include "error.h"
 
 /* -EPROTO with err naming what is missing or of the wrong kind. */
+int answer_check_sources(const cJSON *answer, struct error *err);
 int answer_check_services(const cJSON *answer, struct error *err); /* {"services": [...]} */
 int answer_check_service(const cJSON *service, struct error *err);
 int answer_check_backend(const cJSON *backend, struct error *err);

@@ -29,6 +29,11 @@
 	 FLAG_BIT(FLAG_SCALE_TIMEOUT) | FLAG_BIT(FLAG_SCALE_REPLACE_AFTER) |                       \
 	 FLAG_BIT(FLAG_SCALE_PREDICT) | FLAG_BIT(FLAG_SCALE_SEASON) |                              \
 	 FLAG_BIT(FLAG_SCALE_SCHEDULE) | FLAG_BIT(FLAG_SCALE_DRIVER))
+#define FLAGS_GUARD                                                                                \
+	(FLAG_BIT(FLAG_SOURCE_ALLOW) | FLAG_BIT(FLAG_SOURCE_DENY) |                                \
+	 FLAG_BIT(FLAG_SOURCE_PREFIX_IPV4) | FLAG_BIT(FLAG_SOURCE_PREFIX_IPV6) |                   \
+	 FLAG_BIT(FLAG_SOURCE_RATE_FLOWS) | FLAG_BIT(FLAG_SOURCE_RATE_PACKETS) |                   \
+	 FLAG_BIT(FLAG_MAX_NEW_FLOWS))
 #define FLAGS_SERVICE                                                                              \
 	(FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_MODE) | FLAG_BIT(FLAG_GUE_VARIANT) |                   \
 	 FLAG_BIT(FLAG_GUE_PORT) | FLAG_BIT(FLAG_TUNNEL_SOURCE) | FLAG_BIT(FLAG_SCHEDULER) |       \
@@ -37,7 +42,7 @@
 	 FLAG_BIT(FLAG_EJECT_MAX) | FLAG_BIT(FLAG_PANIC_THRESHOLD) |                               \
 	 FLAG_BIT(FLAG_CHECK_VIA) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                           \
 	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING) |                       \
-	 FLAG_BIT(FLAG_TIMEOUT_UDP) | FLAG_BIT(FLAG_QUIC_ID_LENGTH))
+	 FLAG_BIT(FLAG_TIMEOUT_UDP) | FLAG_BIT(FLAG_QUIC_ID_LENGTH) | FLAGS_GUARD)
 #define FLAGS_BACKEND                                                                              \
 	(FLAG_BIT(FLAG_WEIGHT) | FLAG_BIT(FLAG_PRIORITY) | FLAG_BIT(FLAG_SORRY) |                  \
 	 FLAG_BIT(FLAG_QUIC_ID) | FLAG_BIT(FLAG_STATE))
@@ -77,6 +82,7 @@ const struct command commands[] = {
 	 FLAG_BIT(FLAG_FILE) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_NOW) |
 	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_STAGE) | FLAGS_CHANGE, FLAG_BIT(FLAG_FILE), false,
 	 apply_config},
+	{"reload", NULL, "read the files of source lists again", {{0}}, 0, 0, false, reload_sources},
 	{"export", NULL, "print services and backends as a file for apply", {{0}},
 	 0, 0, false, export_config},
 	{"show", NULL, "show services and their backends",

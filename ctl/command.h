@@ -92,6 +92,7 @@ int drain_backend(struct invocation *invocation, struct error *err);
 int rm_service(struct invocation *invocation, struct error *err);
 int rm_backend(struct invocation *invocation, struct error *err);
 int apply_config(struct invocation *invocation, struct error *err);
+int reload_sources(struct invocation *invocation, struct error *err);
 int export_config(struct invocation *invocation, struct error *err);
 int show_services(struct invocation *invocation, struct error *err);
 int scale_service(struct invocation *invocation, struct error *err);

@@ -218,6 +218,13 @@ static void print_choices(const cJSON *service)
 		{"timeout-closing", "30s"},
 		{"timeout-udp", "2m"},
 		{"quic-id-length", "0"},
+		{"source-allow", ""},
+		{"source-deny", ""},
+		{"source-prefix-ipv4", "24"},
+		{"source-prefix-ipv6", "64"},
+		{"source-rate-flows", "0"},
+		{"source-rate-packets", "0"},
+		{"max-new-flows", "0"},
 	};
 	const char *before = "  ";
 
@@ -239,10 +246,33 @@ static void print_choices(const cJSON *service)
 		putchar('\n');
 }
 
+/* What the service's packets were dropped for, and how long its lists are. */
+static void print_drops(const cJSON *service)
+{
+	const cJSON *prefixes = answer_item(service, "source-prefixes"), *count;
+	const char *before = "  dropped: ";
+	char text[HUMAN_MAX];
+
+	cJSON_ArrayForEach (count, prefixes) {
+		if (cJSON_IsNumber(count) && count->valuedouble > 0)
+			printf("  source-%s has %s prefixes\n", count->string,
+			       human_count(count->valuedouble, text));
+	}
+	cJSON_ArrayForEach (count, answer_item(service, "drops")) {
+		if (!cJSON_IsNumber(count))
+			continue;
+		printf("%s%s %s", before, count->string, human_count(count->valuedouble, text));
+		before = ", ";
+	}
+	if (before[0] == ',')
+		putchar('\n');
+}
+
 static int print_service(const cJSON *service, struct error *err)
 {
 	print_head(service);
 	print_choices(service);
+	print_drops(service);
 	if (cJSON_IsTrue(answer_item(service, "panic")))
 		puts("  panics: too few are up, so those that are down get flows too");
 	return print_backends(answer_item(service, "backends"), time(NULL), err);

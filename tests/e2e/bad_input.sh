@@ -219,6 +219,7 @@ api "an unknown service" 404 'nope' GET $services/nope
 api "an unknown backend" 404 '198.18.1.77' DELETE $services/web/backends/198.18.1.77:80
 api "an unknown path" 404 '.' GET /v1/nothing
 api "a method that a path does not know" 405 '.' PUT $services '{}'
+api "a reload with arguments" 400 'unknown key' POST /v1/sources '{"x": 1}'
 api "renaming" 400 'name' PATCH $services/web '{"name": "shop"}'
 api "a body over 1 MiB" 413 '.' POST $services "$(head -c 1200000 /dev/zero | tr '\0' x)"
 check_equal "API: the TCP listener is read-only" 403 "$(lab_exec lb curl -s -o /dev/null \
@@ -240,5 +241,9 @@ lab_agent_start --max-vips 3 || bail "an agent with room for 3 VIPs starts"
 check "3 VIPs of at most 3, one of mode nat, are served" lab_wait_up web
 check "and all of it is in the data plane" in_sync
 before=$(lbctl --json show) file_before=$(sha256sum "$LAB_DIR"/state/*)
+cli 1 'source-deny: .*nobody' set service web --source-deny 198.18.2.0/24,nobody
+cli 1 'source-allow: /none: No such file' set service web --source-allow /none
+cli 1 'source-prefix-ipv4: 33 is out of range' set service web --source-prefix-ipv4 33
+cli 1 'max-new-flows: 1000000001 is out of range' set service web --max-new-flows 1000000001
 cli 1 'max-vips' add service x --vip tcp://198.18.0.11:80
 checks_done

@@ -192,6 +192,48 @@ static void verdict_stats(struct dataplane *dp, enum lb_verdict verdict,
 	*ret_stats = fake_of(dp)->verdict_traffic[verdict];
 }
 
+static int sources_put(struct dataplane *dp, const struct lb_source_key *keys, uint32_t count,
+		       struct error *err)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	uint32_t i;
+
+	if (fake->sources_put_error)
+		return error_set(err, fake->sources_put_error, "map sources: %s",
+				 strerror(fake->sources_put_error));
+	for (i = 0; i < count && fake->source_count < FAKE_SOURCES; i++)
+		fake->sources[fake->source_count++] = keys[i];
+	return 0;
+}
+
+static bool sources_sweep(struct dataplane *dp, struct lb_source_key *position, uint32_t room,
+			  bool (*keeps)(void *context, uint32_t list), void *context)
+{
+	struct fake_dataplane *fake = fake_of(dp);
+	size_t i, kept = 0;
+
+	(void)position;
+	(void)room;
+	for (i = 0; i < fake->source_count; i++) {
+		if (keeps(context, fake->sources[i].list))
+			fake->sources[kept++] = fake->sources[i];
+	}
+	fake->source_count = kept;
+	return true;
+}
+
+static void service_drops(struct dataplane *dp, uint16_t service_id,
+			  struct lb_service_drops *ret_drops)
+{
+	(void)service_id;
+	*ret_drops = fake_of(dp)->service_drops;
+}
+
+static void service_drops_reset(struct dataplane *dp, uint16_t service_id)
+{
+	fake_of(dp)->service_drops_reset_last = service_id;
+}
+
 static void flow_stats(struct dataplane *dp, struct lb_flow_stats *ret_stats)
 {
 	*ret_stats = fake_of(dp)->flow_counters;
@@ -544,6 +586,10 @@ static const struct dataplane_ops fake_ops = {
 	.backend_stats = backend_stats,
 	.backend_stats_range = backend_stats_range,
 	.verdict_stats = verdict_stats,
+	.sources_put = sources_put,
+	.sources_sweep = sources_sweep,
+	.service_drops = service_drops,
+	.service_drops_reset = service_drops_reset,
 	.flow_stats = flow_stats,
 	.vip_stats_reset = vip_stats_reset,
 	.backend_stats_reset = backend_stats_reset,

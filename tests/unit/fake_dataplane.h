@@ -33,6 +33,7 @@ struct fake_nat {
 };
 
 #define FAKE_PORTS     8
+#define FAKE_SOURCES   64
 #define FAKE_NAT_FLOWS 32
 
 struct fake_dataplane {
@@ -41,6 +42,11 @@ struct fake_dataplane {
 	size_t vip_count;       /* echo entries counted */
 	struct fake_quic *quic; /* room for dp.sizes.backends */
 	size_t quic_count;
+	struct lb_source_key sources[FAKE_SOURCES];
+	size_t source_count;
+	int sources_put_error;                 /* errno that sources_put fails with; 0: it works */
+	struct lb_service_drops service_drops; /* of all services */
+	uint16_t service_drops_reset_last;
 	struct fake_pair egress[FAKE_PORTS];
 	size_t egress_count;
 	struct fake_pair bond_members[FAKE_PORTS];

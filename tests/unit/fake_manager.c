@@ -78,6 +78,7 @@ static void fill_counters(struct fake_dataplane *fake)
 	fake->runs = (struct dataplane_runs){.ns = 1500000000, .runs = 12000000};
 	for (uint64_t verdict = 0; verdict < LB_VERDICT_COUNT; verdict++)
 		fake->verdict_traffic[verdict] = (struct lb_traffic){7 * verdict, 70 * verdict};
+	fake->service_drops.packets[LB_DENIED] = 5;
 	for (uint64_t state = 0; state < LB_FLOW_STATES; state++)
 		fake->flow_counters.evictions[state] = 50 + state;
 }
@@ -169,6 +170,12 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 const char *backend_status_name(enum backend_status status)
 {
 	return status == BACKEND_UP ? "up" : "down";
+}
+
+size_t manager_sources(const struct manager *manager, const struct service_spec *service, bool deny)
+{
+	(void)manager;
+	return service ? 10 * service->id + deny : 7;
 }
 
 const struct flow_counts *manager_flows(const struct manager *manager)

@@ -30,8 +30,8 @@ void fixture_start(struct desired *desired)
 	struct error err = {0};
 
 	assert_non_null(desired);
-	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, desired,
-				     &fx.manager, &err),
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", "", fx.events,
+				     desired, &fx.manager, &err),
 			 0);
 }
 

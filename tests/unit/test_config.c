@@ -77,7 +77,11 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"scale-failures\":3,\"scale-retry\":\"1m\",\"scale-pace\":10,\"scale-drain\":\"30s\","        \
 	"\"scale-timeout\":\"1m\",\"scale-replace-after\":\"0ms\",\"scale-predict\":\"0ms\","           \
 	"\"scale-season\":\"0ms\",\"scale-schedule\":[],\"scale-driver\":[],"
-#define PLAIN_UDP "\"timeout-udp\":\"2m\",\"quic-id-length\":0,"
+#define PLAIN_UDP                                                                                  \
+	"\"timeout-udp\":\"2m\",\"quic-id-length\":0,"                                             \
+	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
+	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
+	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"
 
 static const char full_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
@@ -107,6 +111,9 @@ static const char full_spec[] =
 	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
 	"\"timeout-udp\":\"7s\",\"quic-id-length\":2,"
+	"\"source-allow\":\"/etc/allow\",\"source-deny\":\"198.18.2.0/24,2001:db8:2::/48\","
+	"\"source-prefix-ipv4\":32,\"source-prefix-ipv6\":56,"
+	"\"source-rate-flows\":100,\"source-rate-packets\":20000,\"max-new-flows\":50000,"
 	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\","
 	"\"priority\":0,\"quic-id\":\"00ff\"},"
 	"{\"address\":\"[2001:db8::12]:80\",\"weight\":0,\"state\":\"maint\","
@@ -295,6 +302,14 @@ static void test_spec_refused(void **state)
 		{",\"too-big\":\"cut\"", "too-big", "service web: too-big: there is no such"},
 		{",\"timeout-udp\":\"1s\"", "timeout-udp", "service web: timeout-udp: 1s is out"},
 		{",\"timeout-udp\":\"121m\"", "timeout-udp", "service web: timeout-udp: 121m"},
+		{",\"source-deny\":7", "source-deny", "service web: source-deny: 7 is not"},
+		{",\"source-prefix-ipv4\":33", "source-prefix-ipv4",
+		 "service web: source-prefix-ipv4: 33 is out"},
+		{",\"source-prefix-ipv6\":0", "source-prefix-ipv6",
+		 "service web: source-prefix-ipv6: 0 is out"},
+		{",\"source-rate-flows\":1000000001", "source-rate-flows",
+		 "service web: source-rate-flows: 1000000001 is out"},
+		{",\"max-new-flows\":-1", "max-new-flows", "service web: max-new-flows: -1 is not"},
 		{",\"quic-id-length\":16", "quic-id-length", "service web: quic-id-length: 16 is"},
 		{",\"backends\":[{\"address\":\"198.18.1.11\",\"priority\":256}]", "priority",
 		 "backend 198.18.1.11:80 of service web: priority: 256 is not"},

@@ -444,9 +444,9 @@ static void test_first_start_behind_vip_refused(void **state)
 	fixture_stop();
 	fake_nexthop_keep_routes = true;
 	fake_nexthop_route("198.18.1.11", OWN);
-	assert_int_equal(
-		manager_new(&fx.loop, &fx.fake->dp, "none", "/none", fx.events, next, &none, &err),
-		-EEXIST);
+	assert_int_equal(manager_new(&fx.loop, &fx.fake->dp, "none", "/none", "", fx.events, next,
+				     &none, &err),
+			 -EEXIST);
 	assert_string_equal(err.field, "address");
 	assert_null(none);
 	fixture_start(saved);

@@ -755,6 +755,42 @@ static void test_record_of_choices(void **state)
 }
 
 /* What clears expired entries cannot tell UDP from TCP: see timeouts_store(). */
+static void test_guard(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[2];
+	struct source_lists lists = {.global_deny = 5};
+
+	lists.services = calloc(3, sizeof(*lists.services));
+	assert_non_null(lists.services);
+	add_service(fixture, 2, 1);
+	sync_ok(fixture);
+	assert_int_equal(record->flags & (LB_SERVICE_SOURCES | LB_SERVICE_FLOW_LIMITS), 0);
+	sync_use_lists(fixture->sync, &lists);
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.source_deny, 5);
+	assert_true(record->flags & LB_SERVICE_SOURCES);
+	lists.global_deny = 0;
+	lists.services[2].allow = 6;
+	lists.services[2].deny = 7;
+	service(fixture, 2)->max_new_flows = 250;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.source_deny, 0);
+	assert_int_equal(record->source_allow, 6);
+	assert_int_equal(record->source_deny, 7);
+	assert_int_equal(record->source_bits_ipv4, 96 + 24);
+	assert_int_equal(record->source_bits_ipv6, 64);
+	assert_int_equal(record->flow_cost, 1U << LB_BUDGET_SHIFT); /* at HZ 250 */
+	assert_int_equal(record->source_flow_cost, 0);
+	assert_int_equal(record->flags & (LB_SERVICE_SOURCES | LB_SERVICE_FLOW_LIMITS),
+			 LB_SERVICE_SOURCES | LB_SERVICE_FLOW_LIMITS);
+	desired_remove_service(fixture->desired, service(fixture, 2));
+	sync_ok(fixture);
+	assert_int_equal(record->source_deny, 0);
+	assert_int_equal(fixture->fake->service_drops_reset_last, 2);
+	free(lists.services);
+}
+
 static void test_udp_timeout(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1034,6 +1070,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_block_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_record_of_choices, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tunnel_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hop, setup, teardown),

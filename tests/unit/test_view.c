@@ -71,14 +71,19 @@
 	"\"scale-season\":\"0ms\",\"scale-schedule\":[],\"scale-driver\":[],"                      \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
 	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
-	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0"
+	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0,"                 \
+	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
+	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
+	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
 	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
-	"],\"panic\":false,\"packets\":300,\"bytes\":3000}"
+	"],\"panic\":false,\"packets\":300,\"bytes\":3000,"                                        \
+	"\"source-prefixes\":{\"allow\":10,\"deny\":11},\"drops\":{\"denied\":5}}"
 #define SERVICE_SIX                                                                                \
 	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
-	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"packets\":300,\"bytes\":3000}"
+	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"packets\":300,\"bytes\":3000,"             \
+	"\"source-prefixes\":{\"allow\":20,\"deny\":21},\"drops\":{\"denied\":5}}"
 #define STATUS_BEGIN                                                                               \
 	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
 #define STATUS_END                                                                                 \
@@ -94,7 +99,9 @@
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
 	"\"drops\":{\"no_backend\":56,\"no_neighbour\":63,\"no_flow\":70,\"nat_ports\":77,"        \
 	"\"ttl\":84,\"too_big\":91,\"headroom\":98,\"malformed\":105,\"tcp_flags\":112,"           \
-	"\"land\":119,\"internal\":126},"                                                          \
+	"\"land\":119,\"martian\":126,\"port_zero\":133,\"denied_global\":140,\"denied\":147,"     \
+	"\"not_allowed\":154,\"source_packets\":161,\"source_flows\":168,"                         \
+	"\"service_flows\":175,\"internal\":182},"                                                 \
 	"\"replies\":{\"echo\":28,\"too_big_told\":35,\"ttl_told\":42}}"
 
 static const struct dataplane_interface attached[] = {

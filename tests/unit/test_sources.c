@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fake_dataplane.h"
+#include "sources.h"
+
+static struct fake_dataplane *fake;
+static struct sources *sources;
+static struct service_spec services[2];
+static struct desired desired = {.services = services, .service_count = 2};
+
+static int set_up(void **state)
+{
+	static const struct dataplane_sizes sizes = {
+		.services = 4, .backends = 4, .vips = 4, .flows = 64, .table_size = 61};
+
+	(void)state;
+	fake = fake_dataplane_new(&sizes);
+	assert_non_null(fake);
+	memset(services, 0, sizeof(services));
+	snprintf(services[0].name, sizeof(services[0].name), "web");
+	snprintf(services[1].name, sizeof(services[1].name), "dns");
+	services[0].id = 1;
+	services[1].id = 2;
+	desired.service_count = 2;
+	sources = sources_new(&fake->dp, "198.18.9.0/24");
+	assert_non_null(sources);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	sources_free(sources);
+	fake_dataplane_free(fake);
+	free(services[0].source_deny);
+	free(services[0].source_allow);
+	return 0;
+}
+
+static void say(char **words, const char *text)
+{
+	free(*words);
+	*words = strdup(text);
+	assert_non_null(*words);
+}
+
+static void load(enum sources_mode mode)
+{
+	struct error err = {0};
+
+	if (sources_load(sources, &desired, mode, &err) != 0)
+		fail_msg("%s", err.message);
+}
+
+static size_t entries(uint32_t list)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < fake->source_count; i++)
+		count += fake->sources[i].list == list;
+	return count;
+}
+
+/* What sync.c would do. */
+static void follow(void)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	uint16_t id;
+
+	fake->switches.source_deny = lists->global_deny;
+	for (id = 1; id <= 2; id++) {
+		fake->dp.services[id].source_allow = lists->services[id].allow;
+		fake->dp.services[id].source_deny = lists->services[id].deny;
+	}
+}
+
+static void test_load(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24,2001:db8:2::/48");
+	say(&services[0].source_allow, "198.18.3.0/24");
+	load(SOURCES_START);
+	assert_int_not_equal(lists->global_deny, 0);
+	assert_int_equal(entries(lists->global_deny), 1);
+	assert_int_equal(entries(lists->services[1].deny), 2);
+	assert_int_equal(entries(lists->services[1].allow), 1);
+	assert_int_equal(lists->services[2].deny, 0);
+	assert_int_equal(sources_count(sources, &services[0], true), 2);
+	assert_int_equal(sources_count(sources, NULL, true), 1);
+	assert_int_equal(fake->sources[0].prefix_length, LB_SOURCE_BASE + 96 + 24);
+}
+
+static void test_swap(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	uint32_t former, global;
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_START);
+	follow();
+	former = lists->services[1].deny;
+	global = lists->global_deny;
+	load(SOURCES_CHANGED); /* the same words */
+	assert_int_equal(lists->services[1].deny, former);
+	say(&services[0].source_deny, "198.18.4.0/24,198.18.5.0/24");
+	load(SOURCES_CHANGED);
+	assert_int_not_equal(lists->services[1].deny, former);
+	assert_int_equal(entries(lists->services[1].deny), 2);
+	sources_tick(sources); /* the data plane still goes by the former one */
+	assert_int_equal(entries(former), 1);
+	load(SOURCES_CHANGED);
+	follow();
+	sources_tick(sources);
+	assert_int_equal(entries(former), 0);
+	assert_int_equal(entries(lists->services[1].deny), 2);
+	assert_int_equal(lists->global_deny, global);
+	load(SOURCES_ALL);
+	assert_int_not_equal(lists->global_deny, global);
+}
+
+static void test_end(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24");
+	say(&services[0].source_allow, "198.18.2.0/24");
+	load(SOURCES_START);
+	free(services[0].source_allow);
+	services[0].source_allow = NULL;
+	load(SOURCES_CHANGED);
+	assert_int_equal(lists->services[1].allow, 0);
+	assert_int_not_equal(lists->services[1].deny, 0);
+	desired.services = &services[1];
+	desired.service_count = 1;
+	load(SOURCES_CHANGED);
+	desired.services = services;
+	assert_int_equal(lists->services[1].deny, 0);
+	assert_int_equal(sources_count(sources, &services[0], true), 0);
+	sources_tick(sources);
+	assert_int_equal(fake->source_count, 1); /* the global one's */
+}
+
+static void refused(int ret, const struct error *err, const char *message)
+{
+	assert_int_equal(ret, -EINVAL);
+	if (strncmp(err->message, message, strlen(message)) != 0)
+		fail_msg("%s", err->message);
+	assert_string_not_equal(err->hint, "");
+	assert_string_equal(err->field, "source-deny");
+}
+
+static void test_refuse(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+	uint32_t former;
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_START);
+	former = lists->services[1].deny;
+	say(&services[0].source_deny, "/does/not/exist");
+	refused(sources_check(sources, &desired, &err), &err,
+		"service web: source-deny: /does/not/exist: No such file");
+	refused(sources_load(sources, &desired, SOURCES_CHANGED, &err), &err,
+		"service web: source-deny: /does/not/exist: No such file");
+	assert_int_equal(lists->services[1].deny, former);
+	say(&services[0].source_deny, "198.18.4.0/24");
+	fake->sources_put_error = ENOSPC;
+	assert_int_equal(sources_load(sources, &desired, SOURCES_CHANGED, &err), -ENOSPC);
+	assert_int_equal(lists->services[1].deny, former);
+	assert_int_equal(sources_count(sources, &services[0], true), 1);
+}
+
+/* One that loads is not taken while another does not. */
+static void test_all_or_nothing(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+	uint32_t allow;
+
+	(void)state;
+	say(&services[0].source_allow, "198.18.2.0/24");
+	load(SOURCES_START);
+	follow();
+	allow = lists->services[1].allow;
+	say(&services[0].source_allow, "198.18.4.0/24");
+	say(&services[0].source_deny, "/does/not/exist");
+	assert_int_equal(sources_load(sources, &desired, SOURCES_CHANGED, &err), -EINVAL);
+	assert_int_equal(lists->services[1].allow, allow);
+	sources_tick(sources);
+	assert_int_equal(fake->source_count, 2);
+}
+
+static void test_start_without(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+
+	(void)state;
+	fake->dp.services[1].source_deny = 77; /* of a former agent */
+	say(&services[0].source_deny, "/does/not/exist");
+	say(&services[0].source_allow, "/does/not/exist/either");
+	assert_int_equal(sources_load(sources, &desired, SOURCES_START, &err), -EINVAL);
+	assert_int_equal(lists->services[1].deny, 77);
+	assert_int_not_equal(lists->services[1].allow, 0); /* an empty one: nobody */
+	assert_int_equal(entries(lists->services[1].allow), 0);
+	assert_int_equal(entries(lists->global_deny), 1);
+	load(SOURCES_CHANGED); /* other changes go on */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_load, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_swap, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refuse, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_all_or_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_start_without, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
