@@ -10,7 +10,6 @@ prefixes=${GUARD_PREFIXES:-200000}
 # The lab's client, and an address that it has beside its own.
 denied=198.18.0.66
 client=198.18.0.2
-requests=()
 
 # fetch [CURL-ARG...]: one request to the VIP; prints its status
 fetch() {
@@ -25,10 +24,11 @@ is_served() {
 	[ "$(fetch "$@")" = 200 ]
 }
 
-# The requests that were put into the background, and nothing else that runs there.
-wait_all() {
-	wait "${requests[@]}"
-	requests=()
+# flood [CURL-ARG...]: 30 requests at once, a connection each
+flood() {
+	lab_exec client curl -s -o /dev/null -m 1 --parallel --parallel-immediate --parallel-max 30 "$@" \
+		"http://$LAB_VIP4/?[1-30]"
+	true
 }
 
 unpinged() {
@@ -128,26 +128,14 @@ check "then it ends" is_served --interface $denied
 # --- limits ---
 
 lbctl set service web --source-rate-flows 5 --source-prefix-ipv4 32 >/dev/null || bail "a rate is set"
-for _ in $(seq 30); do
-	fetch -m 0.2 --interface $denied >/dev/null &
-	requests+=($!)
-done
-wait_all
+flood --interface $denied
 check_matches "a source that begins too many flows is held back" '^[1-9]' "$(dropped source_flows)"
 check "another one is not" is_served
 lbctl set service web --source-rate-flows 0 --source-rate-packets 10 >/dev/null || bail "a rate is set"
-for _ in $(seq 10); do
-	fetch -m 0.2 --interface $denied >/dev/null &
-	requests+=($!)
-done
-wait_all
+flood --interface $denied
 check_matches "so is one that sends too many packets" '^[1-9]' "$(dropped source_packets)"
 lbctl set service web --source-rate-packets 0 --max-new-flows 5 >/dev/null || bail "a ceiling is set"
-for _ in $(seq 30); do
-	fetch -m 0.2 >/dev/null &
-	requests+=($!)
-done
-wait_all
+flood
 check_matches "above its ceiling a service takes no new flows" '^[1-9]' "$(dropped service_flows)"
 lbctl set service web --max-new-flows 0 >/dev/null || bail "the ceiling is ended"
 check "without it, it does" is_served
