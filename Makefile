@@ -86,6 +86,10 @@ $(SCENARIOS): scenario-%: deps
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/scenarios/$*.sh
 
+faults: deps ## refuse lbagent memory, calls and files, one place after the other; some 15 minutes
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/faults/faults.sh
+
 coverage: deps ## print what the packet cases reach of the data plane's sources
 	$(Q)bash tests/packet/coverage.sh
 
@@ -486,4 +490,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom clean

@@ -221,6 +221,22 @@ static unsigned int status_of(int ret)
 	}
 }
 
+/* Without memory it still must be told whether anything has changed. */
+static void answer_failed(const struct call *call, uint64_t generation, int ret,
+			  struct http_response *response)
+{
+	bool done = manager_desired(call->api->manager)->generation != generation;
+
+	if (done)
+		http_no_memory(response, HTTP_NO_MEMORY("it is done, but lbagent is out of "
+							"memory and cannot tell more"));
+	else if (ret == -ENOMEM && strcmp(call->err.message, "out of memory") == 0)
+		http_no_memory(response, HTTP_NO_MEMORY("lbagent is out of memory; nothing "
+							"has changed"));
+	else
+		http_error(response, status_of(ret), &call->err);
+}
+
 /* --- plain text: /metrics and /healthz --- */
 
 static void text_response(struct http_response *response, unsigned int status,
@@ -294,7 +310,8 @@ void api_handle(void *context, const struct http_request *request,
 		struct http_response *ret_response)
 {
 	struct call call = {.api = context, .request = request};
-	char *text, etag[ETAG_TEXT_MAX];
+	uint64_t generation = manager_desired(call.api->manager)->generation;
+	char *text = NULL, etag[ETAG_TEXT_MAX];
 	int ret;
 
 	if (page_answer(request->method, request->path, http_header(request, "If-None-Match"),
@@ -309,13 +326,12 @@ void api_handle(void *context, const struct http_request *request,
 						       .stream = call.stream};
 		return;
 	}
-	if (ret < 0) {
-		http_error(ret_response, status_of(ret), &call.err);
-	} else {
-		text = cJSON_Print(call.answer);
-		text_response(ret_response, call.status, "application/json", text,
-			      text ? strlen(text) : 0);
-	}
+	if (ret >= 0 && !(text = cJSON_Print(call.answer)))
+		ret = error_set(&call.err, ENOMEM, "out of memory");
+	if (ret < 0)
+		answer_failed(&call, generation, ret, ret_response);
+	else
+		text_response(ret_response, call.status, "application/json", text, strlen(text));
 	http_add_header(ret_response, "ETag",
 			etag_format(manager_desired(call.api->manager)->generation, etag));
 	http_add_header(ret_response, "Cache-Control", "no-store");

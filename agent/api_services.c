@@ -14,8 +14,8 @@ static int answer_removed(struct call *call, const char *what)
 {
 	cJSON *json = cJSON_CreateObject();
 
-	cJSON_AddStringToObject(json, "removed", what);
-	return api_answer(call, 200, json);
+	return api_answer(call, 200,
+			  json_whole(json, cJSON_AddStringToObject(json, "removed", what)));
 }
 
 static int answer_backend(struct call *call, unsigned int status, const char *service_name,
@@ -36,13 +36,14 @@ static int answer_added(struct call *call)
 	cJSON *json = cJSON_CreateObject();
 	cJSON *array = cJSON_AddArrayToObject(json, "backends");
 	int count = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(call->body, "backends"));
+	bool whole = array;
 	size_t i;
 
 	/* They were added behind all others. */
-	for (i = service->backend_count - (size_t)count; array && i < service->backend_count; i++)
-		cJSON_AddItemToArray(array,
-				     view_backend(call->api->manager, &service->backends[i]));
-	return api_answer(call, 201, json);
+	for (i = service->backend_count - (size_t)count; whole && i < service->backend_count; i++)
+		whole = json_add_item(array,
+				      view_backend(call->api->manager, &service->backends[i]));
+	return api_answer(call, 201, json_whole(json, whole));
 }
 
 /* --- /v1/services --- */

@@ -89,15 +89,26 @@ void http_add_header(struct http_response *response, const char *name, const cha
 void http_error(struct http_response *ret_response, unsigned int status, const struct error *err)
 {
 	cJSON *json = cJSON_CreateObject();
+	bool whole = cJSON_AddStringToObject(json, "error", err->message) &&
+		     cJSON_AddStringToObject(json, "field", err->field) &&
+		     cJSON_AddStringToObject(json, "hint", err->hint);
+	char *text = whole ? cJSON_Print(json) : NULL;
 
-	cJSON_AddStringToObject(json, "error", err->message);
-	cJSON_AddStringToObject(json, "field", err->field);
-	cJSON_AddStringToObject(json, "hint", err->hint);
-	*ret_response =
-		(struct http_response){.status = status, .content_type = "application/json"};
-	ret_response->body = cJSON_Print(json);
-	ret_response->length = ret_response->body ? strlen(ret_response->body) : 0;
 	cJSON_Delete(json);
+	*ret_response = (struct http_response){.status = status,
+					       .content_type = "application/json",
+					       .body = text,
+					       .length = text ? strlen(text) : 0};
+	if (!text)
+		http_no_memory(ret_response, HTTP_NO_MEMORY("lbagent is out of memory"));
+}
+
+void http_no_memory(struct http_response *ret_response, const char *json)
+{
+	*ret_response = (struct http_response){.status = MHD_HTTP_INTERNAL_SERVER_ERROR,
+					       .content_type = "application/json",
+					       .lasting = json,
+					       .length = strlen(json)};
 }
 
 /* --- answers --- */

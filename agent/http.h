@@ -55,6 +55,14 @@ void http_add_header(struct http_response *response, const char *name, const cha
 /* err as the JSON document of docs/api.md. */
 void http_error(struct http_response *ret_response, unsigned int status, const struct error *err);
 
+/* Such a document of constant texts, for http_no_memory(). */
+#define HTTP_NO_MEMORY(text)                                                                       \
+	"{\n\t\"error\":\t\"" text "\",\n\t\"hint\":\t\"free memory on this machine, "             \
+	"or raise MemoryMax= of lbagent.service\"\n}"
+
+/* An error that needs no memory to be told; json stays where it is. */
+void http_no_memory(struct http_response *ret_response, const char *json);
+
 typedef void (*http_handler)(void *context, const struct http_request *request,
 			     struct http_response *ret_response);
 

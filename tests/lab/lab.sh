@@ -62,8 +62,8 @@ lab_tool() {
 	if [ -n "$(find "$source" "$LAB_TOP/common" "$LAB_TOP/bpf" -newer "$tool" 2>&1)" ]; then
 		mkdir -p "${tool%/*}"
 		# In one step: a lab beside this one may run it, or build it too.
-		${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -I"$LAB_TOP/common" \
-			-I"$LAB_TOP/bpf" -o "$tool.$$" "$source" "$LAB_TOP/common/parse.c" \
+		${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -iquote "$LAB_TOP/common" \
+			-iquote "$LAB_TOP/bpf" -o "$tool.$$" "$source" "$LAB_TOP/common/parse.c" \
 			"$LAB_TOP/common/error.c" "$@" && mv "$tool.$$" "$tool" || return
 	fi
 	echo "$tool"
