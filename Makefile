@@ -72,6 +72,11 @@ test-vm: ## run the tests that depend on the kernel below each kernel of vm/kern
 	$(Q)$(MAKE) --no-print-directory build tests
 	$(Q)bash vm/test.sh
 
+vm-demo: ## show the main job on four machines in QEMU, with native XDP and Prometheus
+	$(Q)sh tests/lab/deps.sh vm
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash vm/demo.sh
+
 scenario-autoscale: ## load rises and falls, replicas follow by what Prometheus says; report in build/reports/
 scenario-compare: ## the same loads through Sluice, nftables, HAProxy, nginx and a router; report in build/reports/
 scenario-crowd: ## 10,000 connections at once, a backend killed and restarted; report in build/reports/
@@ -490,4 +495,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean

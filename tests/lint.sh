@@ -195,6 +195,12 @@ manuals() {
 	return $status
 }
 
+# What it keeps for machines goes to build/lint/, too; which provider there is does not matter.
+vagrant_file() {
+	VAGRANT_HOME=$(realpath "$out")/vagrant VAGRANT_DOTFILE_PATH=$(realpath "$out")/vagrant-machines \
+		vagrant validate --ignore-provider
+}
+
 check bpf bpf_objects
 check format format
 check licences licences
@@ -206,6 +212,7 @@ check libbpf libbpf_in_one_place
 check shell shell
 check scripts scripts
 check manuals manuals
+check vagrant vagrant_file
 check headers headers
 check clang with_clang
 check cppcheck cppcheck_all

@@ -50,7 +50,7 @@ first() {
 # port NAME: its device. A port has its name in sysfs, and may come a moment after its driver.
 port() {
 	tries=0
-	while [ "$tries" -lt 100 ]; do
+	while [ "$tries" -lt 1200 ]; do
 		for entry in /sys/class/virtio-ports/*; do
 			[ "$(cat "$entry/name" 2>/dev/null)" = "$1" ] || continue
 			echo "/dev/${entry##*/}"

@@ -18,7 +18,7 @@ tests='git dpkg-dev libclang-rt-14-dev libcmocka-dev libpcap-dev nginx-light nsd
 	iputils-ping traceroute libfaketime tshark stress-ng clang-format clang-tidy cppcheck shellcheck
 	man-db xdp-tools openssl libcap2-bin systemd tmux python3 prometheus prometheus-alertmanager
 	prometheus-node-exporter redis-server mariadb-server ansible-core openssh-server
-	openssh-client chromium nodejs eslint'
+	openssh-client chromium nodejs eslint vagrant'
 
 # Peers to compare with.
 peers='haproxy nftables libnginx-mod-stream'
