@@ -311,7 +311,7 @@ void api_handle(void *context, const struct http_request *request,
 {
 	struct call call = {.api = context, .request = request};
 	uint64_t generation = manager_desired(call.api->manager)->generation;
-	char *text = NULL, etag[ETAG_TEXT_MAX];
+	char *text, etag[ETAG_TEXT_MAX];
 	int ret;
 
 	if (page_answer(request->method, request->path, http_header(request, "If-None-Match"),
@@ -326,12 +326,13 @@ void api_handle(void *context, const struct http_request *request,
 						       .stream = call.stream};
 		return;
 	}
-	if (ret >= 0 && !(text = cJSON_Print(call.answer)))
+	text = ret < 0 ? NULL : cJSON_Print(call.answer);
+	if (!text && ret >= 0)
 		ret = error_set(&call.err, ENOMEM, "out of memory");
-	if (ret < 0)
-		answer_failed(&call, generation, ret, ret_response);
-	else
+	if (text)
 		text_response(ret_response, call.status, "application/json", text, strlen(text));
+	else
+		answer_failed(&call, generation, ret, ret_response);
 	http_add_header(ret_response, "ETag",
 			etag_format(manager_desired(call.api->manager)->generation, etag));
 	http_add_header(ret_response, "Cache-Control", "no-store");
