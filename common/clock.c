@@ -18,3 +18,11 @@ double clock_seconds(clockid_t clock)
 {
 	return (double)clock_ns(clock) / 1e9;
 }
+
+void clock_pause(uint64_t ms)
+{
+	const struct timespec span = {.tv_sec = (time_t)(ms / 1000),
+				      .tv_nsec = (long)(ms % 1000) * 1000000};
+
+	nanosleep(&span, NULL);
+}

@@ -12,4 +12,7 @@ uint64_t clock_ms(clockid_t clock);
 uint64_t clock_ns(clockid_t clock);
 double clock_seconds(clockid_t clock);
 
+/* Sleeps for so long, or until a signal comes. */
+void clock_pause(uint64_t ms);
+
 #endif

@@ -51,13 +51,11 @@ static int look(const struct invocation *invocation, cJSON **ret_drops, struct e
 static int look_again(const struct invocation *invocation, uint64_t interval_ms,
 		      struct looks *looks, struct error *err)
 {
-	const struct timespec span = {.tv_sec = (time_t)(interval_ms / 1000),
-				      .tv_nsec = (long)(interval_ms % 1000) * 1000000};
 	double began = clock_seconds(CLOCK_MONOTONIC);
 	cJSON *later = NULL;
 	int r;
 
-	nanosleep(&span, NULL);
+	clock_pause(interval_ms);
 	r = look(invocation, &later, err);
 	if (r < 0)
 		return r;

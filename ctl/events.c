@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "clock.h"
 #include "command.h"
 #include "json.h"
 #include "parse.h"
@@ -254,13 +255,6 @@ static bool take_line(void *context, const char *line)
 	return fflush(stdout) == 0 && --following->left > 0;
 }
 
-static void pause_ms(long ms)
-{
-	struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	nanosleep(&span, NULL);
-}
-
 /* Is it worth another try? The agent may be on its way back. */
 static bool is_away(int r)
 {
@@ -319,7 +313,7 @@ static int follow(struct invocation *invocation, struct error *err)
 			say_waiting(invocation);
 		}
 		if (was_there && is_away(r)) {
-			pause_ms(RETRY_MS);
+			clock_pause(RETRY_MS);
 			r = 0;
 		}
 	}

@@ -9,6 +9,7 @@
 
 #include "answer.h"
 #include "change.h"
+#include "clock.h"
 #include "parse.h"
 
 #define PAUSE_MAX_MS (24ULL * 3600 * 1000)
@@ -30,14 +31,10 @@ static void catch_interrupts(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-/* nanosleep(2) is ended by a signal, whatever SA_RESTART says. */
 static void pause_for(uint64_t ms)
 {
-	struct timespec span = {.tv_sec = (time_t)(ms / 1000),
-				.tv_nsec = (long)(ms % 1000) * 1000000};
-
 	if (!interrupted)
-		nanosleep(&span, NULL);
+		clock_pause(ms);
 }
 
 static int read_pause(const struct invocation *invocation, uint64_t *ret_ms, struct error *err)

@@ -228,14 +228,6 @@ static int watch(struct top *top, struct error *err)
 	return r;
 }
 
-static void pause_ms(uint64_t ms)
-{
-	struct timespec span = {.tv_sec = (time_t)(ms / 1000),
-				.tv_nsec = (long)(ms % 1000) * 1000000};
-
-	nanosleep(&span, NULL);
-}
-
 static int print_once(struct top *top, struct error *err)
 {
 	const struct frame screen = {.columns = isatty(STDOUT_FILENO) ? terminal_size().columns
@@ -243,7 +235,7 @@ static int print_once(struct top *top, struct error *err)
 	struct rates rates;
 	int r;
 
-	pause_ms(top->interval_ms);
+	clock_pause(top->interval_ms);
 	r = look_again(top, err);
 	if (r < 0 || !top->invocation->json)
 		return r < 0 ? r : draw(top, stdout, &screen, err);

@@ -18,13 +18,6 @@
 #define SPAN_MAX_MS (UINT64_MAX / 2) /* the agent knows what is too long */
 #define GRACE_MS    10000            /* for the agent to end a drain whose deadline has passed */
 
-static void pause_ms(long ms)
-{
-	struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-
-	nanosleep(&span, NULL);
-}
-
 /* When to stop waiting; never without --deadline. */
 static int read_end(const struct options *options, uint64_t *ret_end_ms, struct error *err)
 {
@@ -133,7 +126,7 @@ int wait_for_drain(struct invocation *invocation, bool removal, struct error *er
 			break;
 		}
 		show_progress(invocation, backend);
-		pause_ms(POLL_MS);
+		clock_pause(POLL_MS);
 	}
 	show_progress(invocation, NULL);
 	return r;
