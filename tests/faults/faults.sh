@@ -182,7 +182,6 @@ start_with() {
 		grep -q 'level=error' <<<"$said" || echo "it does not start, and says: $said"
 		lab_agent_start || { echo "nor does it afterwards" && return; }
 	fi
-	injected=$((injected + 1))
 	wait_until 10 lab_all_up web || echo "the backends are not up"
 	served >/dev/null || echo "clients are not served"
 }
