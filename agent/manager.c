@@ -109,24 +109,40 @@ static void forget_services(struct manager *manager)
 	}
 }
 
-/* What was desired when the agent was stopped is not refused for the sake of a list. */
-static int follow_sources(struct manager *manager, struct error *err)
+static void tell_sources(struct manager *manager, int ret, const struct error *problem,
+			 const char *after)
 {
-	bool begins = !manager->sources_begun;
-	struct error problem = {0};
-	int ret = sources_load(manager->sources, manager->desired,
-			       begins ? SOURCES_START : SOURCES_CHANGED, begins ? &problem : err);
+	manager->sources_problem = ret ? *problem : (struct error){0};
+	events_tell(manager->events,
+		    &(struct event){.kind = ret ? EVENT_SOURCES_FAILED : EVENT_SOURCES_RELOADED,
+				    .after = ret ? after : "",
+				    .reason = ret ? problem->message : "",
+				    .hint = ret ? problem->hint : ""});
+}
+
+/* Before packets come. What was desired when the agent was stopped is not refused for the sake of
+ * a list. */
+static void begin_sources(struct manager *manager)
+{
+	struct error problem = {0}, later = {0};
+	int ret = sources_read(manager->sources, manager->desired, SOURCES_START, &problem);
+	int filled = sources_fill(manager->sources, SIZE_MAX, ret ? &later : &problem);
 
 	manager->sources_begun = true;
-	if (!begins || ret == 0)
-		return ret;
-	events_tell(manager->events,
-		    &(struct event){.kind = EVENT_SOURCES_FAILED,
-				    .reason = problem.message,
-				    .after = "a former agent's list holds on; if there is none, an "
-					     "allow list lets nobody in, and a deny list everybody",
-				    .hint = problem.hint});
-	return 0;
+	if (ret || filled)
+		tell_sources(manager, ret ? ret : filled, &problem,
+			     "a former agent's list holds on; if there is none, an allow list lets "
+			     "nobody in, and a deny list everybody");
+}
+
+/* A short list is in force when this returns, a long one follows by follow_sources(). */
+static int change_sources(struct manager *manager, enum sources_mode mode, struct error *err)
+{
+	int ret = sources_read(manager->sources, manager->desired, mode, err);
+
+	if (ret == 0)
+		ret = sources_fill(manager->sources, SOURCES_AT_ONCE, err);
+	return ret == SOURCES_MORE ? 0 : ret;
 }
 
 static int reconcile(struct manager *manager, struct error *err)
@@ -161,8 +177,10 @@ static int reconcile(struct manager *manager, struct error *err)
 		service_settle(manager, &manager->desired->services[i]);
 	forget_services(manager);
 	ways_begin(manager);
-	if (ret == 0)
-		ret = follow_sources(manager, err);
+	if (!manager->sources_begun)
+		begin_sources(manager);
+	else if (ret == 0)
+		ret = change_sources(manager, SOURCES_CHANGED, err);
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
@@ -344,18 +362,38 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 
 int manager_reload(struct manager *manager, struct error *err)
 {
-	int ret = sources_load(manager->sources, manager->desired, SOURCES_ALL, err);
+	int ret = change_sources(manager, SOURCES_ALL, err);
+	struct error ignored;
 
-	if (ret == 0)
-		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
-	if (ret == 0 && !sources_any(manager->sources))
+	if (ret) {
+		/* what was under way for a change goes on */
+		change_sources(manager, SOURCES_CHANGED, &ignored);
+		tell_sources(manager, ret, err, "the former lists hold on");
+		return ret;
+	}
+	if (sources_loading(manager->sources, NULL))
 		return 0;
-	events_tell(manager->events,
-		    &(struct event){.kind = ret ? EVENT_SOURCES_FAILED : EVENT_SOURCES_RELOADED,
-				    .after = ret ? "the former lists hold on" : "",
-				    .reason = ret ? err->message : "",
-				    .hint = ret ? err->hint : ""});
+	ret = sync_all(manager->sync, manager->desired, manager->facts, err);
+	if (ret || sources_any(manager->sources))
+		tell_sources(manager, ret, err, "the former lists hold on");
 	return ret;
+}
+
+/* Goes on with long lists. */
+static void follow_sources(struct manager *manager)
+{
+	struct error err = {0};
+	int ret;
+
+	sources_tick(manager->sources);
+	if (!sources_loading(manager->sources, NULL))
+		return;
+	ret = sources_fill(manager->sources, SOURCES_AT_ONCE, &err);
+	if (ret == SOURCES_MORE)
+		return;
+	if (ret == 0)
+		ret = sync_all(manager->sync, manager->desired, manager->facts, &err);
+	tell_sources(manager, ret, &err, "the former lists hold on; lbctl reload tries again");
 }
 
 static struct plan_input plan_input(const struct manager *manager)
@@ -518,7 +556,7 @@ static void on_tick(uv_timer_t *timer)
 
 	scan_flows(manager);
 	scan_nat_flows(manager);
-	sources_tick(manager->sources);
+	follow_sources(manager);
 	if (++manager->ticks % (HOUSEKEEPING_MS / TICK_MS))
 		return;
 	tell_late(manager);
@@ -732,6 +770,16 @@ const struct flow_counts *manager_flows(const struct manager *manager)
 size_t manager_sources(const struct manager *manager, const struct service_spec *service, bool deny)
 {
 	return sources_count(manager->sources, service, deny);
+}
+
+bool manager_sources_loading(const struct manager *manager, const struct service_spec *service)
+{
+	return sources_loading(manager->sources, service);
+}
+
+const struct error *manager_sources_problem(const struct manager *manager)
+{
+	return &manager->sources_problem;
 }
 
 struct dataplane *manager_dataplane(const struct manager *manager)

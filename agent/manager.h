@@ -92,12 +92,19 @@ int manager_stage(const struct manager *manager, struct desired *target, double 
 		  enum stage_outcome *ret_outcome, struct desired **ret_next, struct error *ret_why,
 		  struct error *err);
 
-/* Reads the files of all lists of sources again. All are taken, or none. */
+/* Reads the files of all lists of sources again. All are taken, or none; long ones are in force some
+ * time later, when manager_sources_loading() is over. */
 int manager_reload(struct manager *manager, struct error *err);
 
 /* Prefixes of a service's list of sources; service NULL, deny true: of the global one. */
 size_t manager_sources(const struct manager *manager, const struct service_spec *service,
 		       bool deny);
+
+/* Is there a list, of this service or (NULL) of any, that is not yet in force? */
+bool manager_sources_loading(const struct manager *manager, const struct service_spec *service);
+
+/* Why the lists that were last to be loaded are not in force; an empty message: they are. */
+const struct error *manager_sources_problem(const struct manager *manager);
 
 struct backend_view manager_backend(const struct manager *manager, const struct backend_spec *spec);
 

@@ -16,11 +16,12 @@ struct slot {
 	char *words;   /* owned; NULL: none */
 	uint32_t list; /* in the map sources; 0: none */
 	size_t count;
-	/* What is loaded beside it, until all is. */
+	/* What takes its place once all that changes is in the map. */
+	bool changes;
 	char *next_words;
 	uint32_t next_list;
-	size_t next_count;
-	bool changes;
+	struct source_list next;
+	size_t filled; /* of next */
 };
 
 struct sources {
@@ -31,6 +32,7 @@ struct sources {
 	struct source_lists lists;  /* services[] is owned */
 	struct lb_source_key sweep; /* where to go on */
 	bool sweeping;
+	bool starting; /* what is to be loaded is the first, and must not fail */
 };
 
 static struct slot *slot_of(const struct sources *sources, uint16_t service_id, bool deny)
@@ -166,71 +168,54 @@ static uint32_t new_list(const struct sources *sources)
 	return list;
 }
 
-static int fill(struct sources *sources, uint32_t list, const struct source_list *from,
-		struct error *err)
+static void sweep_begin(struct sources *sources)
 {
-	struct lb_source_key keys[BATCH];
-	size_t i, n;
-	int ret = 0;
-
-	for (i = 0; ret == 0 && i < from->count; i += n) {
-		for (n = 0; n < BATCH && i + n < from->count; n++) {
-			const struct prefix *prefix = &from->prefixes[i + n];
-			uint32_t mapped = 128U - address_bits(&prefix->address);
-
-			keys[n] = (struct lb_source_key){
-				.prefix_length = LB_SOURCE_BASE + mapped + prefix->length,
-				.list = list,
-				.addr = lb_addr_of(&prefix->address),
-			};
-		}
-		ret = sources->dp->ops->sources_put(sources->dp, keys, (uint32_t)n, err);
-	}
-	return ret;
-}
-
-/* Loads the words beside what is in force. */
-static int load_slot(struct sources *sources, struct slot *slot, const char *words,
-		     struct error *err)
-{
-	struct source_list list = {0};
-	int ret = 0;
-
-	if (words) {
-		ret = source_list_read(words, &list, err);
-		if (ret)
-			return ret;
-		slot->next_words = strdup(words);
-		slot->next_list = new_list(sources);
-		slot->next_count = list.count;
-		ret = slot->next_words ? fill(sources, slot->next_list, &list, err)
-				       : error_set(err, ENOMEM, "out of memory");
-		source_list_clear(&list);
-	}
-	slot->changes = ret == 0;
-	return ret;
+	sources->sweep = (struct lb_source_key){0};
+	sources->sweeping = true;
 }
 
 static void forget_next(struct slot *slot)
 {
 	free(slot->next_words);
+	source_list_clear(&slot->next);
 	slot->next_words = NULL;
 	slot->next_list = 0;
-	slot->next_count = 0;
+	slot->filled = 0;
 	slot->changes = false;
 }
 
-/* What cannot be loaded at the start. */
-static void stand_in(struct sources *sources, struct slot *slot, const char *words, uint32_t former)
+/* What takes the slot's place: a list of these words, or none. */
+static int change_slot(const struct sources *sources, struct slot *slot, const char *words,
+		       struct error *err)
 {
 	forget_next(slot);
-	slot->next_words = words ? strdup(words) : NULL;
-	slot->next_list = former ? former : new_list(sources);
 	slot->changes = true;
+	if (!words)
+		return 0;
+	slot->next_words = strdup(words);
+	slot->next_list = new_list(sources);
+	return slot->next_words ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
+/* For a list that cannot be loaded: the one that an adopted data plane has, or an empty one. */
+static void stand_in(const struct sources *sources, struct slot *slot)
+{
+	size_t i = (size_t)(slot - sources->slots);
+	uint32_t former = present_list(sources, (uint16_t)(i / 2), i % 2);
+
+	source_list_clear(&slot->next);
+	slot->filled = 0;
+	slot->next_list = former ? former : new_list(sources);
+}
+
+/* Is it, or becomes it, what these words say? */
+static bool follows(const struct slot *slot, const char *words)
+{
+	return same_words(words, slot->changes ? slot->next_words : slot->words);
 }
 
 /* service NULL: the global list. */
-static int load_one(struct sources *sources, const struct service_spec *service, bool deny,
+static int read_one(struct sources *sources, const struct service_spec *service, bool deny,
 		    enum sources_mode mode, struct error *err)
 {
 	uint16_t id = service ? service->id : 0;
@@ -239,26 +224,21 @@ static int load_one(struct sources *sources, const struct service_spec *service,
 	struct error inner = {0};
 	int ret;
 
-	if (same_words(words, slot->words) && (mode == SOURCES_CHANGED || !words))
+	if (follows(slot, words) && (mode == SOURCES_CHANGED || !words))
 		return 0;
-	ret = load_slot(sources, slot, words, &inner);
+	if (same_words(words, slot->words) && mode == SOURCES_CHANGED) {
+		forget_next(slot);
+		sweep_begin(sources);
+		return 0;
+	}
+	ret = change_slot(sources, slot, words, &inner);
+	if (ret == 0 && words)
+		ret = source_list_read(words, &slot->next, &inner);
 	if (ret == 0)
 		return 0;
 	if (mode == SOURCES_START)
-		stand_in(sources, slot, words, present_list(sources, id, deny));
+		stand_in(sources, slot);
 	return name_error(service ? service->name : NULL, deny, ret, &inner, err);
-}
-
-static void take_over(struct slot *slot)
-{
-	if (!slot->changes)
-		return;
-	free(slot->words);
-	slot->words = slot->next_words;
-	slot->list = slot->next_list;
-	slot->count = slot->next_count;
-	slot->next_words = NULL;
-	forget_next(slot);
 }
 
 /* Services that are gone have no lists. */
@@ -270,7 +250,7 @@ static void drop_gone(struct sources *sources, const struct desired *desired)
 	for (i = 0; used && i < desired->service_count; i++)
 		used[desired->services[i].id] = true;
 	for (i = 2; used && i < sources->slot_count; i++) {
-		if (!used[i / 2] && sources->slots[i].words) {
+		if (!used[i / 2] && !follows(&sources->slots[i], NULL)) {
 			forget_next(&sources->slots[i]);
 			sources->slots[i].changes = true;
 		}
@@ -278,10 +258,71 @@ static void drop_gone(struct sources *sources, const struct desired *desired)
 	free(used);
 }
 
-static void sweep_begin(struct sources *sources)
+static void forget_all(struct sources *sources)
 {
-	sources->sweep = (struct lb_source_key){0};
-	sources->sweeping = true;
+	size_t i;
+
+	for (i = 0; i < sources->slot_count; i++)
+		forget_next(&sources->slots[i]);
+	sweep_begin(sources);
+}
+
+int sources_read(struct sources *sources, const struct desired *desired, enum sources_mode mode,
+		 struct error *err)
+{
+	struct error later = {0};
+	int deny, one, ret = read_one(sources, NULL, true, mode, err);
+	size_t i;
+
+	sources->starting = mode == SOURCES_START;
+	if (sources->starting) /* of a former agent there may be remains */
+		sweep_begin(sources);
+	for (i = 0; i < desired->service_count; i++) {
+		for (deny = 0; deny <= 1 && (ret == 0 || mode == SOURCES_START); deny++) {
+			one = read_one(sources, &desired->services[i], deny, mode,
+				       ret ? &later : err);
+			ret = ret ? ret : one;
+		}
+	}
+	if (ret && mode != SOURCES_START)
+		forget_all(sources);
+	else
+		drop_gone(sources, desired);
+	return ret;
+}
+
+/* Puts the next prefixes into the map, BATCH at most. */
+static int fill(struct sources *sources, struct slot *slot, struct error *err)
+{
+	struct lb_source_key keys[BATCH];
+	size_t n;
+	int ret;
+
+	for (n = 0; n < BATCH && slot->filled + n < slot->next.count; n++) {
+		const struct prefix *prefix = &slot->next.prefixes[slot->filled + n];
+		uint32_t mapped = 128U - address_bits(&prefix->address);
+
+		keys[n] = (struct lb_source_key){
+			.prefix_length = LB_SOURCE_BASE + mapped + prefix->length,
+			.list = slot->next_list,
+			.addr = lb_addr_of(&prefix->address),
+		};
+	}
+	ret = sources->dp->ops->sources_put(sources->dp, keys, (uint32_t)n, err);
+	slot->filled += ret ? 0 : n;
+	return ret;
+}
+
+static void take_over(struct slot *slot)
+{
+	if (!slot->changes)
+		return;
+	free(slot->words);
+	slot->words = slot->next_words;
+	slot->list = slot->next_list;
+	slot->count = slot->next.count;
+	slot->next_words = NULL;
+	forget_next(slot);
 }
 
 static void take_all_over(struct sources *sources)
@@ -290,34 +331,59 @@ static void take_all_over(struct sources *sources)
 
 	for (i = 1; i < sources->slot_count; i++)
 		take_over(&sources->slots[i]);
-	sources->lists.global_deny = sources->slots[1].list;
+	sources->lists.global_deny = slot_of(sources, 0, true)->list;
 	for (i = 1; i < sources->slot_count / 2; i++) {
 		sources->lists.services[i].allow = sources->slots[2 * i].list;
 		sources->lists.services[i].deny = sources->slots[2 * i + 1].list;
 	}
 }
 
-int sources_load(struct sources *sources, const struct desired *desired, enum sources_mode mode,
-		 struct error *err)
+/* One that is to be filled; NULL: none. */
+static struct slot *unfilled(const struct sources *sources)
 {
-	struct error later = {0};
-	int deny, one, ret = load_one(sources, NULL, true, mode, err);
 	size_t i;
 
-	for (i = 0; i < desired->service_count; i++) {
-		for (deny = 0; deny <= 1 && (ret == 0 || mode == SOURCES_START); deny++) {
-			one = load_one(sources, &desired->services[i], deny, mode,
-				       ret ? &later : err);
-			ret = ret ? ret : one;
+	for (i = 0; i < sources->slot_count; i++) {
+		if (sources->slots[i].filled < sources->slots[i].next.count)
+			return &sources->slots[i];
+	}
+	return NULL;
+}
+
+bool sources_loading(const struct sources *sources, const struct service_spec *service)
+{
+	size_t i = service ? 2 * (size_t)service->id : 0;
+	size_t end = service ? i + 2 : sources->slot_count;
+
+	for (; i < end; i++) {
+		if (sources->slots[i].changes)
+			return true;
+	}
+	return false;
+}
+
+int sources_fill(struct sources *sources, size_t room, struct error *err)
+{
+	struct error later = {0};
+	struct slot *slot;
+	size_t done;
+	int one, ret = 0;
+
+	if (!sources_loading(sources, NULL))
+		return 0;
+	for (done = 0; (slot = unfilled(sources)) && done < room; done += BATCH) {
+		one = fill(sources, slot, ret ? &later : err);
+		ret = ret ? ret : one;
+		if (one && !sources->starting) {
+			forget_all(sources);
+			return ret;
 		}
+		if (one)
+			stand_in(sources, slot);
 	}
-	if (ret == 0 || mode == SOURCES_START) {
-		drop_gone(sources, desired);
-		take_all_over(sources);
-	} else {
-		for (i = 0; i < sources->slot_count; i++)
-			forget_next(&sources->slots[i]);
-	}
+	if (slot)
+		return SOURCES_MORE;
+	take_all_over(sources);
 	sweep_begin(sources);
 	return ret;
 }

@@ -5,7 +5,7 @@
 /*
  * The lists of sources in force: read, filled into the map sources on the side, made current by one
  * store each (sync.h), and emptied when nobody goes by them any more. A list that cannot be loaded
- * leaves all as it was.
+ * leaves all as it was. A long one is filled a part at a time, so that the loop has time for others.
  *
  * A list is read when its words change and when a reload is asked for, and not when its file
  * changes: who edits a file is not to be surprised by half of it.
@@ -14,8 +14,9 @@
 #include "desired.h"
 #include "sync.h"
 
-/* Prefixes that a tick looks at: some 2 ms. */
-#define SOURCES_SWEEP 2048
+/* Prefixes that are filled, or looked at for emptying, at once: some 2 to 5 ms. */
+#define SOURCES_AT_ONCE 2048
+#define SOURCES_SWEEP   2048
 
 struct sources;
 
@@ -30,17 +31,31 @@ enum sources_mode {
 	SOURCES_CHANGED, /* those whose words have changed */
 	SOURCES_ALL,     /* a reload */
 	/*
-	 * All, at the start, which no list may prevent. One that cannot be loaded is the one that
-	 * an adopted data plane has; without that a deny list is empty, and an allow list too: it
-	 * lets nobody in. The first error is told, and the rest done all the same.
+	 * All, at the start, which no list may prevent. One that cannot be read or filled is the
+	 * one that an adopted data plane has; without that a deny list is empty, and an allow list
+	 * too: it lets nobody in. The first error is told, and the rest done all the same. To be
+	 * filled at once, before packets come.
 	 */
 	SOURCES_START,
 };
 
-/* Fills what is to be loaded, and makes sources_lists() name it: all, or nothing. Takes no list
- * out of the map. */
-int sources_load(struct sources *sources, const struct desired *desired, enum sources_mode mode,
+/*
+ * Reads what is to be loaded, and no more: what is in force stays. After an error nothing is to be
+ * loaded any more, not even what was still under way; but see SOURCES_START.
+ */
+int sources_read(struct sources *sources, const struct desired *desired, enum sources_mode mode,
 		 struct error *err);
+
+/*
+ * Fills the lists that were read, room prefixes at once, some 2 us each, and then makes
+ * sources_lists() name all of them. 0: done; SOURCES_MORE: call again; an error: all as before, and
+ * nothing is to be loaded any more.
+ */
+#define SOURCES_MORE 1
+int sources_fill(struct sources *sources, size_t room, struct error *err);
+
+/* Is something read and not yet in force, of this service or (NULL) of any? */
+bool sources_loading(const struct sources *sources, const struct service_spec *service);
 
 /* What the data plane is to go by; valid for as long as sources. */
 const struct source_lists *sources_lists(const struct sources *sources);

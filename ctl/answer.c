@@ -333,7 +333,8 @@ int answer_check_sources(const cJSON *answer, struct error *err)
 {
 	static const struct key list_keys[] = {
 		TEXT("service"), TEXT("list"), NUMBER("prefixes"), NUMBER("dropped"), {0}};
-	static const struct key keys[] = {ARRAY("lists", list_keys), {0}};
+	static const struct key keys[] = {
+		ARRAY("lists", list_keys), TRUTH("loading"), TEXT("problem"), TEXT("hint"), {0}};
 
 	return check(answer, keys, err);
 }

@@ -258,6 +258,8 @@ static void print_drops(const cJSON *service)
 			printf("  source-%s has %s prefixes\n", count->string,
 			       human_count(count->valuedouble, text));
 	}
+	if (answer_true(prefixes, "loading"))
+		puts("  a list is being loaded, the former one holds until then");
 	cJSON_ArrayForEach (count, answer_item(service, "drops")) {
 		if (!cJSON_IsNumber(count))
 			continue;

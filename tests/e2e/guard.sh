@@ -98,7 +98,7 @@ long "$list" 0
 began=$(lab_now_ms)
 check "a list of $prefixes prefixes is loaded" lbctl reload
 took=$(($(lab_now_ms) - began))
-check_equal "it is whole" "$prefixes" \
+check_equal "it is whole when the command returns" "$prefixes" \
 	"$(lbctl --json show web | jq '."source-prefixes".deny')"
 echo "# $prefixes prefixes: loaded in $took ms"
 lab_wrk -t1 -c8 -d6s -H "$LAB_FRESH" "$LAB_URL4/" >"$LAB_DIR/wrk" 2>&1 &

@@ -33,7 +33,7 @@ struct fake_nat {
 };
 
 #define FAKE_PORTS     8
-#define FAKE_SOURCES   64
+#define FAKE_SOURCES   8192
 #define FAKE_NAT_FLOWS 32
 
 struct fake_dataplane {

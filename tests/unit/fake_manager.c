@@ -178,6 +178,12 @@ size_t manager_sources(const struct manager *manager, const struct service_spec 
 	return service ? 10 * service->id + deny : 7;
 }
 
+bool manager_sources_loading(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return service && service->id == 2;
+}
+
 const struct flow_counts *manager_flows(const struct manager *manager)
 {
 	return &manager->flows;

@@ -56,11 +56,23 @@ static void say(char **words, const char *text)
 	assert_non_null(*words);
 }
 
+/* Reads and fills all that there is. */
+static int sources_load(enum sources_mode mode, struct error *err)
+{
+	int ret = sources_read(sources, &desired, mode, err);
+	struct error later = {0};
+	int filled = 0;
+
+	if (ret == 0 || mode == SOURCES_START)
+		filled = sources_fill(sources, SIZE_MAX, ret ? &later : err);
+	return ret ? ret : filled;
+}
+
 static void load(enum sources_mode mode)
 {
 	struct error err = {0};
 
-	if (sources_load(sources, &desired, mode, &err) != 0)
+	if (sources_load(mode, &err) != 0)
 		fail_msg("%s", err.message);
 }
 
@@ -123,13 +135,12 @@ static void test_swap(void **state)
 	assert_int_equal(entries(lists->services[1].deny), 2);
 	sources_tick(sources); /* the data plane still goes by the former one */
 	assert_int_equal(entries(former), 1);
-	load(SOURCES_CHANGED);
+	assert_int_equal(lists->global_deny, global);
 	follow();
+	load(SOURCES_ALL);
 	sources_tick(sources);
 	assert_int_equal(entries(former), 0);
 	assert_int_equal(entries(lists->services[1].deny), 2);
-	assert_int_equal(lists->global_deny, global);
-	load(SOURCES_ALL);
 	assert_int_not_equal(lists->global_deny, global);
 }
 
@@ -178,12 +189,12 @@ static void test_refuse(void **state)
 	say(&services[0].source_deny, "/does/not/exist");
 	refused(sources_check(sources, &desired, &err), &err,
 		"service web: source-deny: /does/not/exist: No such file");
-	refused(sources_load(sources, &desired, SOURCES_CHANGED, &err), &err,
+	refused(sources_load(SOURCES_CHANGED, &err), &err,
 		"service web: source-deny: /does/not/exist: No such file");
 	assert_int_equal(lists->services[1].deny, former);
 	say(&services[0].source_deny, "198.18.4.0/24");
 	fake->sources_put_error = ENOSPC;
-	assert_int_equal(sources_load(sources, &desired, SOURCES_CHANGED, &err), -ENOSPC);
+	assert_int_equal(sources_load(SOURCES_CHANGED, &err), -ENOSPC);
 	assert_int_equal(lists->services[1].deny, former);
 	assert_int_equal(sources_count(sources, &services[0], true), 1);
 }
@@ -202,7 +213,7 @@ static void test_all_or_nothing(void **state)
 	allow = lists->services[1].allow;
 	say(&services[0].source_allow, "198.18.4.0/24");
 	say(&services[0].source_deny, "/does/not/exist");
-	assert_int_equal(sources_load(sources, &desired, SOURCES_CHANGED, &err), -EINVAL);
+	assert_int_equal(sources_load(SOURCES_CHANGED, &err), -EINVAL);
 	assert_int_equal(lists->services[1].allow, allow);
 	sources_tick(sources);
 	assert_int_equal(fake->source_count, 2);
@@ -217,12 +228,96 @@ static void test_start_without(void **state)
 	fake->dp.services[1].source_deny = 77; /* of a former agent */
 	say(&services[0].source_deny, "/does/not/exist");
 	say(&services[0].source_allow, "/does/not/exist/either");
-	assert_int_equal(sources_load(sources, &desired, SOURCES_START, &err), -EINVAL);
+	assert_int_equal(sources_load(SOURCES_START, &err), -EINVAL);
 	assert_int_equal(lists->services[1].deny, 77);
 	assert_int_not_equal(lists->services[1].allow, 0); /* an empty one: nobody */
 	assert_int_equal(entries(lists->services[1].allow), 0);
 	assert_int_equal(entries(lists->global_deny), 1);
 	load(SOURCES_CHANGED); /* other changes go on */
+}
+
+/* A list of so many prefixes. */
+static void say_long(char **words, unsigned int count)
+{
+	char path[] = "/tmp/sluice-sources-XXXXXX";
+	FILE *file = fdopen(mkstemp(path), "w");
+	unsigned int i;
+
+	assert_non_null(file);
+	for (i = 0; i < count; i++)
+		fprintf(file, "10.0.%u.%u\n", i / 256, i % 256);
+	assert_int_equal(fclose(file), 0);
+	say(words, path);
+}
+
+/* A long list is in force only when all of it is there. */
+static void test_parts(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+	uint32_t former;
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_START);
+	follow();
+	former = lists->services[1].deny;
+	say_long(&services[0].source_deny, 2500);
+	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
+	assert_true(sources_loading(sources, &services[0]));
+	assert_false(sources_loading(sources, &services[1]));
+	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
+	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
+	assert_int_equal(lists->services[1].deny, former);
+	/* another change meanwhile does not begin it anew, nor is it swept */
+	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
+	sources_tick(sources);
+	assert_int_equal(sources_fill(sources, 1, &err), 0);
+	assert_false(sources_loading(sources, NULL));
+	follow();
+	assert_int_equal(entries(lists->services[1].deny), 2500);
+	assert_int_equal(sources_count(sources, &services[0], true), 2500);
+	sources_tick(sources);
+	assert_int_equal(fake->source_count, 2501); /* and the global one's */
+	unlink(services[0].source_deny);
+}
+
+/* Words that are those in force again end what was under way. */
+static void test_undone(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+	uint32_t former;
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_START);
+	follow();
+	former = lists->services[1].deny;
+	say_long(&services[0].source_deny, 2500);
+	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
+	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
+	unlink(services[0].source_deny);
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_CHANGED);
+	assert_int_equal(lists->services[1].deny, former);
+	sources_tick(sources);
+	assert_int_equal(fake->source_count, 2);
+}
+
+/* What cannot be filled at the start lets nobody in, and keeps nobody out. */
+static void test_start_full(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+
+	(void)state;
+	say(&services[0].source_allow, "198.18.2.0/24");
+	fake->sources_put_error = ENOSPC;
+	assert_int_equal(sources_load(SOURCES_START, &err), -ENOSPC);
+	assert_int_not_equal(lists->services[1].allow, 0);
+	assert_int_equal(fake->source_count, 0);
+	assert_false(sources_loading(sources, NULL));
 }
 
 int main(void)
@@ -234,6 +329,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refuse, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_all_or_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_start_without, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_undone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_start_full, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,11 +79,11 @@
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
 	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
 	"],\"panic\":false,\"packets\":300,\"bytes\":3000,"                                        \
-	"\"source-prefixes\":{\"allow\":10,\"deny\":11},\"drops\":{\"denied\":5}}"
+	"\"source-prefixes\":{\"allow\":10,\"deny\":11,\"loading\":false},\"drops\":{\"denied\":5}}"
 #define SERVICE_SIX                                                                                \
 	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
 	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"packets\":300,\"bytes\":3000,"             \
-	"\"source-prefixes\":{\"allow\":20,\"deny\":21},\"drops\":{\"denied\":5}}"
+	"\"source-prefixes\":{\"allow\":20,\"deny\":21,\"loading\":true},\"drops\":{\"denied\":5}}"
 #define STATUS_BEGIN                                                                               \
 	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
 #define STATUS_END                                                                                 \
