@@ -85,7 +85,10 @@ int json_parse(const char *text, size_t length, cJSON **ret_json, struct error *
 		return r;
 	if (skip_space(text, 0, length) == length)
 		return error_set(err, EINVAL, "empty: not JSON");
+	errno = 0; /* cJSON does not tell, but malloc(3) does */
 	json = cJSON_ParseWithLengthOpts(text, length, &end, false);
+	if (!json && errno == ENOMEM)
+		return error_set(err, ENOMEM, "out of memory");
 	if (!json)
 		return refuse_text(text, (size_t)(end - text), "not valid JSON", err);
 	rest = skip_space(text, (size_t)(end - text), length);

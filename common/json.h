@@ -16,8 +16,8 @@
 #include "error.h"
 
 /* Parses text of length bytes as one JSON value with nothing behind it; names line and column of
- * an error. Depth and size are bounded by cJSON's limits and the caller. The caller owns
- * *ret_json (cJSON_Delete). */
+ * an error (-EINVAL); -ENOMEM. Depth and size are bounded by cJSON's limits and the caller. The
+ * caller owns *ret_json (cJSON_Delete). */
 int json_parse(const char *text, size_t length, cJSON **ret_json, struct error *err);
 
 /* Refuses json unless it is an object all of whose keys are in keys (NULL-ended), none twice. */
