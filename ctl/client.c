@@ -237,6 +237,15 @@ static int forbidden_hint(const char *place, struct error *err)
 	return error_hint(err, -EACCES, "run lbctl as root, or join group %s", group->gr_name);
 }
 
+/* Without an answer nobody knows whether a change was made. */
+static int unanswered_hint(const struct request *request, int r, struct error *err)
+{
+	return error_hint(err, r, "%s",
+			  strcmp(request->method, "GET") == 0
+				  ? "systemctl status lbagent"
+				  : "lbctl show, as the change may have been made");
+}
+
 static int unreachable(const struct client *client, const struct request *request, CURLcode code,
 		       struct error *err)
 {
@@ -245,15 +254,15 @@ static int unreachable(const struct client *client, const struct request *reques
 	if (code == CURLE_OPERATION_TIMEDOUT) {
 		error_set(err, ETIMEDOUT, "agent at %.128s: no answer within %ld s", client->place,
 			  client->timeout_ms / 1000);
-		return error_hint(err, -ETIMEDOUT, "%s",
-				  strcmp(request->method, "GET") == 0
-					  ? "systemctl status lbagent"
-					  : "lbctl show, as the change may have been made");
+		return unanswered_hint(request, -ETIMEDOUT, err);
 	}
 	curl_easy_getinfo(client->curl, CURLINFO_OS_ERRNO, &reason);
 	if (code != CURLE_COULDNT_CONNECT || client->is_url || reason == 0) {
 		error_set(err, EIO, "agent at %.128s: %s", client->place,
 			  client->reason[0] != '\0' ? client->reason : curl_easy_strerror(code));
+		if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR ||
+		    code == CURLE_PARTIAL_FILE)
+			unanswered_hint(request, -EIO, err);
 		if (code == CURLE_COULDNT_CONNECT)
 			error_hint(err, -EIO,
 				   "give --url the address that lbagent has as --listen");
