@@ -39,11 +39,11 @@ static cJSON *view_sources(const struct manager *manager)
 	cJSON *lists = cJSON_AddArrayToObject(json, "lists");
 	const struct error *problem = manager_sources_problem(manager);
 	struct lb_traffic global;
-	bool whole = lists &&
-		     cJSON_AddBoolToObject(json, "loading",
-					   manager_sources_loading(manager, NULL)) &&
-		     cJSON_AddStringToObject(json, "problem", problem->message) &&
-		     cJSON_AddStringToObject(json, "hint", problem->hint);
+	bool whole =
+		lists &&
+		cJSON_AddBoolToObject(json, "loading", manager_sources_loading(manager, NULL)) &&
+		cJSON_AddStringToObject(json, "problem", problem->message) &&
+		cJSON_AddStringToObject(json, "hint", problem->hint);
 	size_t i;
 
 	dp->ops->verdict_stats(dp, LB_DENIED_GLOBAL, &global);

@@ -92,8 +92,8 @@ int manager_stage(const struct manager *manager, struct desired *target, double 
 		  enum stage_outcome *ret_outcome, struct desired **ret_next, struct error *ret_why,
 		  struct error *err);
 
-/* Reads the files of all lists of sources again. All are taken, or none; long ones are in force some
- * time later, when manager_sources_loading() is over. */
+/* Reads the files of all lists of sources again. All are taken, or none; long ones are in force
+ * some time later, when manager_sources_loading() is over. */
 int manager_reload(struct manager *manager, struct error *err);
 
 /* Prefixes of a service's list of sources; service NULL, deny true: of the global one. */

@@ -143,8 +143,7 @@ static bool add_sources(cJSON *json, const struct manager *manager,
 	return sources &&
 	       add_number(sources, "allow", (double)manager_sources(manager, service, false)) &&
 	       add_number(sources, "deny", (double)manager_sources(manager, service, true)) &&
-	       cJSON_AddBoolToObject(sources, "loading",
-				     manager_sources_loading(manager, service));
+	       cJSON_AddBoolToObject(sources, "loading", manager_sources_loading(manager, service));
 }
 
 /* Packets that were dropped, by reason; of all reasons those that have occurred. */

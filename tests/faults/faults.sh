@@ -79,7 +79,10 @@ is_clear() {
 judge() {
 	local before=$1 after=$2 status=$3 output=$4 now
 	shift 4
-	[ "$(lab_pid lbagent)" = "$pid" ] && lab_running lbagent || { echo "the agent is dead" && return; }
+	if [ "$(lab_pid lbagent)" != "$pid" ] || ! lab_running lbagent; then
+		echo "the agent is dead"
+		return
+	fi
 	now=$(state)
 	case $status in
 	0) [ "$now" = "$after" ] || echo "it was done, but: $now" ;;
