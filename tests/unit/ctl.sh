@@ -93,7 +93,7 @@ for verb in $("$lbctl" complete -- ""); do
 	grep -q "^\\.Ss $verb\\b" "$manual" || missing=$verb
 	while read -r flag; do
 		grep -q -e "Fl -${flag#--}\\b" "$manual" || missing+=" $flag"
-	done < <("$lbctl" help "$verb" | grep -o '^  --[a-z-]*' | tr -d ' ')
+	done < <("$lbctl" help "$verb" | grep -o '^  --[a-z0-9-]*' | tr -d ' ')
 	verdict "lbctl.1 explains $verb" ${missing:+"missing: $missing"}
 done
 
