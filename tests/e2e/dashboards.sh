@@ -28,11 +28,11 @@ start_services() {
 		lab_service shop "tcp://[$LAB_VIP6]:80" "3" --check http --check-path /health
 }
 
-# Orders, and looks at them, until the lab is closed.
+# Orders, and looks at them, while the file is there.
 shop() {
 	local i
 	for ((i = 1; i < 2000; i++)); do
-		[ -d "$LAB_DIR" ] || return
+		[ -e "$LAB_DIR/open" ] || return
 		lab_curl -o /dev/null -H "$LAB_JSON" -H "Idempotency-Key: $i" \
 			-d '{"items": [{"item": 1, "quantity": 2}]}' "$LAB_URL6/api/order"
 		lab_curl -o /dev/null "$LAB_URL6/api/order/1"
@@ -41,7 +41,9 @@ shop() {
 
 start_load() {
 	lab_spawn client wrk wrk -t1 -c4 -d150s -H "$LAB_FRESH" "$LAB_URL4/"
+	touch "$LAB_DIR/open"
 	shop >/dev/null 2>&1 &
+	load=$!
 }
 
 start_monitor() {
@@ -60,3 +62,7 @@ start_monitor || bail "Prometheus and the exporters start"
 # Scraped every second; rates are taken over more, for a busy machine misses some.
 lab_exec lb /usr/bin/python3 -B "$LAB_TOP/tests/grafana/check.py" --prometheus http://127.0.0.1:9090 \
 	--window 6 --range 30 --within 30 "${boards[@]}"
+status=$?
+rm "$LAB_DIR/open"
+wait "$load"
+exit $status
