@@ -142,7 +142,10 @@ static int change_sources(struct manager *manager, enum sources_mode mode, struc
 
 	if (ret == 0)
 		ret = sources_fill(manager->sources, SOURCES_AT_ONCE, err);
-	return ret == SOURCES_MORE ? 0 : ret;
+	if (ret < 0)
+		return ret;
+	manager->sources_problem = (struct error){0};
+	return 0;
 }
 
 static int reconcile(struct manager *manager, struct error *err)

@@ -51,9 +51,32 @@ static bool same_words(const char *a, const char *b)
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Is the list in force what these words say? One of a new service that could not be filled is in
+ * force and has none. */
+static bool in_force(const struct slot *slot, const char *words)
+{
+	return same_words(words, slot->words) && (words || !slot->list);
+}
+
+/* Is it, or becomes it, what these words say? */
+static bool follows(const struct slot *slot, const char *words)
+{
+	return slot->changes ? same_words(words, slot->next_words) : in_force(slot, words);
+}
+
 static const char *key_of(bool deny)
 {
 	return deny ? "source-deny" : "source-allow";
+}
+
+static void forget_next(struct slot *slot)
+{
+	free(slot->next_words);
+	source_list_clear(&slot->next);
+	slot->next_words = NULL;
+	slot->next_list = 0;
+	slot->filled = 0;
+	slot->changes = false;
 }
 
 struct sources *sources_new(struct dataplane *dp, const char *global_deny)
@@ -82,7 +105,7 @@ void sources_free(struct sources *sources)
 		return;
 	for (i = 0; sources->slots && i < sources->slot_count; i++) {
 		free(sources->slots[i].words);
-		free(sources->slots[i].next_words);
+		forget_next(&sources->slots[i]);
 	}
 	free(sources->slots);
 	free(sources->lists.services);
@@ -124,7 +147,7 @@ int sources_check(const struct sources *sources, const struct desired *next, str
 		for (deny = 0; ret == 0 && deny <= 1; deny++) {
 			const char *words = words_of(service, deny);
 
-			if (words && !same_words(words, slot_of(sources, service->id, deny)->words))
+			if (words && !follows(slot_of(sources, service->id, deny), words))
 				ret = check_words(service->name, deny, words, err);
 		}
 	}
@@ -174,16 +197,6 @@ static void sweep_begin(struct sources *sources)
 	sources->sweeping = true;
 }
 
-static void forget_next(struct slot *slot)
-{
-	free(slot->next_words);
-	source_list_clear(&slot->next);
-	slot->next_words = NULL;
-	slot->next_list = 0;
-	slot->filled = 0;
-	slot->changes = false;
-}
-
 /* What takes the slot's place: a list of these words, or none. */
 static int change_slot(const struct sources *sources, struct slot *slot, const char *words,
 		       struct error *err)
@@ -208,12 +221,6 @@ static void stand_in(const struct sources *sources, struct slot *slot)
 	slot->next_list = former ? former : new_list(sources);
 }
 
-/* Is it, or becomes it, what these words say? */
-static bool follows(const struct slot *slot, const char *words)
-{
-	return same_words(words, slot->changes ? slot->next_words : slot->words);
-}
-
 /* service NULL: the global list. */
 static int read_one(struct sources *sources, const struct service_spec *service, bool deny,
 		    enum sources_mode mode, struct error *err)
@@ -226,7 +233,7 @@ static int read_one(struct sources *sources, const struct service_spec *service,
 
 	if (follows(slot, words) && (mode == SOURCES_CHANGED || !words))
 		return 0;
-	if (same_words(words, slot->words) && mode == SOURCES_CHANGED) {
+	if (in_force(slot, words) && mode == SOURCES_CHANGED) {
 		forget_next(slot);
 		sweep_begin(sources);
 		return 0;
@@ -234,6 +241,9 @@ static int read_one(struct sources *sources, const struct service_spec *service,
 	ret = change_slot(sources, slot, words, &inner);
 	if (ret == 0 && words)
 		ret = source_list_read(words, &slot->next, &inner);
+	/* Nobody is to come while the list of a new service is filled. */
+	if (ret == 0 && service && !sources->dp->services[id].mode)
+		slot->list = slot->next_list;
 	if (ret == 0)
 		return 0;
 	if (mode == SOURCES_START)
@@ -267,6 +277,18 @@ static void forget_all(struct sources *sources)
 	sweep_begin(sources);
 }
 
+/* Has sync.c go by the lists in force. */
+static void name_lists(struct sources *sources)
+{
+	size_t i;
+
+	sources->lists.global_deny = slot_of(sources, 0, true)->list;
+	for (i = 1; i < sources->slot_count / 2; i++) {
+		sources->lists.services[i].allow = slot_of(sources, (uint16_t)i, false)->list;
+		sources->lists.services[i].deny = slot_of(sources, (uint16_t)i, true)->list;
+	}
+}
+
 int sources_read(struct sources *sources, const struct desired *desired, enum sources_mode mode,
 		 struct error *err)
 {
@@ -288,6 +310,7 @@ int sources_read(struct sources *sources, const struct desired *desired, enum so
 		forget_all(sources);
 	else
 		drop_gone(sources, desired);
+	name_lists(sources);
 	return ret;
 }
 
@@ -331,11 +354,7 @@ static void take_all_over(struct sources *sources)
 
 	for (i = 1; i < sources->slot_count; i++)
 		take_over(&sources->slots[i]);
-	sources->lists.global_deny = slot_of(sources, 0, true)->list;
-	for (i = 1; i < sources->slot_count / 2; i++) {
-		sources->lists.services[i].allow = sources->slots[2 * i].list;
-		sources->lists.services[i].deny = sources->slots[2 * i + 1].list;
-	}
+	name_lists(sources);
 }
 
 /* One that is to be filled; NULL: none. */

@@ -6,7 +6,7 @@
  * The lists of sources in force: read, filled into the map sources on the side, made current by one
  * store each (sync.h), and emptied when nobody goes by them any more. A list that cannot be loaded
  * leaves all as it was. A long one is filled a part at a time, so that the loop has time for
- * others.
+ * others; one of a new service, which has no former list to hold, is in force meanwhile.
  *
  * A list is read when its words change and when a reload is asked for, and not when its file
  * changes: who edits a file is not to be surprised by half of it.

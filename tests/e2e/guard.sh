@@ -112,6 +112,11 @@ served=$(lab_served "$LAB_DIR/wrk")
 check_matches "meanwhile clients are served" '^[1-9]' "$served"
 promise "a list swapped under load: failed requests of $served" 0 "$(lab_errors "$LAB_DIR/wrk")"
 
+lbctl rm service web >/dev/null || bail "the service goes"
+lab_service web "tcp://$LAB_VIP4:80" "1 2" --check none --source-allow "$list" || bail "it is there again"
+check "a new service takes nobody before its long list is there" is_refused
+lbctl set service web --source-allow '' --source-deny "$list" >/dev/null || bail "the list is another"
+
 # --- kill -9, restart ---
 
 printf '%s\n' $denied >"$list"

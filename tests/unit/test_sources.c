@@ -93,6 +93,7 @@ static void follow(void)
 
 	fake->switches.source_deny = lists->global_deny;
 	for (id = 1; id <= 2; id++) {
+		fake->dp.services[id].mode = LB_MODE_L2;
 		fake->dp.services[id].source_allow = lists->services[id].allow;
 		fake->dp.services[id].source_deny = lists->services[id].deny;
 	}
@@ -185,6 +186,7 @@ static void test_refuse(void **state)
 	(void)state;
 	say(&services[0].source_deny, "198.18.2.0/24");
 	load(SOURCES_START);
+	follow();
 	former = lists->services[1].deny;
 	say(&services[0].source_deny, "/does/not/exist");
 	refused(sources_check(sources, &desired, &err), &err,
@@ -250,23 +252,32 @@ static void say_long(char **words, unsigned int count)
 	say(words, path);
 }
 
+/* A list of 2,500 prefixes, the first of them filled, beside one in force, which is returned. */
+static uint32_t begin_long(void)
+{
+	struct error err = {0};
+	uint32_t former;
+
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_START);
+	follow();
+	former = sources_lists(sources)->services[1].deny;
+	say_long(&services[0].source_deny, 2500);
+	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
+	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
+	return former;
+}
+
 /* A long list is in force only when all of it is there. */
 static void test_parts(void **state)
 {
 	const struct source_lists *lists = sources_lists(sources);
 	struct error err = {0};
-	uint32_t former;
+	uint32_t former = begin_long();
 
 	(void)state;
-	say(&services[0].source_deny, "198.18.2.0/24");
-	load(SOURCES_START);
-	follow();
-	former = lists->services[1].deny;
-	say_long(&services[0].source_deny, 2500);
-	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
 	assert_true(sources_loading(sources, &services[0]));
 	assert_false(sources_loading(sources, &services[1]));
-	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
 	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
 	assert_int_equal(lists->services[1].deny, former);
 	/* another change meanwhile does not begin it anew, nor is it swept */
@@ -286,23 +297,50 @@ static void test_parts(void **state)
 static void test_undone(void **state)
 {
 	const struct source_lists *lists = sources_lists(sources);
-	struct error err = {0};
-	uint32_t former;
+	uint32_t former = begin_long();
 
 	(void)state;
-	say(&services[0].source_deny, "198.18.2.0/24");
-	load(SOURCES_START);
-	follow();
-	former = lists->services[1].deny;
-	say_long(&services[0].source_deny, 2500);
-	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
-	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
 	unlink(services[0].source_deny);
 	say(&services[0].source_deny, "198.18.2.0/24");
 	load(SOURCES_CHANGED);
 	assert_int_equal(lists->services[1].deny, former);
 	sources_tick(sources);
 	assert_int_equal(fake->source_count, 2);
+}
+
+/* A new service takes nobody who is not on its list, before all of it is there, and when it fails.
+ */
+static void test_new_service(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+	uint32_t list;
+
+	(void)state;
+	load(SOURCES_START);
+	say_long(&services[0].source_allow, 2500);
+	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
+	unlink(services[0].source_allow);
+	list = lists->services[1].allow;
+	assert_int_not_equal(list, 0);
+	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
+	follow();
+	fake->sources_put_error = ENOMEM;
+	assert_int_equal(sources_fill(sources, 1, &err), -ENOMEM);
+	assert_int_equal(lists->services[1].allow, list);
+	fake->sources_put_error = 0;
+	free(services[0].source_allow);
+	services[0].source_allow = NULL;
+	load(SOURCES_CHANGED);
+	assert_int_equal(lists->services[1].allow, 0);
+}
+
+/* What is under way when the agent ends is freed. */
+static void test_unfinished(void **state)
+{
+	(void)state;
+	begin_long();
+	unlink(services[0].source_deny);
 }
 
 /* What cannot be filled at the start lets nobody in, and keeps nobody out. */
@@ -331,6 +369,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_start_without, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_undone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_new_service, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unfinished, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_start_full, set_up, tear_down),
 	};
 
