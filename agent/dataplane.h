@@ -41,7 +41,8 @@ struct dataplane_prefix {
 
 /* Prefixes that all lists of sources together have room for, a list that takes another's place
  * counted beside it. */
-#define DATAPLANE_SOURCES (4 << 20)
+#define DATAPLANE_SOURCES       (4 << 20)
+#define DATAPLANE_SOURCES_BATCH 1024
 
 /* The longest idle times that the clock can tell at any HZ: of embryonic flows, of all others. */
 #define DATAPLANE_EMBRYONIC_MAX_MS (30 * 1000ULL)
@@ -118,7 +119,7 @@ struct dataplane_ops {
 					uint16_t backend_id),
 			  void *context);
 
-	/* Lists of sources: adds prefixes, few or many. */
+	/* Lists of sources: adds prefixes, up to DATAPLANE_SOURCES_BATCH. */
 	int (*sources_put)(struct dataplane *dp, const struct lb_source_key *keys, uint32_t count,
 			   struct error *err);
 	/* Looks at the next `room` prefixes from *position on (zero: from the first) and removes

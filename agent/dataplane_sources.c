@@ -7,8 +7,6 @@
 
 #include "dataplane_bpf_internal.h"
 
-#define VALUES_MAX 1024
-
 static int sources_fd(struct dataplane *dp)
 {
 	return bpf_map__fd(bpf_of(dp)->skel->maps.sources);
@@ -27,15 +25,12 @@ static int put_error(int code, struct error *err)
 int bpf_sources_put(struct dataplane *dp, const struct lb_source_key *keys, uint32_t count,
 		    struct error *err)
 {
-	uint32_t values[VALUES_MAX], done = 0, n, i;
+	uint32_t values[DATAPLANE_SOURCES_BATCH], i;
 
-	for (; done < count; done += n) {
-		n = count - done < VALUES_MAX ? count - done : VALUES_MAX;
-		for (i = 0; i < n; i++)
-			values[i] = keys[done + i].prefix_length;
-		if (bpf_map_update_batch(sources_fd(dp), &keys[done], values, &n, NULL))
-			return put_error(errno, err);
-	}
+	for (i = 0; i < count; i++)
+		values[i] = keys[i].prefix_length;
+	if (bpf_map_update_batch(sources_fd(dp), keys, values, &count, NULL))
+		return put_error(errno, err);
 	return 0;
 }
 

@@ -144,32 +144,22 @@ static int read_file(const char *name, char **ret_text, struct error *err)
 	/* Who names a pipe or a device must not have us wait. */
 	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
-	ssize_t length = 0;
-	char *text;
+	size_t length;
+	int ret = -EFBIG;
 
 	if (fd < 0)
 		return refuse_file(name, strerror(errno), err);
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode) ||
-	    (uint64_t)status.st_size > SOURCE_FILE_BYTES) {
-		close(fd);
-		return refuse_file(name, "not a regular file of at most 64 MiB", err);
-	}
-	text = malloc((size_t)status.st_size + 1);
-	if (text)
-		length = file_read_all(fd, text, (size_t)status.st_size);
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+		ret = file_read_text(fd, SOURCE_FILE_BYTES, ret_text, &length);
 	close(fd);
-	if (!text)
+	if (ret == -ENOMEM)
 		return error_set(err, ENOMEM, "out of memory");
-	if (length < 0) {
-		free(text);
-		return refuse_file(name, strerror((int)-length), err);
-	}
-	text[length] = '\0';
-	if (memchr(text, '\0', (size_t)length)) {
-		free(text);
+	if (ret == -EFBIG)
+		return refuse_file(name, "not a regular file of at most 64 MiB", err);
+	if (ret)
+		return refuse_file(name, strerror(-ret), err);
+	if (memchr(*ret_text, '\0', length))
 		return refuse_file(name, "not text", err);
-	}
-	*ret_text = text;
 	return 0;
 }
 

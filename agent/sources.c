@@ -9,8 +9,6 @@
 
 #include "source_list.h"
 
-#define BATCH 1024
-
 /* One list: of a service, or the global one. */
 struct slot {
 	char *words;   /* owned; NULL: none */
@@ -314,14 +312,14 @@ int sources_read(struct sources *sources, const struct desired *desired, enum so
 	return ret;
 }
 
-/* Puts the next prefixes into the map, BATCH at most. */
+/* Puts the next prefixes into the map, DATAPLANE_SOURCES_BATCH at most. */
 static int fill(struct sources *sources, struct slot *slot, struct error *err)
 {
-	struct lb_source_key keys[BATCH];
+	struct lb_source_key keys[DATAPLANE_SOURCES_BATCH];
 	size_t n;
 	int ret;
 
-	for (n = 0; n < BATCH && slot->filled + n < slot->next.count; n++) {
+	for (n = 0; n < DATAPLANE_SOURCES_BATCH && slot->filled + n < slot->next.count; n++) {
 		const struct prefix *prefix = &slot->next.prefixes[slot->filled + n];
 		uint32_t mapped = 128U - address_bits(&prefix->address);
 
@@ -390,7 +388,7 @@ int sources_fill(struct sources *sources, size_t room, struct error *err)
 
 	if (!sources_loading(sources, NULL))
 		return 0;
-	for (done = 0; (slot = unfilled(sources)) && done < room; done += BATCH) {
+	for (done = 0; (slot = unfilled(sources)) && done < room; done += DATAPLANE_SOURCES_BATCH) {
 		one = fill(sources, slot, ret ? &later : err);
 		ret = ret ? ret : one;
 		if (one && !sources->starting) {

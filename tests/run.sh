@@ -99,8 +99,8 @@ run() {
 	running[$!]="$name $limit $SECONDS"
 }
 
-# alone PID: ends what a program has left running in its process group; fails if there was any.
-alone() {
+# clear_away PID: ends what a program has left running in its process group; fails if there was any.
+clear_away() {
 	local end=$((SECONDS + 4)) left
 	while left=$(pgrep -a -g "$1"); do
 		if ((SECONDS >= end)); then
@@ -119,7 +119,7 @@ drain() {
 		wait -n -p pid "${!running[@]}"
 		status=$?
 		# shellcheck disable=SC2086 # words
-		alone "$pid" >>"$(log_of ${running[$pid]%% *})" || status=1
+		clear_away "$pid" >>"$(log_of ${running[$pid]%% *})" || status=1
 		# shellcheck disable=SC2086 # words
 		report "$status" ${running[$pid]}
 		unset "running[$pid]"
