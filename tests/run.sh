@@ -10,7 +10,7 @@
 # SLOWER=N gives each N times as long.
 #
 # So many run side by side as there are processors, or JOBS; of the scripts of e2e/, whose waits are
-# made for a machine that is not busy, E2E_JOBS (1). One that cannot bear others beside it at all says
+# made for a machine that is not busy, E2E_JOBS (2). One that cannot bear others beside it at all says
 # so in its head, "# alone: WHY", and runs after them.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -173,7 +173,7 @@ for fuzzer in tests/fuzz/fuzz_*.c; do
 done
 drain 0
 run 180 fuzz/differential bash tests/fuzz/differential.sh
-jobs=${E2E_JOBS:-1}
+jobs=${E2E_JOBS:-2}
 e2e -L
 jobs=1
 e2e -l

@@ -239,7 +239,10 @@ check_equal "checked by the VIP" vip "$(lab_backend web 198.18.0.1:80 '."check-v
 lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 3000 >"$LAB_DIR/out"
 check_equal "3000 requests to all three, none failed" 0 "$(lab_errors "$LAB_DIR/out")"
 check_between "it serves its share" 800 1200 "$(lab_served "$LAB_DIR/out" lb)"
-check_between "which is counted as its own" 800 1200 "$(lab_backend web 198.18.0.1:80 '."new-flows"')"
+# wrk has gone beyond the limit when it stops, and tells all requests in its own sum.
+made=$(awk '$2 == "requests" && $3 == "in" {print $1}' "$LAB_DIR/out")
+check_between "which is counted as its own, of $made" $((made * 4 / 15)) $((made * 2 / 5)) \
+	"$(lab_backend web 198.18.0.1:80 '."new-flows"')"
 lbctl drain backend web 198.18.0.1 >/dev/null
 lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 500 >"$LAB_DIR/out"
 check_equal "drained it serves nobody" 0 "$(lab_served "$LAB_DIR/out" lb)"
