@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wipe.h"
+
 #define VALUE_ALIGNMENT 64 /* the data plane counts on values in whole cache lines */
 
 /* One entry of a hash; an array uses `value` alone. */
@@ -94,8 +96,7 @@ static void clear(struct native_map *map)
 
 	map->clock = 0;
 	if (is_array(map))
-		memset(map->entries[0].value, 0,
-		       (size_t)map->shape.max_entries * map->shape.value_size);
+		wipe(map->entries[0].value, (size_t)map->shape.max_entries * map->shape.value_size);
 	else
 		for (i = 0; i < map->reach; i++)
 			map->entries[i].used = 0;

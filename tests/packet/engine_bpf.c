@@ -19,6 +19,7 @@
 
 #include "engine_bpf.h"
 #include "ingress.skel.h"
+#include "wipe.h"
 
 #define PROGRAMS_MAX 32
 #define VALUE_MAX    256
@@ -198,7 +199,7 @@ static bool clear_memory(const struct bpf_map *map)
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 	if (memory == MAP_FAILED)
 		return false;
-	memset(memory, 0, size);
+	wipe(memory, size);
 	munmap(memory, size);
 	return true;
 }
