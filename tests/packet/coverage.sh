@@ -4,7 +4,7 @@
 # How much of the data plane's sources the packet cases reach, natively: lines and branches a
 # file, then what they do not reach. Counted by clang in the sources, before anything is inlined.
 #   tests/packet/coverage.sh
-# Ends with 1 if the parser has a line or branch that no case reaches, and no reason to.
+# Fails if the parser has a line or branch that no case reaches, and no reason to.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -19,7 +19,7 @@ LLVM_PROFILE_FILE=$out/cases.profraw "$test" --native tests/packet/cases/*.pkt >
 	exit 1
 }
 llvm-profdata merge -sparse "$out/cases.profraw" -o "$out/cases.profdata"
-llvm-cov export -format=lcov -instr-profile="$out/cases.profdata" \
+llvm-cov export -format=lcov -instr-profile="$out/cases.profdata" -compilation-dir="$PWD" \
 	-ignore-filename-regex=bpf/native/ "$test" bpf >"$out/cases.lcov"
 
 # What cannot be reached, by file and text: checks that are there for the verifier.
@@ -31,7 +31,8 @@ bpf/parse.h	if (plain && (pkt->kind != LB_WHOLE || pkt->l4_proto != class_proto(
 bpf/parse.h	known = is_icmp(pkt) && parse_icmp(ctx, &cursor, pkt);	so has it here
 END
 
-awk -v root="$PWD/" -v excused="$out/excused" -v strict=bpf/parse.h '
+awk -v root="$PWD/" -v excused="$out/excused" -v strict=bpf/parse.h \
+	-v cases="$(grep -c '^ok ' "$out/cases.log")" '
 	# The source line, without the blanks before it.
 	function source(number,  i) {
 		if (!(file in loaded)) {
@@ -68,6 +69,7 @@ awk -v root="$PWD/" -v excused="$out/excused" -v strict=bpf/parse.h '
 		file = substr($0, 4)
 		if (index(file, root) == 1)
 			file = substr(file, length(root) + 1)
+		seen[file]
 		lines = hit = branches = taken = 0
 	}
 	/^DA:/ {
@@ -87,5 +89,9 @@ awk -v root="$PWD/" -v excused="$out/excused" -v strict=bpf/parse.h '
 			all_lines, 100 * all_taken / all_branches, all_branches
 		for (i = 1; i <= count; i++)
 			print list[i]
-		exit misses[strict] > 0
+		printf "# trust native data plane: %.1f %% of %d lines, %.1f %% of %d branches reached by %d packet cases\n",
+			100 * all_hit / all_lines, all_lines, 100 * all_taken / all_branches, all_branches, cases
+		whole = strict in seen && !misses[strict]
+		print (whole ? "ok" : "not ok") " the packet cases reach all of the parser"
+		exit !whole
 	}' "$out/cases.lcov"
