@@ -166,6 +166,7 @@ done
 for script in tests/unit/*.sh; do
 	[ -f "$script" ] && run 180 "unit/$(basename "$script" .sh)" bash "$script"
 done
+run 120 coverage bash tests/packet/coverage.sh
 run 300 packet/lb_packet_test "$build/tests/packet/lb_packet_test" tests/packet/cases/*.pkt
 for fuzzer in tests/fuzz/fuzz_*.c; do
 	fuzzer=$(basename "${fuzzer#*fuzz_}" .c)
@@ -183,6 +184,7 @@ if [ -s "$build/promises.txt" ]; then
 	sort -o "$build/promises.txt" "$build/promises.txt"
 	sed 's/^/  /' "$build/promises.txt"
 fi
+[ ! -s "$build/trust.txt" ] || bash tests/trust.sh "$passed" "$failed"
 # Once more where nobody has to look for it.
 if [ -s "$build/failed.txt" ]; then
 	echo "failed:"
