@@ -95,6 +95,10 @@ faults: deps ## refuse lbagent memory, calls and files, one place after the othe
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/faults/faults.sh
 
+soak: deps ## churn under load, looked at each second, for SOAK_SECONDS=3600; report in build/reports/
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/soak/soak.sh
+
 coverage: deps ## print what the packet cases reach of the data plane's sources
 	$(Q)bash tests/packet/coverage.sh
 
@@ -495,4 +499,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults soak coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean

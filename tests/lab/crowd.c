@@ -728,6 +728,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "crowd: %s: %s\n", options->errors, strerror(errno));
 		return EXIT_FAILURE;
 	}
+	if (options->errors)
+		setlinebuf(crowd.errors); /* whoever reads along sees each as it happens */
 	signal(SIGTERM, on_term);
 	crowd.unix_us = clock_ns(CLOCK_REALTIME) / 1000 - now_us();
 	atomic_store(&crowd.tickets, (long)options->once);
