@@ -70,6 +70,11 @@
 	X(SERVICE_FLOWS,                                                                           \
 	  "A flood, or the service has grown: raise max-new-flows if its backends "                \
 	  "bear it. Flows under way are not touched.")                                             \
+	X(BAD_COOKIE,                                                                              \
+	  "A flood of other packets than SYNs, or what hosts say whose addresses a flood "         \
+	  "of SYNs has forged. A trickle is connections that were silent for longer than "         \
+	  "timeout-established: lengthen it. Are connections lost, do all balancers and "          \
+	  "backends have the same keys, and the time to half a minute?")                           \
 	X(INTERNAL,                                                                                \
 	  "Also counted: a packet whose way out is an interface that lbagent was not "             \
 	  "given. Add it to --interface; if that is not it, report it with lbctl "                 \

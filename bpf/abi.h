@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 5
+#define LB_ABI_VERSION 6
 
 /*
  * What connections live by has versions of its own: where one stands still, the map is carried over
@@ -119,6 +119,7 @@ enum lb_service_flags {
 	LB_SERVICE_TELL_TOO_BIG = 1 << 2,   /* answer what is too big by ICMP, not by silence */
 	LB_SERVICE_SOURCES = 1 << 3,        /* not every source, or not as many packets of each */
 	LB_SERVICE_FLOW_LIMITS = 1 << 4,    /* not as many new flows as come */
+	LB_SERVICE_COOKIES = 1 << 5,        /* SYNs are answered here, always or at times */
 };
 
 /* A flow's state, as kept in two bits of its entry. */
@@ -153,7 +154,9 @@ struct lb_service {
 	__u64 flow_cost;          /* a new flow, of the service's */
 	__u64 source_flow_cost;   /* a new flow, of its source's */
 	__u64 source_packet_cost; /* a packet, of its source's */
-	__u64 reserved;
+	/* LB_SERVICE_COOKIES: a SYN, of what the service takes before it answers SYNs by cookies;
+	 * 0: it always does. */
+	__u64 syn_cost;
 };
 
 /*
@@ -178,6 +181,26 @@ struct lb_source_key {
 /* Budgets of sources: LB_BUDGET_ROWS times LB_BUDGET_ROW words; see bpf/budget.h. */
 #define LB_BUDGET_ROWS 4
 #define LB_BUDGET_ROW  (1U << 18)
+
+/* Keys of SYN cookies (bpf/cookie.h). Those that are not all zero are good; the newest makes new
+ * ones. The agent writes a key where none was, and only then says that it is the newest. */
+#define LB_COOKIE_KEYS 2
+struct lb_cookie_key {
+	__u64 word[2];
+};
+struct lb_cookie_keys {
+	struct lb_cookie_key key[LB_COOKIE_KEYS];
+	__u32 newest; /* index */
+	__u32 pad;
+};
+
+/* Whether a service answers SYNs by cookies for now. */
+#define LB_COOKIE_TICKS 8 /* coarse ticks for which it goes on after a tick with too many SYNs */
+struct lb_cookie_state {
+	__u64 budget; /* of SYNs; see LB_BUDGET_SHIFT */
+	__u32 until;  /* coarse tick */
+	__u32 pad;
+};
 
 /* Most bytes of a server ID; QUIC-LB, draft-ietf-quic-load-balancers, 5.1. */
 #define LB_QUIC_ID_MAX 15
@@ -485,6 +508,8 @@ _Static_assert(__builtin_offsetof(struct lb_service, source_allow) == 24, "ABI")
 _Static_assert(sizeof(struct lb_source_key) == 24, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_source_key, addr) == 4 + LB_SOURCE_BASE / 8, "ABI");
 _Static_assert(sizeof(struct lb_quic_key) == 18, "ABI");
+_Static_assert(sizeof(struct lb_cookie_keys) == 40, "ABI");
+_Static_assert(sizeof(struct lb_cookie_state) == 16, "ABI");
 _Static_assert(sizeof(struct lb_hop) == 24, "ABI");
 _Static_assert(sizeof(struct lb_backend) == 64, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_backend, port) == 24, "ABI");

@@ -204,19 +204,29 @@ LB_INLINE bool keeps_loads(const struct lb_service *service)
 	return service->scheduler == LB_SCHEDULER_LEAST_CONN;
 }
 
+/* Whose the flow behind the word is; NULL: the entry does not hold, for its backend is gone or it
+ * was idle for too long. */
+LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id, __u64 now, __u32 timeout)
+{
+	struct lb_backend *backend = backend_alive(flow_backend(seen));
+
+	if (!backend || backend->service != service_id)
+		return NULL;
+	return flow_age(seen, now) > timeout ? NULL : backend;
+}
+
 /*
- * Follows the flow's entry. False: the entry does not hold (backend gone, too long idle, or a
- * SYN that opens a new connection), so the flow is to be scheduled afresh.
+ * Follows the flow's entry. False: the entry does not hold, or a SYN opens a new connection, so the
+ * flow is to be scheduled afresh.
  */
 LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *word, __u64 seen)
 {
 	__u32 state = flow_state(seen);
 	__u16 id = flow_backend(seen);
-	struct lb_backend *backend = backend_alive(id);
+	struct lb_backend *backend =
+		flow_holder(seen, d->service_id, pkt->now, flow_timeout(pkt, d->service, state));
 
-	if (!backend || backend->service != d->service_id)
-		return false;
-	if (flow_age(seen, pkt->now) > flow_timeout(pkt, d->service, state))
+	if (!backend)
 		return false;
 	d->backend = backend;
 	d->backend_id = id;
@@ -247,7 +257,7 @@ LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *
 	if (pkt->l4_proto == IPPROTO_UDP) /* without an entry, who can tell? */
 		d->new_flow = tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR);
 	else
-		d->new_flow = is_syn(pkt);
+		d->new_flow |= is_syn(pkt); /* or a cookie has proven it (cookie_stage.h) */
 	d->new_flow = forget(d->new_flow);
 	if (!d->backend)
 		return LB_NO_BACKEND;
@@ -255,6 +265,14 @@ LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *
 		return LB_PASS;
 	d->refusal = flow_judge(d->service, pkt->tuple, d->service_id);
 	return d->refusal ? LB_REFUSED : LB_PASS;
+}
+
+/* A new flow is embryonic until the client answers; who brings a cookie has done so. */
+LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision *d)
+{
+	bool proven = pkt->class == LB_CLASS_TCP && !is_syn(pkt);
+
+	return LB_FLOW_EMBRYONIC + (d->new_flow & proven);
 }
 
 /* Enters the flow of this packet in place of seen, if it had an entry, at word. */
@@ -292,7 +310,7 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 		return verdict;
 	/* Neither an error nor the end of a flow that is forgotten already makes an entry. */
 	if (!is_kind(pkt, LB_ICMP_ERROR) && !is_closing(pkt))
-		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_EMBRYONIC);
+		flow_enter(pkt, d, bucket, word, seen, flow_first_state(pkt, d));
 	return LB_PASS;
 }
 

@@ -10,6 +10,7 @@
 #include "link.h"
 #include "maps.h"
 #include "packet.h"
+#include "reply.h"
 #include "tunnel.h"
 #include "verdicts.h"
 
@@ -20,15 +21,6 @@
 #define ICMP6_QUOTE_MAX (IPV6_MTU_MIN - 40 - 8) /* RFC 4443, 2.4 (c) */
 
 /* --- echo --- */
-
-LB_INLINE void ethernet_turn_round(struct ethhdr *eth)
-{
-	__u8 mac[ETH_ALEN];
-
-	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
-}
 
 /* RFC 1122, 3.2.2, RFC 4443, 2.4 (e): is the sender one host, and were we alone addressed? */
 LB_INLINE bool icmp_sender_is_host(const struct packet *pkt)
@@ -105,30 +97,6 @@ LB_INLINE __u64 csum_words(const void *at, const void *end, __u32 length)
 	return sum;
 }
 
-/*
- * Cuts the packet to its quote, opens `room` bytes in front of it and puts the frame's link
- * header, turned round, before them. Returns where the room begins; NULL: it cannot be done.
- */
-LB_INLINE void *icmp_open(struct xdp_md *ctx, const struct icmp_error *error, __u32 quote,
-			  __u32 room)
-{
-	int cut = frame_length(ctx) - error->l3_offset - quote;
-	__u16 *to;
-	void *data;
-	__u32 i;
-
-	if (bpf_xdp_adjust_tail(ctx, -cut) || bpf_xdp_adjust_head(ctx, -(int)room))
-		return NULL;
-	data = (void *)(long)ctx->data;
-	to = data;
-	if (data + room + LINK_LENGTH_MAX > (void *)(long)ctx->data_end)
-		return NULL;
-	for (i = 0; i < LINK_LENGTH_MAX / 2; i++) /* room is more than that */
-		WRITE_ONCE(to[i], READ_ONCE(to[i + room / 2]));
-	ethernet_turn_round(data);
-	return data + (error->l3_offset & 31);
-}
-
 LB_INLINE void icmp_write(struct icmp_header *icmp, const struct icmp_error *error)
 {
 	icmp->type = error->type;
@@ -149,7 +117,7 @@ LB_INLINE int icmp_error_ipv4(struct xdp_md *ctx, const struct icmp_error *error
 	struct icmp_header *icmp;
 	void *end;
 
-	ip = icmp_open(ctx, error, quote, sizeof(*ip) + sizeof(*icmp));
+	ip = reply_open(ctx, error->l3_offset, quote, sizeof(*ip) + sizeof(*icmp));
 	end = (void *)(long)ctx->data_end;
 	if (!ip)
 		return -1;
@@ -184,7 +152,7 @@ LB_INLINE int icmp_error_ipv6(struct xdp_md *ctx, const struct icmp_error *error
 	void *end;
 	int i;
 
-	ip = icmp_open(ctx, error, quote, sizeof(*ip) + sizeof(*icmp));
+	ip = reply_open(ctx, error->l3_offset, quote, sizeof(*ip) + sizeof(*icmp));
 	end = (void *)(long)ctx->data_end;
 	if (!ip)
 		return -1;

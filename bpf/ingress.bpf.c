@@ -2,7 +2,7 @@
 /*
  * lb_ingress: the packet's way through the balancer, top to bottom.
  *
- *   parse -> vip -> guard -> flow -> schedule -> forward -> verdict
+ *   parse -> vip -> guard -> cookie -> flow -> schedule -> forward -> verdict
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -19,6 +19,7 @@
 
 #include "abi.h"
 #include "capture.h"
+#include "cookie_stage.h"
 #include "flow.h"
 #include "forward.h"
 #include "guard.h"
@@ -48,6 +49,11 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 		return verdict;
 	d->hash = is_plain(pkt) ? flow_hash(pkt->tuple, pkt->is_ipv4)
 				: flow_hash_apart(pkt->tuple, pkt->is_ipv4);
+	if (lb_cookies && cookie_concerns(pkt)) {
+		verdict = cookie(ctx, pkt, d);
+		if (verdict != LB_PASS)
+			return verdict;
+	}
 	verdict = is_plain(pkt) ? flow_assign(ctx, pkt, d) : flow_assign_rare(ctx, pkt, d);
 	if (verdict != LB_PASS)
 		return verdict;

@@ -26,6 +26,7 @@ LB_CONSTANT __u8 lb_coarse_tick_shift; /* jiffies to coarse ticks */
 LB_CONSTANT bool lb_frags;             /* loaded so that packets may be longer than a page */
 LB_CONSTANT __u32 lb_icmp_per_second;  /* ICMP errors that one CPU may send */
 LB_CONSTANT __u32 lb_handshake_mask;   /* flows whose hash has none of these bits are timed */
+LB_CONSTANT bool lb_cookies;           /* services may answer by SYN cookies (Linux 6.1) */
 LB_CONSTANT __u32 lb_probe_mark;       /* of this agent's probes, without the backend's index */
 
 /* Agent writes, in memory. */
@@ -138,6 +139,24 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } source_budgets SEC(".maps");
+
+/* Keys of SYN cookies. Agent writes, in memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_cookie_keys);
+} cookie_keys SEC(".maps");
+
+/* By service index: SYN cookies. The data plane writes; the agent reads, in memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct lb_cookie_state);
+} service_cookies SEC(".maps");
 
 /* QUIC server IDs to indices into backends. Agent writes. */
 struct {

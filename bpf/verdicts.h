@@ -21,6 +21,7 @@
 	X(LOCAL, "local", PASS, "to a backend on the balancer itself")                             \
 	X(RETURN, "return", SEND, "a backend's reply, translated back and sent to the client")     \
 	X(ECHO_REPLIED, "echo", REPLY, "an echo request to a VIP, answered")                       \
+	X(COOKIE_SENT, "cookie", REPLY, "a SYN, answered here by a SYN cookie")                    \
 	X(TOO_BIG_TOLD, "too_big_told", REPLY,                                                     \
 	  "too long for the way to the backend; the sender was told how long a packet may be")     \
 	X(TTL_TOLD, "ttl_told", REPLY, "TTL or hop limit used up here; the sender was told")       \
@@ -48,6 +49,8 @@
 	X(SOURCE_FLOWS, "source_flows", DROP,                                                      \
 	  "the source begins more flows than the service takes of one")                            \
 	X(SERVICE_FLOWS, "service_flows", DROP, "more new flows than the service takes")           \
+	X(BAD_COOKIE, "bad_cookie", DROP,                                                          \
+	  "SYNs are answered by cookies, and this answers none: no flow of ours")                  \
 	X(INTERNAL, "internal", DROP, "the maps contradict each other; please report it")
 
 enum lb_verdict {

@@ -49,6 +49,11 @@ __u64 bpf_ktime_get_ns(void)
 	return nanoseconds;
 }
 
+__u64 bpf_ktime_get_tai_ns(void)
+{
+	return nanoseconds;
+}
+
 __u32 bpf_get_smp_processor_id(void)
 {
 	return 0;
@@ -101,6 +106,7 @@ void native_set_constants(const struct native_constants *constants)
 	lb_icmp_per_second = constants->icmp_per_second;
 	lb_handshake_mask = constants->handshake_mask;
 	lb_frags = constants->frags;
+	lb_cookies = constants->cookies;
 }
 
 bool native_map_named(const char *name, struct native_map_shape *ret_shape)
@@ -120,6 +126,9 @@ bool native_map_named(const char *name, struct native_map_shape *ret_shape)
 	X(nat_flows)
 	X(nat_scratch)
 	X(flow_scratch)
+	X(cookie_scratch)
+	X(cookie_keys)
+	X(service_cookies)
 	X(backend_loads)
 	X(quic_servers)
 	X(sources)
@@ -192,6 +201,14 @@ long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta)
 	if (delta > 0 || ctx->data + sizeof(struct ethhdr) > ctx->data_end + delta)
 		return -EINVAL;
 	ctx->data_end += delta;
+	return 0;
+}
+
+long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len)
+{
+	if (offset + (uint64_t)len > ctx->data_end - ctx->data)
+		return -EINVAL;
+	memcpy(buf, (char *)(uintptr_t)ctx->data + offset, len);
 	return 0;
 }
 

@@ -32,6 +32,7 @@ struct native_constants {
 	uint32_t icmp_per_second;
 	uint32_t handshake_mask;
 	uint32_t frags;
+	uint32_t cookies;
 };
 
 /* Takes effect with the next run. Maps are left alone. */

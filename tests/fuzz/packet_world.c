@@ -15,14 +15,15 @@ static const char *const lines[][2] = {
 	{"service", "nat6 mode=nat vip=tcp://[2001:db8::10]:80 vip=udp://[2001:db8::10]:53"},
 	{"service", "l2-4 mode=l2 quic=3 vip=udp://198.18.0.10:443 vip=sctp://198.18.0.10:* "
 		    "vip=tcp://198.18.64.0/24:*"},
-	{"service", "l2-6 mode=l2 quic=3 vip=udp://[2001:db8::10]:443 too_big=drop "
+	{"service", "l2-6 mode=l2 quic=3 cookies=always vip=udp://[2001:db8::10]:443 too_big=drop "
 		    "vip=tcp://[2001:db8:64::/48]:*"},
 	{"service", "ipip4 mode=ipip scheduler=least-conn vip=tcp://198.18.0.20:80 "
 		    "vip=udp://198.18.0.20:*"},
 	{"service", "ipip6 mode=ipip track=no vip=tcp://[2001:db8::20]:80 "
 		    "vip=udp://[2001:db8::20]:*"},
-	{"service", "gue4 mode=gue scheduler=source down=pass vip=tcp://198.18.0.30:80 "
-		    "vip=udp://198.18.0.30:*"},
+	{"service",
+	 "gue4 mode=gue scheduler=source down=pass cookies=always vip=tcp://198.18.0.30:80 "
+	 "vip=udp://198.18.0.30:*"},
 	{"service", "gue6 mode=gue1 scheduler=dport vip=tcp://[2001:db8::30]:80 "
 		    "vip=sctp://[2001:db8::30]:*"},
 	{"backend", "nat4 a1 198.18.1.11:8080 mac=02:00:00:00:01:0b mtu=1500 nat=198.18.1.1"},

@@ -63,6 +63,8 @@ struct case_service {
 	size_t source_count;
 	/* In a second; 0: no limit. */
 	uint32_t max_flows, source_flows, source_packets;
+	bool cookies;  /* SYNs are answered by cookies: */
+	uint32_t syns; /* beyond so many in a second; 0: always */
 };
 
 struct case_backend {

@@ -17,6 +17,7 @@ uint32_t engine_map_entries(const char *map, const struct constants *constants)
 		{"quic_servers", 64},
 		{"sources", 64},
 		{"service_budgets", CASE_SERVICES_MAX + 1},
+		{"service_cookies", CASE_SERVICES_MAX + 1},
 		{"service_drops", CASE_SERVICES_MAX + 1},
 		{"fragments", 1024},
 		{"services", CASE_SERVICES_MAX + 1},

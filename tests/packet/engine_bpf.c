@@ -116,6 +116,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_icmp_per_second = constants->icmp_per_second;
 	rodata->lb_handshake_mask = constants->handshake_mask;
 	rodata->lb_frags = constants->frags;
+	rodata->lb_cookies = true;
 }
 
 static int load(const struct constants *constants, struct ingress **ret_skeleton, struct error *err)

@@ -14,7 +14,7 @@ static const char *const resized[] = {
 	"vips",          "services",     "backends",      "slots",           "flows",
 	"nat_flows",     "egress",       "vip_stats",     "backend_stats",   "flow_stats",
 	"verdict_stats", "vip_prefixes", "backend_loads", "quic_servers",    "fragments",
-	"handshakes",    "sources",      "service_drops", "service_budgets",
+	"handshakes",    "sources",      "service_drops", "service_budgets", "service_cookies",
 };
 
 /* The map that was asked for last: one is often read entry by entry. */
@@ -65,6 +65,7 @@ static int reset(const struct constants *constants, struct error *err)
 		.icmp_per_second = constants->icmp_per_second,
 		.handshake_mask = constants->handshake_mask,
 		.frags = constants->frags,
+		.cookies = true,
 	};
 	struct native_map *map;
 	uint32_t entries;

@@ -213,7 +213,8 @@ static int bind_field(const struct frame *frame, size_t start, const struct laye
 		return 0;
 	if (start + protocols[layer->kind].size > frame->size)
 		return error_set(err, EINVAL, "the packet is too short for $%s", name);
-	value = field_get(frame->bytes + start, &protocols[layer->kind].fields[index]);
+	value = field_get(frame->bytes + start, &protocols[layer->kind].fields[index]) -
+		layer->variable_plus[index];
 	/* A tunnel's source may be anything; a port that a case names is one of the NAT ports. */
 	if (layer->kind != LAYER_IP4 && layer->kind != LAYER_IP6 && name[0] != '_' &&
 	    (value < low || value > high))

@@ -150,6 +150,19 @@ static int parse_check_error(struct layer *layer, const char *text, struct error
 	return r;
 }
 
+/* $name, $name+N */
+static int parse_variable(struct layer *layer, size_t index, const char *text, struct error *err)
+{
+	const char *plus = strchr(text, '+');
+	size_t length = plus ? (size_t)(plus - text) : strlen(text);
+	uint64_t more = 0;
+	int r = plus ? read_number(plus + 1, UINT32_MAX, &more, err) : 0;
+
+	snprintf(layer->variable[index], VARIABLE_NAME, "%.*s", (int)length, text);
+	layer->variable_plus[index] = (uint32_t)more;
+	return r;
+}
+
 static int parse_pair(struct layers *layers, struct layer *layer, const struct pair *pair,
 		      struct error *err)
 {
@@ -169,8 +182,7 @@ static int parse_pair(struct layers *layers, struct layer *layer, const struct p
 	layer->given |= 1U << index;
 	if (pair->value[0] != '$')
 		return read_field(field, pair->value, layer->header, err);
-	snprintf(layer->variable[index], VARIABLE_NAME, "%s", pair->value + 1);
-	return 0;
+	return parse_variable(layer, index, pair->value + 1, err);
 }
 
 /* Lengths of headers with a variable part are told in these units. */
@@ -283,6 +295,7 @@ static void copy_field(struct layer *to, const struct layer *from, size_t index)
 	else
 		field_put(to->header, field, field_get(from->header, field));
 	memcpy(to->variable[index], from->variable[index], VARIABLE_NAME);
+	to->variable_plus[index] = from->variable_plus[index];
 	to->given |= 1U << index;
 }
 
@@ -398,7 +411,8 @@ int layers_resolve(struct layers *layers, const struct variables *variables, str
 			if (!value)
 				return error_set(err, ENOENT, "$%s has no value yet",
 						 layer->variable[f]);
-			field_put(layer->header, &protocols[layer->kind].fields[f], *value);
+			field_put(layer->header, &protocols[layer->kind].fields[f],
+				  *value + layer->variable_plus[f]);
 			layer->variable[f][0] = '\0';
 		}
 	}

@@ -24,6 +24,7 @@ struct layer {
 	uint16_t check_error; /* added to the right checksum on purpose */
 	/* For field i the case wrote $name, not a value; empty: a value. */
 	char variable[FIELDS_MAX][VARIABLE_NAME];
+	uint32_t variable_plus[FIELDS_MAX]; /* $name+N */
 };
 
 struct layers {

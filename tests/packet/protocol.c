@@ -105,6 +105,12 @@ const struct protocol protocols[LAYER_KINDS] = {
 		{"hlen", 3, 5, FIELD_NUMBER, NULL},
 		{"proto", 8, 8, FIELD_NUMBER, NULL},
 		{"flags", 16, 16, FIELD_HEX, NULL}}},
+	[LAYER_STAMPS] = {"stamps", 12, NULL, 0, {
+		{"before", 0, 16, FIELD_HEX, "0x101"}, /* NOP NOP */
+		{"kind", 16, 8, FIELD_NUMBER, "8"},
+		{"len", 24, 8, FIELD_NUMBER, "10"},
+		{"val", 32, 32, FIELD_NUMBER, NULL},
+		{"ecr", 64, 32, FIELD_NUMBER, NULL}}},
 	[LAYER_DATA] = {"data", 0, "bytes", 0, {{0}}},
 	[LAYER_PAD] = {"pad", 0, "bytes", 0, {{0}}},
 };

@@ -148,6 +148,17 @@ static int parse_scheduler(const char *text, struct case_service *service, struc
 	return r;
 }
 
+/* cookies=always, cookies=N: beyond so many SYNs in a second */
+static int parse_cookies(const char *text, struct case_service *service, struct error *err)
+{
+	uint64_t syns = 0;
+	int r = strcmp(text, "always") == 0 ? 0 : parse_number(text, 1, UINT32_MAX, &syns, err);
+
+	service->cookies = true;
+	service->syns = (uint32_t)syns;
+	return r;
+}
+
 /* track=no, too_big=drop, down=pass: away from what is usual */
 static int parse_flag(const struct pair *pair, struct case_service *service, struct error *err)
 {
@@ -233,6 +244,8 @@ static int parse_service_pair(const struct pair *pair, struct case_service *serv
 	if (strcmp(pair->key, "allow") == 0 || strcmp(pair->key, "deny") == 0)
 		return add_source(service->sources, &service->source_count, pair->value,
 				  pair->key[0] == 'd', err);
+	if (strcmp(pair->key, "cookies") == 0)
+		return parse_cookies(pair->value, service, err);
 	if (is_limit(pair->key))
 		return parse_limit(pair, service, err);
 	if (strcmp(pair->key, "udp") == 0)

@@ -126,6 +126,17 @@ static void set_guard(const struct test_case *test, size_t index, struct lb_serv
 		value->flags |= LB_SERVICE_SOURCES;
 	if (service->max_flows || service->source_flows)
 		value->flags |= LB_SERVICE_FLOW_LIMITS;
+	if (service->cookies)
+		value->flags |= LB_SERVICE_COOKIES;
+	value->syn_cost = cost_of(service->syns);
+}
+
+static int put_cookie_keys(const struct engine *engine)
+{
+	const struct lb_cookie_keys keys = {.key = {{{0}}, {{0x0706050403020100, 1}}}, .newest = 1};
+	uint32_t zero = 0;
+
+	return engine->put("cookie_keys", &zero, &keys);
 }
 
 /* --- services --- */
@@ -158,7 +169,9 @@ static int put_service(const struct engine *engine, const struct test_case *test
 	int r;
 
 	set_guard(test, index, &value);
-	r = engine->put("services", &key, &value);
+	r = service->cookies ? put_cookie_keys(engine) : 0;
+	if (r == 0)
+		r = engine->put("services", &key, &value);
 	if (r == 0)
 		r = put_sources(engine, service->sources, service->source_count,
 				list_of(index, false), list_of(index, true));
@@ -362,6 +375,22 @@ static int age_budgets(const struct engine *engine, const struct test_case *test
 	return r;
 }
 
+static int age_cookies(const struct engine *engine, const struct test_case *test, uint64_t ms)
+{
+	struct lb_cookie_state state = {0};
+	uint32_t i;
+	int r = 0;
+
+	for (i = 1; r == 0 && i <= test->service_count; i++) {
+		r = engine->get("service_cookies", &i, &state);
+		state.budget -= ms / TICK_MS << LB_BUDGET_SHIFT;
+		state.until -= (uint32_t)(ms / COARSE_TICK_MS);
+		if (r == 0)
+			r = engine->put("service_cookies", &i, &state);
+	}
+	return r;
+}
+
 int world_age(const struct engine *engine, const struct test_case *test, uint64_t ms)
 {
 	struct lb_flow_bucket bucket;
@@ -382,6 +411,8 @@ int world_age(const struct engine *engine, const struct test_case *test, uint64_
 		r = age_syns(engine, ms);
 	if (r == 0)
 		r = age_budgets(engine, test, ms);
+	if (r == 0)
+		r = age_cookies(engine, test, ms);
 	return r < 0 ? r : age_fragments(engine, ms);
 }
 

@@ -98,7 +98,8 @@ static bool replays(const char *text, size_t size, const struct constants *recor
 
 static bool has_limits(const struct case_service *service)
 {
-	return service->max_flows || service->source_flows || service->source_packets;
+	return service->max_flows || service->source_flows || service->source_packets ||
+	       service->cookies;
 }
 
 static bool is_suitable(const struct test_case *test)
@@ -214,9 +215,10 @@ static bool write_constants(FILE *file, const struct constants *constants, unsig
 static bool write_rooms(FILE *file, const struct constants *constants)
 {
 	static const char *const maps[] = {
-		"vips",      "vip_prefixes", "services",   "backends",      "slots",
-		"flows",     "nat_flows",    "vip_stats",  "backend_stats", "backend_loads",
-		"fragments", "quic_servers", "handshakes", "sources",       "service_drops",
+		"vips",          "vip_prefixes",  "services",      "backends",
+		"slots",         "flows",         "nat_flows",     "vip_stats",
+		"backend_stats", "backend_loads", "fragments",     "quic_servers",
+		"handshakes",    "sources",       "service_drops", "service_cookies",
 	};
 	/* No case that is kept has limits, and the map is large. */
 	bool good = recording_write(file, &(struct recording_piece){.kind = RECORDING_ROOM,

@@ -70,11 +70,13 @@ struct xdp_md;
 
 __u64 bpf_jiffies64(void);
 __u64 bpf_ktime_get_ns(void);
+__u64 bpf_ktime_get_tai_ns(void);
 __u32 bpf_get_prandom_u32(void);
 __u32 bpf_get_smp_processor_id(void);
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags);
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
+long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len);
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
 int native_redirect_map(const struct native_map_shape *map, __u32 ifindex, __u64 flags);
 
