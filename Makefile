@@ -296,7 +296,7 @@ tests: $(UNIT_TESTS) $(O)/tests/packet/lb_packet_test $(O)/tests/replay/lb_repla
 san_objects = $(patsubst %.c,$(O)/san/%.o,$(1))
 
 $(call san_objects,$(wildcard bpf/native/*.c tests/native/*.c) tests/unit/test_flow_table.c \
-                   tests/unit/test_budget.c): \
+                   tests/unit/test_budget.c tests/unit/test_syncookie.c): \
 	NATIVE := $(NATIVE_FLAGS) -Itests/native -fno-sanitize=alignment
 $(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): \
 	NATIVE := -Itests/packet -Itests/native -Ibpf/native
@@ -315,12 +315,13 @@ EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
 # What each unit test is linked with, besides common/.
 SRC_check       := agent/check.c agent/range.c agent/dns_message.c
 SRC_policy      := agent/autoscale_policy.c agent/autoscale_schedule.c
-SRC_desired     := agent/desired.c $(SRC_policy) $(SRC_check)
+SRC_desired     := agent/desired.c agent/cookies.c $(SRC_policy) $(SRC_check)
 SRC_config      := agent/config.c agent/config_field.c agent/config_check.c agent/config_scale.c $(SRC_desired)
 TEST_autoscale  := agent/autoscale.c $(SRC_policy) $(SRC_check)
 TEST_check      := $(SRC_check)
 TEST_check_files := agent/check_files.c
 TEST_config     := $(SRC_config)
+TEST_cookies    := $(SRC_desired) agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_desired    := $(SRC_desired)
 TEST_dns_message := agent/dns_message.c
 TEST_check_way  := agent/check_way.c $(SRC_desired)

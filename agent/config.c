@@ -182,6 +182,8 @@ static const char *const scheduler_words[] = {[LB_SCHEDULER_MAGLEV] = "maglev",
 static const char *const tracking_words[] = {[TRACK_ALL] = "all", [TRACK_NONE] = "none"};
 static const char *const when_down_words[] = {[DOWN_DROP] = "drop", [DOWN_PASS] = "pass"};
 static const char *const too_big_words[] = {[TOO_BIG_TELL] = "tell", [TOO_BIG_DROP] = "drop"};
+static const char *const cookies_words[] = {
+	[COOKIES_OFF] = "off", [COOKIES_AUTO] = "auto", [COOKIES_ALWAYS] = "always"};
 static const char *const passive_words[] = {
 	[PASSIVE_OFF] = "off", [PASSIVE_WATCH] = "suspect", [PASSIVE_EJECT] = "eject"};
 static const char *const check_via_words[] = {
@@ -219,6 +221,8 @@ static const struct field service_fields[] = {
 	NUMBER("source-rate-flows", struct service_spec, source_rate_flows, UINT32_MAX),
 	NUMBER("source-rate-packets", struct service_spec, source_rate_packets, UINT32_MAX),
 	NUMBER("max-new-flows", struct service_spec, max_new_flows, UINT32_MAX),
+	CHOICE("syn-cookies", struct service_spec, syn_cookies, cookies_words),
+	NUMBER("syn-cookies-above", struct service_spec, syn_cookies_above, UINT32_MAX),
 	STATE_NUMBER("id", struct service_spec, id, UINT16_MAX),
 	{"vip-ids", read_vip_ids, write_vip_ids, .state_only = true},
 };
@@ -246,6 +250,7 @@ _Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
 		       sizeof(enum tracking) == sizeof(unsigned int) &&
 		       sizeof(enum when_down) == sizeof(unsigned int) &&
 		       sizeof(enum too_big) == sizeof(unsigned int) &&
+		       sizeof(enum syn_cookies) == sizeof(unsigned int) &&
 		       sizeof(enum passive_action) == sizeof(unsigned int) &&
 		       sizeof(enum admin_state) == sizeof(unsigned int),
 	       "read_choice() writes them as unsigned int");

@@ -8,8 +8,8 @@
  * only one that knows libbpf; tests put a fake behind the same struct.
  *
  * Shared memory is read by packets at any moment. Who writes it keeps the rules that abi.h gives
- * with each struct. sync.c writes it, ports.c the switch for bonds, and flow_scan.c clears flow
- * words and puts loads right. backend_way.c writes probes' ways.
+ * with each struct. sync.c writes it, cookies.c keys, ports.c the switch for bonds, and flow_scan.c
+ * clears flow words and puts loads right. backend_way.c writes probes' ways.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -86,8 +86,10 @@ struct dataplane {
 	struct lb_slot_line *slots;   /* table_blocks of table_lines each; block 0 stays empty */
 	struct lb_flow_bucket *flows; /* sizes.flows / LB_FLOW_WAYS */
 	int64_t *loads;               /* sizes.backends + 1; map backend_loads */
-	struct lb_probe_path *probe_paths; /* sizes.backends + 1 */
-	struct lb_latency *handshakes;     /* sizes.backends + 1 */
+	struct lb_probe_path *probe_paths;     /* sizes.backends + 1 */
+	struct lb_latency *handshakes;         /* sizes.backends + 1 */
+	struct lb_cookie_keys *cookie_keys;    /* one */
+	struct lb_cookie_state *cookie_states; /* sizes.services + 1; map service_cookies */
 	struct lb_switches *switches;
 	uint32_t table_lines;
 	uint32_t table_blocks;

@@ -77,6 +77,7 @@ void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 	constants->lb_coarse_tick_shift = dp->base.clock.coarse_tick_shift;
 	constants->lb_icmp_per_second = dp->icmp_per_second;
 	constants->lb_handshake_mask = dp->handshake_mask;
+	constants->lb_cookies = dp->cookies;
 	if (dp->base.mtu > MTU_ONE_PAGE) {
 		constants->lb_frags = true;
 		bpf_program__set_flags(skel->progs.lb_ingress,
@@ -96,6 +97,7 @@ static void set_sizes(struct dataplane_bpf *dp)
 	bpf_map__set_max_entries(dp->skel->maps.services, sizes->services + 1);
 	bpf_map__set_max_entries(dp->skel->maps.sources, DATAPLANE_SOURCES);
 	bpf_map__set_max_entries(dp->skel->maps.service_budgets, sizes->services + 1);
+	bpf_map__set_max_entries(dp->skel->maps.service_cookies, sizes->services + 1);
 	bpf_map__set_max_entries(dp->skel->maps.service_drops, sizes->services + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backends, sizes->backends + 1);
 	bpf_map__set_max_entries(dp->skel->maps.backend_stats, sizes->backends + 1);
@@ -241,6 +243,13 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 	if (ret == 0)
 		ret = bpf_map_memory(dp->skel->maps.handshakes, (void **)&dp->base.handshakes,
 				     &dp->handshakes_bytes, err);
+	if (ret == 0)
+		ret = bpf_map_memory(dp->skel->maps.cookie_keys, (void **)&dp->base.cookie_keys,
+				     &dp->cookie_keys_bytes, err);
+	if (ret == 0)
+		ret = bpf_map_memory(dp->skel->maps.service_cookies,
+				     (void **)&dp->base.cookie_states, &dp->cookie_states_bytes,
+				     err);
 	dp->base.switches = &dp->skel->data_switches->lb_switches; /* libbpf has mapped it */
 	dp->base.switches->capture = 0; /* a former agent's reader is gone */
 	return ret;
@@ -303,6 +312,7 @@ static struct dataplane_bpf *dataplane_new(const struct dataplane_bpf_config *co
 	dp->base.mtu = config->mtu;
 	dp->icmp_per_second = config->icmp_per_second;
 	dp->handshake_mask = config->handshake_sample - 1;
+	dp->cookies = config->cookies;
 	dp->mode = config->mode;
 	dp->base.ops = &bpf_ops;
 	dp->base.sizes = config->sizes;
@@ -371,6 +381,8 @@ void dataplane_bpf_close(struct dataplane *dp)
 	unmap(dp->loads, bpf->loads_bytes);
 	unmap(dp->probe_paths, bpf->probe_paths_bytes);
 	unmap(dp->handshakes, bpf->handshakes_bytes);
+	unmap(dp->cookie_keys, bpf->cookie_keys_bytes);
+	unmap(dp->cookie_states, bpf->cookie_states_bytes);
 	bpf_probe_close(bpf);
 	bpf_capture_close(bpf);
 	ingress__destroy(bpf->skel);

@@ -29,6 +29,7 @@ struct dataplane_bpf_config {
 	struct dataplane_prefix tunnel_sources[2]; /* as in struct dataplane */
 	uint32_t icmp_per_second;                  /* ICMP errors that one CPU may send */
 	uint32_t handshake_sample;                 /* one in so many TCP flows is timed; 2^n */
+	bool cookies;                              /* services may answer by SYN cookies */
 	enum attach_mode mode;
 	uint32_t mtu;             /* as in struct dataplane: what packets must be taken in */
 	const char *verifier_log; /* file that gets the verifier's log; NULL: none */

@@ -24,6 +24,7 @@ void bpf_constants(const struct dataplane *dp, struct native_constants *ret_cons
 		.icmp_per_second = rodata->lb_icmp_per_second,
 		.handshake_mask = rodata->lb_handshake_mask,
 		.frags = rodata->lb_frags,
+		.cookies = rodata->lb_cookies,
 	};
 	memcpy(ret_constants->hash_key, (const void *)rodata->lb_hash_key,
 	       sizeof(ret_constants->hash_key));

@@ -47,6 +47,7 @@ void service_spec_init(struct service_spec *spec)
 		.timeout_udp_ms = 2 * MINUTE_MS,
 		.source_prefix_ipv4 = 24,
 		.source_prefix_ipv6 = 64,
+		.syn_cookies_above = 10000,
 	};
 	check_spec_init(&spec->check);
 	autoscale_policy_init(&spec->scale);
@@ -396,6 +397,7 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		{"source-rate-flows", spec->source_rate_flows, 0, RATE_MAX, false},
 		{"source-rate-packets", spec->source_rate_packets, 0, RATE_MAX, false},
 		{"max-new-flows", spec->max_new_flows, 0, RATE_MAX, false},
+		{"syn-cookies-above", spec->syn_cookies_above, 1, RATE_MAX, false},
 		{"quic-id-length", spec->quic_id_length, 0, LB_QUIC_ID_MAX, false},
 		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS,
 		 DATAPLANE_EMBRYONIC_MAX_MS, true},
@@ -637,6 +639,34 @@ static int check_passive(const struct service_spec *spec, struct error *err)
 	return 0;
 }
 
+static int refuse_cookies(const struct service_spec *spec, const char *why, const char *hint,
+			  struct error *err)
+{
+	error_set(err, EINVAL, "service %s: syn-cookies: %s", spec->name, why);
+	error_hint(err, -EINVAL, "%s, or syn-cookies off", hint);
+	return error_field(err, -EINVAL, "syn-cookies");
+}
+
+/* A cookie is shown once, and the backend makes the connection of it. */
+static int check_cookies(const struct service_spec *spec, struct error *err)
+{
+	if (spec->syn_cookies == COOKIES_OFF)
+		return 0;
+	if (spec->mode == LB_MODE_NAT)
+		return refuse_cookies(spec,
+				      "the backend has to know the cookie, and in mode nat another "
+				      "connection comes to it",
+				      "set mode l2, ipip or gue", err);
+	if (spec->tracking == TRACK_NONE)
+		return refuse_cookies(spec,
+				      "a flow proves itself once, which the flow table remembers",
+				      "set tracking all", err);
+	if (!service_has_protocol(spec, IPPROTO_TCP))
+		return refuse_cookies(spec, "SYNs are TCP's, and no VIP of the service is",
+				      "add a VIP tcp://ADDR:PORT", err);
+	return 0;
+}
+
 /* Choices that do not go together. */
 static int check_choices(const struct service_spec *spec, struct error *err)
 {
@@ -679,6 +709,8 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 		r = check_choices(spec, err);
 	if (r == 0)
 		r = check_passive(spec, err);
+	if (r == 0)
+		r = check_cookies(spec, err);
 	if (r == 0)
 		r = autoscale_policy_check(&spec->scale, spec->name, err);
 	for (size_t i = 0; r == 0 && i < spec->backend_count; i++)

@@ -63,6 +63,7 @@ enum tunnel_source {
 enum tracking { TRACK_ALL, TRACK_NONE };
 enum when_down { DOWN_DROP, DOWN_PASS };
 enum too_big { TOO_BIG_TELL, TOO_BIG_DROP };
+enum syn_cookies { COOKIES_OFF, COOKIES_AUTO, COOKIES_ALWAYS };
 
 /* By which way a backend is checked; see check_way.h. */
 enum check_via {
@@ -100,6 +101,8 @@ struct service_spec {
 	uint8_t source_prefix_ipv4, source_prefix_ipv6;
 	/* A second; 0: no limit. */
 	uint32_t source_rate_flows, source_rate_packets, max_new_flows;
+	enum syn_cookies syn_cookies;
+	uint32_t syn_cookies_above;    /* COOKIES_AUTO: SYNs a second */
 	struct backend_spec *backends; /* owned; in order of insertion */
 	size_t backend_count;
 };

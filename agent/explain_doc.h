@@ -73,6 +73,7 @@ double doc_coarse_seconds(const struct explain_doc *doc, uint32_t ticks);
 void explain_doc_vip(struct explain_doc *doc); /* explain_vip.c */
 /* False: the packet went no further. */
 bool explain_doc_guard(struct explain_doc *doc);    /* explain_vip.c */
+bool explain_doc_cookie(struct explain_doc *doc);   /* likewise */
 void explain_doc_flow(struct explain_doc *doc);     /* explain_flow.c */
 void explain_doc_schedule(struct explain_doc *doc); /* explain_flow.c */
 void explain_doc_limits(struct explain_doc *doc);   /* explain_vip.c */

@@ -116,6 +116,8 @@ static bool copy_of_array(const struct dataplane *dp, const struct native_map_sh
 		{"backend_loads", dp->loads, (size_t)dp->sizes.backends + 1},
 		{"slots", dp->slots, (size_t)dp->table_blocks * dp->table_lines},
 		{"flows", dp->flows, dp->sizes.flows / LB_FLOW_WAYS},
+		{"cookie_keys", dp->cookie_keys, 1},
+		{"service_cookies", dp->cookie_states, (size_t)dp->sizes.services + 1},
 	};
 	uint32_t index;
 	size_t i;

@@ -24,7 +24,7 @@ static void add_steps(struct explain_doc *doc)
 {
 	explain_doc_vip(doc);
 	explain_doc_return(doc);
-	if (doc->run->result.service_id && explain_doc_guard(doc)) {
+	if (doc->run->result.service_id && explain_doc_guard(doc) && explain_doc_cookie(doc)) {
 		explain_doc_flow(doc);
 		explain_doc_schedule(doc);
 		explain_doc_limits(doc);

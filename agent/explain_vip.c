@@ -247,6 +247,27 @@ void explain_doc_limits(struct explain_doc *doc)
 			 "the service is over its rate of new flows: max-new-flows");
 }
 
+bool explain_doc_cookie(struct explain_doc *doc)
+{
+	struct lb_service service;
+
+	if (!explain_service(doc->run, &service) || !(service.flags & LB_SERVICE_COOKIES))
+		return true;
+	if (doc->run->result.verdict == LB_COOKIE_SENT) {
+		doc_step(doc, "cookie", "sent",
+			 "SYNs are answered by cookies here: a backend hears of the flow when its "
+			 "client brings the cookie back");
+		return false;
+	}
+	if (doc->run->result.verdict == LB_BAD_COOKIE) {
+		doc_step(doc, "cookie", "bad",
+			 "SYNs are answered by cookies here, and the flow has neither an entry "
+			 "nor brings a cookie");
+		return false;
+	}
+	return true;
+}
+
 bool explain_doc_guard(struct explain_doc *doc)
 {
 	switch (doc->run->result.verdict) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cookies.h"
 #include "view.h"
 
 #define LABELS_ELSEWHERE (LB_VERDICT_COUNT + 8) /* items that are no service's or backend's */
@@ -125,6 +126,7 @@ static void add_service(struct figures *figures, const struct manager *manager,
 
 	item->labels = label_one(figures, "service", service->name);
 	item->panics = manager_panics(manager, service);
+	item->syn_cookies = cookies_on(dp, service, dp->ops->now(dp));
 	item->source_allow = manager_sources(manager, service, false);
 	item->source_deny = manager_sources(manager, service, true);
 	dp->ops->service_drops(dp, service->id, &item->drops);

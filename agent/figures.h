@@ -54,6 +54,7 @@ struct agent_figures {
 struct service_figures {
 	const char *labels;
 	uint64_t panics;
+	uint64_t syn_cookies;               /* they are on */
 	uint64_t source_allow, source_deny; /* prefixes */
 	struct lb_service_drops drops;
 };

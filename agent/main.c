@@ -16,6 +16,7 @@
 #include "api.h"
 #include "autoscale_run.h"
 #include "config.h"
+#include "cookies.h"
 #include "dataplane_bpf.h"
 #include "document.h"
 #include "doors.h"
@@ -285,6 +286,15 @@ static int check_fresh(const struct agent *agent, struct error *err)
 		agent->options.bpffs);
 }
 
+/* What was asked for is not refused at the start, but not done without a key either. */
+static void warn_of_cookies(const struct agent *agent, const struct desired *desired)
+{
+	struct error err = {0};
+
+	if (cookies_check(agent->dp, desired, &err))
+		log_warn("SYNs go to the backends", "reason", err.message, "hint", err.hint);
+}
+
 static int start(struct agent *agent, struct error *err)
 {
 	struct error warning = {0};
@@ -319,6 +329,12 @@ static int start(struct agent *agent, struct error *err)
 		desired_free(desired);
 		return ret;
 	}
+	ret = cookies_load(agent->dp, agent->options.cookie_key_file, err);
+	if (ret) {
+		desired_free(desired);
+		return ret;
+	}
+	warn_of_cookies(agent, desired);
 	say_carried(agent, dataplane_bpf_carried(agent->dp));
 	ret = manager_new(&agent->loop, agent->dp, agent->options.state_dir,
 			  agent->options.commands_dir, agent->options.source_deny, agent->events,
@@ -348,6 +364,15 @@ static void on_signal(uv_signal_t *signal, int number)
 	uv_stop(signal->loop);
 }
 
+static void reload_cookies(struct agent *agent)
+{
+	struct error err;
+
+	if (cookies_load(agent->dp, agent->options.cookie_key_file, &err))
+		log_error("the former keys of SYN cookies hold on", "error", err.message, "hint",
+			  err.hint);
+}
+
 static void on_reload(uv_signal_t *signal, int number)
 {
 	struct agent *agent = signal->data;
@@ -355,6 +380,7 @@ static void on_reload(uv_signal_t *signal, int number)
 
 	(void)number;
 	doors_reload(&agent->doors);
+	reload_cookies(agent);
 	manager_reload(agent->manager, &ignored);
 }
 

@@ -10,6 +10,7 @@
 #include "change_events.h"
 #include "check_files.h"
 #include "config.h"
+#include "cookies.h"
 #include "ids.h"
 #include "log.h"
 #include "manager_internal.h"
@@ -360,6 +361,8 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 		ret = check_all_files(manager, next, err);
 	if (ret == 0)
 		ret = sources_check(manager->sources, next, err);
+	if (ret == 0)
+		ret = cookies_check(manager->dp, next, err);
 	return ret ? ret : assign_ids(manager, next, err);
 }
 

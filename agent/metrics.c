@@ -13,7 +13,7 @@ enum value_kind {
 	VALUE_LATENCY, /* struct latency_view */
 };
 
-#define FIELDS_MAX 5
+#define FIELDS_MAX 6
 
 /* A family of series: for each item of its list, one sample a field, or a histogram. */
 struct family {
@@ -49,6 +49,7 @@ struct family {
 			{DROPS_FOR(LB_SOURCE_PACKETS), "reason=\"source_packets\""},               \
 			{DROPS_FOR(LB_SOURCE_FLOWS), "reason=\"source_flows\""},                   \
 			{DROPS_FOR(LB_SERVICE_FLOWS), "reason=\"service_flows\""},                 \
+			{DROPS_FOR(LB_BAD_COOKIE), "reason=\"bad_cookie\""},                       \
 	}
 #define LISTS                                                                                      \
 	{                                                                                          \
@@ -130,6 +131,8 @@ static const struct family families[] = {
 	 "1 if backends that are down get flows, for too few are up, else 0."},
 	{"lb_service_drops_total", METRIC_COUNTER, FIGURES_SERVICES, VALUE_COUNT, GUARD_DROPS,
 	 "Packets of a service that were dropped for whom they came from or for a limit."},
+	{"lb_service_syn_cookies", METRIC_GAUGE, FIGURES_SERVICES, VALUE_COUNT,
+	 SERVICE(syn_cookies), "1 while a service's SYNs are answered by cookies, else 0."},
 	{"lb_service_source_prefixes", METRIC_GAUGE, FIGURES_SERVICES, VALUE_COUNT, LISTS,
 	 "Prefixes on a service's lists of sources."},
 	{"lb_source_deny_prefixes", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(source_deny),

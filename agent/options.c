@@ -130,6 +130,11 @@ static int set_token_file(struct options *options, const char *text, struct erro
 	return set_text(options->token_file, sizeof(options->token_file), text, err);
 }
 
+static int set_cookie_key_file(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->cookie_key_file, sizeof(options->cookie_key_file), text, err);
+}
+
 static int set_tls_cert(struct options *options, const char *text, struct error *err)
 {
 	return set_text(options->tls_cert, sizeof(options->tls_cert), text, err);
@@ -325,6 +330,8 @@ static const struct option {
 	{"tls-cert", "FILE", TEXT, set_tls_cert,
 	 "certificate of the TCP listener, PEM with its chain"},
 	{"tls-key", "FILE", TEXT, set_tls_key, "its key, PEM"},
+	{"cookie-key-file", "FILE", TEXT, set_cookie_key_file,
+	 "keys of SYN cookies, which the backends have, too"},
 	{"bpffs", "DIR", TEXT, set_bpffs, "where program and maps are pinned (/sys/fs/bpf/sluice)"},
 	{"xdp-mode", "MODE", TEXT, set_xdp_mode, "auto, native or generic (auto)"},
 	{"log-level", "LEVEL", TEXT, set_log_level, "error, warn, info or debug (info)"},

@@ -22,6 +22,7 @@ struct options {
 	char token_file[200];   /* of the TCP listener; empty: none */
 	char tls_cert[200];     /* likewise; both or none */
 	char tls_key[200];
+	char cookie_key_file[200]; /* of SYN cookies; empty: none */
 	char bpffs[200];
 	enum attach_mode xdp_mode;
 	enum log_level log_level;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "cookies.h"
 #include "slow_start.h"
 #include "vip_list.h"
 
@@ -414,6 +415,18 @@ static uint16_t guard_store(const struct sync *sync, const struct service_spec *
 	return flags;
 }
 
+/* Whether SYNs are answered by cookies. Returns the flag that goes with it. */
+static uint16_t cookies_store(const struct sync *sync, const struct service_spec *service,
+			      struct lb_service *record)
+{
+	bool at_times = service->syn_cookies == COOKIES_AUTO;
+
+	record->syn_cost = at_times ? budget_cost(sync, service->syn_cookies_above) : 0;
+	if (service->syn_cookies == COOKIES_OFF || !cookies_have_key(sync->dp))
+		return 0;
+	return LB_SERVICE_COOKIES;
+}
+
 static void service_store(struct sync *sync, const struct service_spec *service)
 {
 	struct lb_service *record = &sync->dp->services[service->id];
@@ -421,7 +434,8 @@ static void service_store(struct sync *sync, const struct service_spec *service)
 	record->gue_port = htons(service->gue_port);
 	record->mode = service_mode(service);
 	record->scheduler = (uint8_t)service->scheduler;
-	record->flags = service_flags(service) | guard_store(sync, service, record);
+	record->flags = service_flags(service) | guard_store(sync, service, record) |
+			cookies_store(sync, service, record);
 	record->quic_id_length = service->quic_id_length;
 	timeouts_store(sync, service, record);
 }

@@ -2,6 +2,7 @@
 #include "view.h"
 
 #include "config.h"
+#include "cookies.h"
 #include "json.h"
 #include "latency.h"
 #include "verdict_words.h"
@@ -183,12 +184,14 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 		sum.packets += stats.packets;
 		sum.bytes += stats.bytes;
 	}
-	return json_whole(json,
-			  cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
-				  add_number(json, "packets", (double)sum.packets) &&
-				  add_number(json, "bytes", (double)sum.bytes) &&
-				  add_sources(json, manager, service) &&
-				  add_service_drops(json, dp, service));
+	return json_whole(
+		json, cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
+			      cJSON_AddBoolToObject(json, "syn-cookies-on",
+						    cookies_on(dp, service, dp->ops->now(dp))) &&
+			      add_number(json, "packets", (double)sum.packets) &&
+			      add_number(json, "bytes", (double)sum.bytes) &&
+			      add_sources(json, manager, service) &&
+			      add_service_drops(json, dp, service));
 }
 
 cJSON *view_services(const struct manager *manager)

@@ -107,6 +107,8 @@ static const struct key service_keys[] = {
 	NUMBER("source-rate-flows"),
 	NUMBER("source-rate-packets"),
 	NUMBER("max-new-flows"),
+	TEXT("syn-cookies"),
+	NUMBER("syn-cookies-above"),
 	TRUTH("panic"),
 	ARRAY("backends", backend_keys),
 	END,

@@ -431,6 +431,7 @@ static void constants(const struct dataplane *dp, struct native_constants *ret_c
 		.coarse_tick_shift = dp->clock.coarse_tick_shift,
 		.icmp_per_second = 1000,
 		.handshake_mask = 15,
+		.cookies = true,
 	};
 	for (uint32_t i = 0; i < LB_HASH_KEYS; i++)
 		ret_constants->hash_key[i] = 0x9e3779b1U * (i + 1);
@@ -642,6 +643,8 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->loads = calloc((size_t)sizes->backends + 1, sizeof(*dp->loads));
 	dp->probe_paths = calloc((size_t)sizes->backends + 1, sizeof(*dp->probe_paths));
 	dp->handshakes = calloc((size_t)sizes->backends + 1, sizeof(*dp->handshakes));
+	dp->cookie_keys = &fake->cookie_keys;
+	dp->cookie_states = calloc((size_t)sizes->services + 1, sizeof(*dp->cookie_states));
 	dp->switches = &fake->switches;
 	fake->switches.all_ones = ~0U;
 	fake->vips = calloc(2 * (size_t)sizes->vips + 1, sizeof(*fake->vips));
@@ -650,8 +653,8 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	fake->backend_counters =
 		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
 	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !dp->loads ||
-	    !dp->probe_paths || !dp->handshakes || !fake->vips || !fake->quic ||
-	    !fake->vip_traffic || !fake->backend_counters) {
+	    !dp->probe_paths || !dp->handshakes || !dp->cookie_states || !fake->vips ||
+	    !fake->quic || !fake->vip_traffic || !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
 	}
@@ -669,6 +672,7 @@ void fake_dataplane_free(struct fake_dataplane *fake)
 	free(fake->dp.loads);
 	free(fake->dp.probe_paths);
 	free(fake->dp.handshakes);
+	free(fake->dp.cookie_states);
 	free(fake->vips);
 	free(fake->quic);
 	free(fake->vip_traffic);

@@ -81,7 +81,8 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"timeout-udp\":\"2m\",\"quic-id-length\":0,"                                             \
 	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
 	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
-	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"
+	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"                   \
+	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000,"
 
 static const char full_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
@@ -114,6 +115,7 @@ static const char full_spec[] =
 	"\"source-allow\":\"/etc/allow\",\"source-deny\":\"198.18.2.0/24,2001:db8:2::/48\","
 	"\"source-prefix-ipv4\":32,\"source-prefix-ipv6\":56,"
 	"\"source-rate-flows\":100,\"source-rate-packets\":20000,\"max-new-flows\":50000,"
+	"\"syn-cookies\":\"off\",\"syn-cookies-above\":20000,"
 	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\","
 	"\"priority\":0,\"quic-id\":\"00ff\"},"
 	"{\"address\":\"[2001:db8::12]:80\",\"weight\":0,\"state\":\"maint\","
@@ -310,6 +312,11 @@ static void test_spec_refused(void **state)
 		{",\"source-rate-flows\":1000000001", "source-rate-flows",
 		 "service web: source-rate-flows: 1000000001 is out"},
 		{",\"max-new-flows\":-1", "max-new-flows", "service web: max-new-flows: -1 is not"},
+		{",\"syn-cookies\":\"on\"", "syn-cookies", "service web: syn-cookies: there is no"},
+		{",\"syn-cookies\":\"auto\"", "syn-cookies",
+		 "service web: syn-cookies: the backend has to know the cookie, and in mode nat"},
+		{",\"syn-cookies-above\":0", "syn-cookies-above",
+		 "service web: syn-cookies-above: 0 is out"},
 		{",\"quic-id-length\":16", "quic-id-length", "service web: quic-id-length: 16 is"},
 		{",\"backends\":[{\"address\":\"198.18.1.11\",\"priority\":256}]", "priority",
 		 "backend 198.18.1.11:80 of service web: priority: 256 is not"},

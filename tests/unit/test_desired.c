@@ -396,6 +396,29 @@ static void test_passive_needs_syns(void **state)
 	service_spec_clear(&spec);
 }
 
+static void test_cookies_need_more(void **state)
+{
+	struct service_spec spec = make_service("web", "udp://198.18.0.10:80");
+	struct error err;
+
+	(void)state;
+	spec.syn_cookies = COOKIES_AUTO;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "syn-cookies",
+		       "service web: syn-cookies: the backend has to know the cookie, and in mode "
+		       "nat another connection comes to it");
+	spec.mode = LB_MODE_IPIP;
+	spec.tracking = TRACK_NONE;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "syn-cookies",
+		       "service web: syn-cookies: a flow proves itself once, which the flow table "
+		       "remembers");
+	spec.tracking = TRACK_ALL;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "syn-cookies",
+		       "service web: syn-cookies: SYNs are TCP's, and no VIP of the service is");
+	add_vip(&spec, "tcp://198.18.0.10:80");
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	service_spec_clear(&spec);
+}
+
 static int add_quic_backend(struct service_spec *spec, const char *endpoint, uint8_t length,
 			    uint8_t first, struct error *err)
 {
@@ -668,6 +691,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_least_conn_counts_flows),
 		cmocka_unit_test(test_passive_needs_syns),
+		cmocka_unit_test(test_cookies_need_more),
 		cmocka_unit_test(test_quic_ids),
 		cmocka_unit_test(test_remove_backend_keeps_order),
 		cmocka_unit_test(test_require_backend),

@@ -364,6 +364,28 @@ static void test_guard(void **state)
 	assert_verdict(world, "land", "XDP_DROP");
 }
 
+static void test_cookies(void **state)
+{
+	struct world *world = *state;
+
+	world->manager->fake->cookie_keys.key[0].word[0] = 1;
+	service_of(world, WEB)->syn_cookies = COOKIES_ALWAYS;
+	follow(world);
+	explain(world, WEB_FLOW, NULL, NULL);
+	step(world, "cookie", "sent");
+	assert_verdict(world, "cookie", "XDP_TX");
+	assert_null(find_step(world, "schedule", "empty"));
+	explain(world, WEB_FLOW, "ack", NULL);
+	step(world, "cookie", "bad");
+	assert_verdict(world, "bad_cookie", "XDP_DROP");
+	/* at times, and now is none */
+	service_of(world, WEB)->syn_cookies = COOKIES_AUTO;
+	follow(world);
+	explain(world, WEB_FLOW, NULL, NULL);
+	assert_verdict(world, "forward", "XDP_TX");
+	service_of(world, WEB)->syn_cookies = COOKIES_OFF;
+}
+
 /* --- flows --- */
 
 static void test_nothing_changes(void **state)
@@ -774,6 +796,7 @@ int main(void)
 		WITH_WORLD(test_vip),
 		WITH_WORLD(test_nearest_miss),
 		WITH_WORLD(test_guard),
+		WITH_WORLD(test_cookies),
 		WITH_WORLD(test_nothing_changes),
 		WITH_WORLD(test_slot),
 		WITH_WORLD(test_slots_of_schedulers),

@@ -401,6 +401,7 @@ static void test_every_sample(void **state)
 		"lb_service_bytes_total{service=\"web\",vip=\"udp://198.18.0.10:80\"} 2000",
 		"lb_service_panic{service=\"web\"} 0",
 		"lb_service_panic{service=\"six\"} 1",
+		"lb_service_syn_cookies{service=\"web\"} 0",
 		"lb_service_drops_total{service=\"web\",reason=\"denied\"} 5",
 		"lb_service_drops_total{service=\"web\",reason=\"service_flows\"} 0",
 		"lb_service_source_prefixes{service=\"web\",list=\"allow\"} 10",

@@ -302,6 +302,8 @@ static void test_secrets(void **state)
 	assert_string_equal(options.token_file, "/etc/sluice/tokens");
 	assert_error(read_flag("--token-file", ""), EINVAL, "--token-file: is empty",
 		     "see lbagent --help");
+	assert_int_equal(read_flag("--cookie-key-file", "/etc/sluice/cookie-keys"), 0);
+	assert_string_equal(options.cookie_key_file, "/etc/sluice/cookie-keys");
 	assert_error(read_flag("--tls-cert", "/cert"), EINVAL, "--tls-key is missing",
 		     "give --tls-cert FILE and --tls-key FILE");
 	assert_error(read_flag("--tls-key", "/key"), EINVAL, "--tls-cert is missing",

@@ -791,6 +791,29 @@ static void test_guard(void **state)
 	free(lists.services);
 }
 
+static void test_cookies(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[2];
+
+	add_service(fixture, 2, 1);
+	service(fixture, 2)->syn_cookies = COOKIES_AUTO;
+	service(fixture, 2)->syn_cookies_above = 250;
+	sync_ok(fixture);
+	assert_int_equal(record->flags & LB_SERVICE_COOKIES, 0); /* there is no key */
+	fixture->fake->cookie_keys.key[0].word[1] = 1;
+	sync_ok(fixture);
+	assert_true(record->flags & LB_SERVICE_COOKIES);
+	assert_int_equal(record->syn_cost, 1U << LB_BUDGET_SHIFT); /* at HZ 250 */
+	service(fixture, 2)->syn_cookies = COOKIES_ALWAYS;
+	sync_ok(fixture);
+	assert_true(record->flags & LB_SERVICE_COOKIES);
+	assert_int_equal(record->syn_cost, 0);
+	service(fixture, 2)->syn_cookies = COOKIES_OFF;
+	sync_ok(fixture);
+	assert_int_equal(record->flags & LB_SERVICE_COOKIES, 0);
+}
+
 static void test_udp_timeout(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1071,6 +1094,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_default_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_record_of_choices, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cookies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_udp_timeout, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tunnel_sources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hop, setup, teardown),

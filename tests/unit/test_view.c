@@ -74,15 +74,17 @@
 	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0,"                 \
 	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
 	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
-	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0"
+	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"                   \
+	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
 	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
-	"],\"panic\":false,\"packets\":300,\"bytes\":3000,"                                        \
+	"],\"panic\":false,\"syn-cookies-on\":false,\"packets\":300,\"bytes\":3000,"               \
 	"\"source-prefixes\":{\"allow\":10,\"deny\":11,\"loading\":false},\"drops\":{\"denied\":5}}"
 #define SERVICE_SIX                                                                                \
 	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
-	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"packets\":300,\"bytes\":3000,"             \
+	",\"backends\":[" BACKEND_3                                                                \
+	"],\"panic\":true,\"syn-cookies-on\":false,\"packets\":300,\"bytes\":3000,"                \
 	"\"source-prefixes\":{\"allow\":20,\"deny\":21,\"loading\":true},\"drops\":{\"denied\":5}}"
 #define STATUS_BEGIN                                                                               \
 	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
@@ -97,12 +99,12 @@
 	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
 	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
-	"\"drops\":{\"no_backend\":56,\"no_neighbour\":63,\"no_flow\":70,\"nat_ports\":77,"        \
-	"\"ttl\":84,\"too_big\":91,\"headroom\":98,\"malformed\":105,\"tcp_flags\":112,"           \
-	"\"land\":119,\"martian\":126,\"port_zero\":133,\"denied_global\":140,\"denied\":147,"     \
-	"\"not_allowed\":154,\"source_packets\":161,\"source_flows\":168,"                         \
-	"\"service_flows\":175,\"internal\":182},"                                                 \
-	"\"replies\":{\"echo\":28,\"too_big_told\":35,\"ttl_told\":42}}"
+	"\"drops\":{\"no_backend\":63,\"no_neighbour\":70,\"no_flow\":77,\"nat_ports\":84,"        \
+	"\"ttl\":91,\"too_big\":98,\"headroom\":105,\"malformed\":112,\"tcp_flags\":119,"          \
+	"\"land\":126,\"martian\":133,\"port_zero\":140,\"denied_global\":147,\"denied\":154,"     \
+	"\"not_allowed\":161,\"source_packets\":168,\"source_flows\":175,\"service_flows\":182,"   \
+	"\"bad_cookie\":189,\"internal\":196},"                                                    \
+	"\"replies\":{\"echo\":28,\"cookie\":35,\"too_big_told\":42,\"ttl_told\":49}}"
 
 static const struct dataplane_interface attached[] = {
 	{.name = "eth1", .mode = "native", .attached_by = "link"},
