@@ -40,7 +40,7 @@ help: ## this list
 deps: ## install what building, demo and tests need, from Debian
 	$(Q)sh tests/lab/deps.sh
 
-build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/bpf/decap.bpf.o $(addprefix $(O)/,$(WEBAPPS)) ## build everything into build/
+build: $(O)/lbagent $(O)/lbctl $(O)/lbnode $(O)/bpf/decap.bpf.o $(O)/bpf/syncookie.bpf.o $(addprefix $(O)/,$(WEBAPPS)) ## build everything into build/
 
 demo: deps ## show the main job on real traffic, in namespaces; leaves nothing behind
 	$(Q)$(MAKE) --no-print-directory build
@@ -133,7 +133,8 @@ install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by unins
 	$(Q)install $(O)/lbctl $(O)/lbnode $(DESTDIR)$(PREFIX)/bin/
 	$(Q)install -m 644 docs/man/lbctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 	$(Q)install -m 644 docs/man/lbagent.8 docs/man/lbnode.8 $(DESTDIR)$(PREFIX)/share/man/man8/
-	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/share/sluice/
+	$(Q)install -m 644 $(addprefix $(O)/bpf/,decap.bpf.o syncookie.bpf.o) \
+		$(DESTDIR)$(PREFIX)/share/sluice/
 	$(Q)install -m 644 ctl/completion.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/lbctl
 	$(Q)install -d $(DESTDIR)$(PREFIX)/share/sluice/drivers
@@ -147,7 +148,7 @@ install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by unins
 uninstall: ## remove what install put there
 	$(Q)rm -f $(addprefix $(DESTDIR)$(PREFIX)/,sbin/lbagent bin/lbctl bin/lbnode \
 		share/man/man1/lbctl.1 \
-		share/man/man8/lbagent.8 share/man/man8/lbnode.8 share/sluice/decap.bpf.o \
+		share/man/man8/lbagent.8 share/man/man8/lbnode.8 share/sluice/decap.bpf.o share/sluice/syncookie.bpf.o \
 		$(addprefix share/sluice/drivers/,ansible ansible.yml hello@.service lab systemd) \
 		share/bash-completion/completions/lbctl) \
 		$(addprefix $(DESTDIR)/lib/systemd/system/,lbagent.service lbnode.service)
@@ -165,7 +166,7 @@ sbom: build ## write build/sbom.spdx.json: what the programs are made of
 
 reproducible: build ## build everything and the packages elsewhere, too, and compare the bytes
 	$(Q)bash tests/reproducible.sh lbagent lbctl lbnode $(WEBAPPS) $(addprefix bpf/,ingress.bpf.o \
-		decap.bpf.o probe.bpf.o)
+		decap.bpf.o probe.bpf.o syncookie.bpf.o)
 	$(Q)$(MAKE) --no-print-directory deb
 	$(Q)bash tests/reproducible.sh deb
 
@@ -263,6 +264,7 @@ $(O)/lbctl: $(call objects,$(COMMON_SRC) $(CTL_SRC))
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ $(CTL_LIBS)
 
 $(O)/obj/backends/lbnode_decap.o: $(O)/gen/decap.skel.h
+$(O)/obj/backends/lbnode_cookie.o: $(O)/gen/syncookie.skel.h
 
 $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 	$(call say,LD,$@)

@@ -26,12 +26,14 @@
 #define DEFAULT_BPFFS    "/sys/fs/bpf/sluice-node"
 #define DEFAULT_GUE_PORT 6080
 #define BPFFS_MAX        100
+#define FILE_MAX         128
 
 static void usage(FILE *stream)
 {
 	fputs("usage: lbnode up [--mode l2|ipip|gue ...] --vip ADDR[/N] [--vip ...] --interface IF\n"
 	      "                 [--gue-port N] [--from PREFIX ...] [--kernel] [--print]\n"
-	      "                 [--xdp-mode auto|native|generic] [--bpffs DIR] [--state FILE]\n"
+	      "                 [--xdp-mode auto|native|generic] [--cookie-key-file FILE]\n"
+	      "                 [--bpffs DIR] [--state FILE]\n"
 	      "       lbnode down [--state FILE] [--print]\n"
 	      "       lbnode show [--state FILE]\n"
 	      "Prepares this host to answer clients directly for the VIPs of services.\n"
@@ -48,6 +50,8 @@ static void usage(FILE *stream)
 	      "  --kernel           use the kernel's tunnel devices, not the XDP program lb_decap\n"
 	      "  --xdp-mode MODE    where lb_decap runs: in the driver (native), behind it\n"
 	      "                     (generic), or native where it can (auto, the default)\n"
+	      "  --cookie-key-file FILE\n"
+	      "                     make connections of the balancer's SYN cookies, by its keys\n"
 	      "  --bpffs DIR        where lb_decap is pinned (default " DEFAULT_BPFFS ")\n"
 	      "  --state FILE       what to undo (default " DEFAULT_STATE ")\n"
 	      "  --print            print shell commands, change nothing\n",
@@ -135,6 +139,15 @@ static int set_xdp_mode(struct lbnode_options *options, const char *text, struct
 	return 0;
 }
 
+static int set_cookie_key_file(struct lbnode_options *options, const char *text, struct error *err)
+{
+	/* --print shows it to a shell, in quotes. */
+	if (text[0] != '/' || strlen(text) >= FILE_MAX || strpbrk(text, "'\n"))
+		return error_set(err, EINVAL, "%s: not the full path of a file", text);
+	options->cookie_key_file = text;
+	return 0;
+}
+
 static int set_bpffs(struct lbnode_options *options, const char *text, struct error *err)
 {
 	/* --print shows it to a shell. */
@@ -172,6 +185,7 @@ static const struct flag {
 	{"from", add_from, required_argument, true},
 	{"kernel", set_kernel, no_argument, true},
 	{"xdp-mode", set_xdp_mode, required_argument, true},
+	{"cookie-key-file", set_cookie_key_file, required_argument, true},
 	{"bpffs", set_bpffs, required_argument, true},
 	{"state", set_state, required_argument, false},
 	{"print", set_print, no_argument, false},
@@ -256,6 +270,10 @@ static int tunnels_check(struct lbnode_options *options, struct error *err)
 		return refuse(err, "gue-port", "only mode gue has a port", "add --mode gue");
 	if (options->kernel && !tunnels)
 		return refuse(err, "kernel", "mode l2 has no tunnels", "add --mode ipip or gue");
+	if (options->cookie_key_file && options->kernel)
+		return refuse(err, "cookie-key-file",
+			      "lb_syncookie sees packets before the kernel's devices take them off",
+			      "leave --kernel away");
 	if (options->from_count && (!tunnels || options->kernel))
 		return refuse(err, "from", "only lb_decap looks at the senders of tunnel packets",
 			      "add --mode ipip or gue, and leave --kernel away");

@@ -1,41 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program lb_decap and its maps: the one file of lbnode that knows libbpf. */
+/* The program lb_decap and its maps. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/if_link.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "decap.skel.h"
 #include "decap_abi.h"
+#include "lbnode_bpffs.h"
 #include "lbnode_kinds.h"
-
-#define PIN_MAX (STEP_NAME_MAX + 32)
 
 static const char *const map_names[] = {"decap_config", "decap_vips", "decap_sources",
 					"decap_stats"};
 #define MAPS (sizeof(map_names) / sizeof(map_names[0]))
-
-static const char *pin_path(const char *directory, const char *name, char buffer[PIN_MAX])
-{
-	snprintf(buffer, PIN_MAX, "%s/%s", directory, name);
-	return buffer;
-}
-
-/* Returns a descriptor or a negative errno. */
-static int pin_open(const char *directory, const char *name)
-{
-	char path[PIN_MAX];
-	int fd = bpf_obj_get(pin_path(directory, name, path));
-
-	return fd < 0 ? -errno : fd;
-}
 
 static struct decap_config config_of(const struct step *step)
 {
@@ -59,7 +40,7 @@ static unsigned int attached_to(const char *directory)
 {
 	struct bpf_link_info info = {0};
 	uint32_t length = sizeof(info);
-	int fd = pin_open(directory, "link");
+	int fd = bpffs_open(directory, "link");
 
 	if (fd < 0)
 		return 0;
@@ -72,7 +53,7 @@ static unsigned int attached_to(const char *directory)
 static bool is_configured(const struct step *step)
 {
 	struct decap_config wanted = config_of(step), found;
-	int fd = pin_open(step->name, "decap_config");
+	int fd = bpffs_open(step->name, "decap_config");
 	uint32_t zero = 0;
 	bool same;
 
@@ -95,34 +76,6 @@ static int probe(struct step *step, bool *ret_holds, struct error *err)
 
 /* --- loading --- */
 
-/* libbpf's warnings say what the error code cannot; the last one is kept for the message. */
-static char libbpf_says[192];
-
-static int keep_libbpf_warning(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (level == LIBBPF_WARN && libbpf_says[0] == '\0') {
-		vsnprintf(libbpf_says, sizeof(libbpf_says), format, args);
-		libbpf_says[strcspn(libbpf_says, "\n")] = '\0';
-	}
-	return 0;
-}
-
-static int check_directory(const char *directory, struct error *err)
-{
-	struct statfs fs;
-	int r;
-
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
-		r = error_set(err, errno, "directory %s cannot be made: %s", directory,
-			      strerror(errno));
-	else if (statfs(directory, &fs) == 0 && fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	else
-		r = error_set(err, ENODEV, "directory %s is not in a bpffs", directory);
-	rmdir(directory);
-	return error_hint(err, r, "mount -t bpf bpf /sys/fs/bpf, or give --bpffs DIR");
-}
-
 /* Loads with or without the leave to get packets in several pieces, which jumbo frames come in. */
 static struct decap *load(bool frags)
 {
@@ -142,7 +95,7 @@ static struct decap *load(bool frags)
 static int load_error(int code, struct error *err)
 {
 	int r = error_set(err, code, "program lb_decap cannot be loaded: %s (%s)", strerror(code),
-			  libbpf_says);
+			  bpffs_warning());
 
 	return error_hint(err, r,
 			  code == EPERM ? "run as root"
@@ -154,11 +107,10 @@ static struct decap *load_any(struct error *err)
 {
 	struct decap *skeleton;
 
-	libbpf_set_print(keep_libbpf_warning);
-	libbpf_says[0] = '\0';
+	bpffs_keep_warnings();
 	skeleton = load(true);
 	if (!skeleton && errno != EPERM) {
-		libbpf_says[0] = '\0';
+		bpffs_keep_warnings();
 		skeleton = load(false);
 	}
 	if (!skeleton)
@@ -212,26 +164,20 @@ static int attach(const struct decap *skeleton, const struct step *step, struct 
 
 static void unpin_all(const char *directory)
 {
-	char path[PIN_MAX];
-
-	unlink(pin_path(directory, "link", path));
+	bpffs_unpin(directory, "link");
 	for (size_t i = 0; i < MAPS; i++)
-		unlink(pin_path(directory, map_names[i], path));
+		bpffs_unpin(directory, map_names[i]);
 	rmdir(directory);
 }
 
 static int pin_maps(const struct decap *skeleton, const char *directory, struct error *err)
 {
-	char path[PIN_MAX];
+	int r = 0;
 
-	for (size_t i = 0; i < MAPS; i++) {
-		int fd = bpf_object__find_map_fd_by_name(skeleton->obj, map_names[i]);
-
-		if (bpf_obj_pin(fd, pin_path(directory, map_names[i], path)) < 0)
-			return error_set(err, errno, "%s cannot be pinned: %s", path,
-					 strerror(errno));
-	}
-	return 0;
+	for (size_t i = 0; r == 0 && i < MAPS; i++)
+		r = bpffs_pin(bpf_object__find_map_fd_by_name(skeleton->obj, map_names[i]),
+			      directory, map_names[i], err);
+	return r;
 }
 
 /* Configured before it sees a packet. */
@@ -239,7 +185,6 @@ static int start(const struct decap *skeleton, const struct step *step, struct e
 {
 	struct decap_config config = config_of(step);
 	uint32_t zero = 0;
-	char path[PIN_MAX];
 	int fd, r = pin_maps(skeleton, step->name, err);
 
 	if (r < 0)
@@ -249,8 +194,7 @@ static int start(const struct decap *skeleton, const struct step *step, struct e
 	fd = attach(skeleton, step, err);
 	if (fd < 0)
 		return fd;
-	if (bpf_obj_pin(fd, pin_path(step->name, "link", path)) < 0)
-		r = error_set(err, errno, "%s cannot be pinned: %s", path, strerror(errno));
+	r = bpffs_pin(fd, step->name, "link", err);
 	close(fd);
 	return r;
 }
@@ -266,11 +210,11 @@ static int apply(const struct step *step, struct error *err)
 			      name);
 		return error_hint(err, r, "lbnode down first");
 	}
-	r = check_directory(step->name, err);
+	r = bpffs_make(step->name, err);
 	if (r < 0)
 		return r;
 	unpin_all(step->name); /* of an interface that is gone */
-	r = check_directory(step->name, err);
+	r = bpffs_make(step->name, err);
 	if (r < 0)
 		return r;
 	skeleton = load_any(err);
@@ -304,21 +248,6 @@ static void describe(const struct step *step, char buffer[STEP_TEXT_MAX])
 
 /* --- as shell --- */
 
-/* Where decap.bpf.o is: beside this program's build, or where `make install` put it. */
-static const char *object_path(char buffer[PATH_MAX])
-{
-	char own[PATH_MAX] = "";
-	ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-	char *slash = length > 0 ? strrchr(own, '/') : NULL;
-
-	if (slash)
-		*slash = '\0';
-	snprintf(buffer, PATH_MAX, "%.3000s/bpf/decap.bpf.o", own);
-	if (access(buffer, R_OK) != 0)
-		snprintf(buffer, PATH_MAX, "%.3000s/../share/sluice/decap.bpf.o", own);
-	return buffer;
-}
-
 static void print_bytes(const void *bytes, size_t size, FILE *out)
 {
 	for (size_t i = 0; i < size; i++)
@@ -338,8 +267,8 @@ static void shell(const struct step *step, bool back, FILE *out)
 	if (strcmp(step->option, "auto") != 0)
 		mode = strcmp(step->option, "native") == 0 ? "xdpdrv" : "xdpgeneric";
 	fprintf(out, "mkdir -p %s\n", step->name);
-	fprintf(out, "bpftool prog load %s %s/program type xdp pinmaps %s\n", object_path(path),
-		step->name, step->name);
+	fprintf(out, "bpftool prog load %s %s/program type xdp pinmaps %s\n",
+		bpffs_object("decap", path), step->name, step->name);
 	fprintf(out, "bpftool map update pinned %s/decap_config key hex 00 00 00 00 value hex",
 		step->name);
 	print_bytes(&config, sizeof(config), out);
@@ -371,7 +300,7 @@ static struct decap_prefix key_of(const struct prefix *prefix)
 static int entry_probe(struct step *step, bool *ret_holds, struct error *err)
 {
 	struct decap_prefix wanted = key_of(&step->prefix), key, next;
-	int fd = pin_open(step->name, map_of(step));
+	int fd = bpffs_open(step->name, map_of(step));
 	bool more;
 
 	(void)err;
@@ -391,7 +320,7 @@ static int entry_probe(struct step *step, bool *ret_holds, struct error *err)
 static int entry_apply(const struct step *step, struct error *err)
 {
 	struct decap_prefix key = key_of(&step->prefix);
-	int fd = pin_open(step->name, map_of(step)), r = 0;
+	int fd = bpffs_open(step->name, map_of(step)), r = 0;
 	char text[PREFIX_TEXT_MAX];
 	uint8_t one = 1;
 
@@ -407,7 +336,7 @@ static int entry_apply(const struct step *step, struct error *err)
 static int entry_revert(const struct step *step, bool *ret_left, struct error *err)
 {
 	struct decap_prefix key = key_of(&step->prefix);
-	int fd = pin_open(step->name, map_of(step));
+	int fd = bpffs_open(step->name, map_of(step));
 
 	(void)ret_left;
 	(void)err;
@@ -471,7 +400,7 @@ static struct lb_traffic sum(const struct lb_traffic *values, int cpus)
 
 int decap_show_counters(const char *directory, FILE *out, struct error *err)
 {
-	int cpus = libbpf_num_possible_cpus(), fd = pin_open(directory, "decap_stats");
+	int cpus = libbpf_num_possible_cpus(), fd = bpffs_open(directory, "decap_stats");
 	struct lb_traffic *values = calloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*values)), total;
 	int r = 0;
 

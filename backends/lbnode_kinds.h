@@ -14,7 +14,7 @@ struct step_ops {
 };
 
 extern const struct step_ops address_ops, local_ops, sysctl_ops, routes_ops, rule_ops, device_ops,
-	fou_ops, decap_ops, vip_ops, source_ops;
+	fou_ops, decap_ops, vip_ops, source_ops, cookie_ops;
 
 /* A sysctl's value without the line's end. Returns 0 or a negative errno. */
 int sysctl_read(const char *path, char ret_value[STEP_VALUE_MAX]);
@@ -31,6 +31,9 @@ bool reverse_path_is_strict(const char *interface);
 
 /* Prints what lb_decap has counted. */
 int decap_show_counters(const char *directory, FILE *out, struct error *err);
+
+/* Likewise lb_syncookie. */
+int cookie_show_counters(const char *directory, FILE *out, struct error *err);
 
 #define RULE_TABLE 27746 /* the table of STEP_ROUTES, and the priority of STEP_RULE */
 

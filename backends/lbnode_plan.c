@@ -204,6 +204,15 @@ static void plan_decap(const struct lbnode_options *options, struct node_state *
 	plan_entries(options, plan, STEP_VIP, options->vips, options->vip_count);
 }
 
+static void plan_cookies(const struct lbnode_options *options, struct node_state *plan)
+{
+	struct step *step = plan_add(plan, STEP_COOKIE);
+
+	snprintf(step->name, sizeof(step->name), "%s-cookies", options->bpffs);
+	snprintf(step->file, sizeof(step->file), "%s", options->cookie_key_file);
+	snprintf(step->interface, sizeof(step->interface), "%s", options->interface);
+}
+
 /* Devices come before the routes are copied, for they bring some along; lb_decap comes last, when
  * there is somebody to take what it takes off. */
 int plan_up(const struct lbnode_options *options, struct node_state *ret_plan, struct error *err)
@@ -220,6 +229,8 @@ int plan_up(const struct lbnode_options *options, struct node_state *ret_plan, s
 	if (r < 0)
 		return r;
 	plan_vips(options, ret_plan);
+	if (options->cookie_key_file)
+		plan_cookies(options, ret_plan);
 	if (tunnels && !options->kernel)
 		plan_decap(options, ret_plan);
 	return 0;

@@ -38,6 +38,8 @@ static const struct kind {
 			 TEXT("xdp_mode", option), NUMBER("port", port), NUMBER("listed", listed)}},
 	[STEP_VIP] = {&vip_ops, {PREFIX("vip"), TEXT("bpffs", name)}},
 	[STEP_SOURCE] = {&source_ops, {PREFIX("source"), TEXT("bpffs", name)}},
+	[STEP_COOKIE] = {&cookie_ops,
+			 {TEXT("cookies", name), TEXT("interface", interface), TEXT("keys", file)}},
 };
 
 const struct step_field *step_fields(enum step_kind kind)

@@ -25,6 +25,7 @@ enum step_kind {
 	STEP_DECAP,  /* the program lb_decap, attached and pinned */
 	STEP_VIP,    /* a prefix in lb_decap's map of VIPs */
 	STEP_SOURCE, /* likewise of sources */
+	STEP_COOKIE, /* the program lb_syncookie, attached and pinned */
 	STEP_KINDS,
 };
 
@@ -36,8 +37,10 @@ enum step_kind {
 struct step {
 	enum step_kind kind;
 	struct prefix prefix;     /* DEVICE: an IPv4 address for it; length 0: none */
-	char name[STEP_NAME_MAX]; /* SYSCTL: path below /proc/sys; DECAP, VIP, SOURCE: directory
-				     in the bpffs; DEVICE: its name; ROUTES, FOU: the family */
+	char name[STEP_NAME_MAX]; /* SYSCTL: path below /proc/sys; DECAP, VIP, SOURCE, COOKIE:
+				     directory in the bpffs; DEVICE: its name; ROUTES, FOU: the
+				     family */
+	char file[STEP_NAME_MAX]; /* COOKIE: of keys */
 	char interface[IF_NAMESIZE];
 	char value[STEP_VALUE_MAX];  /* SYSCTL: what it is set to; DEVICE: its type; DECAP: which
 					tunnels, "ipip", "gue" or "ipip,gue" */

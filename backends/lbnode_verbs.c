@@ -200,6 +200,8 @@ static int show_step(const struct step *step, struct error *err)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	printf("%s: %s\n", holds ? "set" : "lost", step_describe(step, text));
+	if (step->kind == STEP_COOKIE && holds)
+		return cookie_show_counters(step->name, stdout, err);
 	if (step->kind != STEP_DECAP || !holds)
 		return 0;
 	return decap_show_counters(step->name, stdout, err);

@@ -29,11 +29,12 @@ struct lbnode_options {
 	size_t from_count;
 	const char *interface; /* where the balancer's packets come in */
 	uint64_t gue_port;
-	bool kernel;          /* the kernel's tunnel devices, not lb_decap */
-	const char *xdp_mode; /* auto, native or generic */
-	const char *bpffs;    /* directory that lb_decap is pinned in */
-	const char *state;    /* path of the state file */
-	bool print;           /* print shell commands, change nothing */
+	const char *cookie_key_file; /* of SYN cookies; NULL: none are made connections of */
+	bool kernel;                 /* the kernel's tunnel devices, not lb_decap */
+	const char *xdp_mode;        /* auto, native or generic */
+	const char *bpffs;           /* directory that lb_decap is pinned in */
+	const char *state;           /* path of the state file */
+	bool print;                  /* print shell commands, change nothing */
 };
 
 /* Prepares the host; needs VIPs and interface. All or nothing. */

@@ -12,7 +12,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 programs=(lbagent lbctl lbnode hello orders store unstable)
-objects=(bpf/decap.bpf.o bpf/ingress.bpf.o bpf/probe.bpf.o)
+objects=(bpf/decap.bpf.o bpf/ingress.bpf.o bpf/probe.bpf.o bpf/syncookie.bpf.o)
 tools=(binutils bpftool clang gcc make)
 headers=(libbpf-dev libc6-dev linux-libc-dev)
 version=$(dpkg-parsechangelog --show-field Version)

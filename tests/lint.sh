@@ -51,7 +51,7 @@ none() {
 # Other checks need the skeletons; the objects are the same that the programs embed.
 bpf_objects() {
 	local source skeleton skeletons=("$out/gen/ingress.skel.h" "$out/gen/decap.skel.h"
-		"$out/gen/probe.skel.h")
+		"$out/gen/probe.skel.h" "$out/gen/syncookie.skel.h")
 	local objects=("${skeletons[@]}" "$out/gen/corpus.h" "$out/gen/page_files.h")
 	for source in $(files 'bpf/*.bpf.c' 'tests/bench/*.bpf.c'); do
 		objects+=("$out/${source%.c}.o")
@@ -125,7 +125,7 @@ numbers_in_one_place() {
 libbpf_in_one_place() {
 	local list
 	mapfile -t list < <(files 'agent/*' 'backends/*' |
-		grep -vE '^(agent/(dataplane_[a-z_]+\.[ch]|xdp_dispatcher\.[ch])|backends/lbnode_decap\.c)$')
+		grep -vE '^(agent/(dataplane_[a-z_]+\.[ch]|xdp_dispatcher\.[ch])|backends/lbnode_(bpffs|cookie|decap)\.c)$')
 	none grep -nE '#include <(bpf|xdp)/' "${list[@]}"
 }
 
