@@ -54,6 +54,8 @@
 	X(SCALE_DATA, "scale-data", INFO)                                                          \
 	X(SERVICE_PANICS, "service-panics", WARN)                                                  \
 	X(SERVICE_PANICS_NO_MORE, "service-panics-no-more", INFO)                                  \
+	X(SYN_COOKIES_ON, "syn-cookies-on", WARN)                                                  \
+	X(SYN_COOKIES_OFF, "syn-cookies-off", INFO)                                                \
 	X(REPLIES_ASTRAY, "replies-astray", WARN)                                                  \
 	X(INTERFACE_ATTACHED, "interface-attached", INFO)                                          \
 	X(INTERFACE_DETACHED, "interface-detached", INFO)                                          \

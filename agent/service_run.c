@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cookies.h"
 #include "manager_internal.h"
 #include "passive.h"
 #include "pool.h"
@@ -230,6 +231,29 @@ static void watch_tick(struct manager *manager)
 	}
 }
 
+/* --- SYN cookies --- */
+
+/* Who has asked for them at need wants to know when that is. */
+static void watch_cookies(struct manager *manager, const struct service_spec *service)
+{
+	struct service_run *run = &manager->service_runs[service->id];
+	struct event event = {.kind = EVENT_SYN_COOKIES_OFF, .service = service->name};
+	struct dataplane *dp = manager->dp;
+	char reason[64] = "";
+	bool on = service->syn_cookies == COOKIES_AUTO && cookies_on(dp, service, dp->ops->now(dp));
+
+	if (on == run->syn_cookies)
+		return;
+	run->syn_cookies = on;
+	if (on) {
+		event.kind = EVENT_SYN_COOKIES_ON;
+		snprintf(reason, sizeof(reason), "more than %u SYNs in a second",
+			 service->syn_cookies_above);
+	}
+	event.reason = reason;
+	events_tell(manager->events, &event);
+}
+
 /* --- time --- */
 
 void service_runs_tick(struct manager *manager)
@@ -245,6 +269,7 @@ void service_runs_tick(struct manager *manager)
 			changed |= run_tick(manager, run_of(manager, &service->backends[b]));
 		if (changed) /* once for all of them: it costs a table */
 			service_changed(manager, service->id);
+		watch_cookies(manager, service);
 	}
 	watch_tick(manager);
 }

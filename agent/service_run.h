@@ -3,7 +3,7 @@
 #define SLUICE_SERVICE_RUN_H
 
 /*
- * What runs for one service, over all its backends: its panic, and its watch over the SYNs that
+ * What runs for one service, over all its backends: its panic, whether it answers SYNs by cookies for now, and its watch over the SYNs that
  * clients repeat, which makes backends suspect or ejects them. Private to the manager.
  */
 #include "dataplane.h"
@@ -16,6 +16,7 @@ struct service_run {
 	bool panics;
 	uint8_t priority; /* of the backends that it keeps when it panics; see pool.h */
 	char panic_reason[96];
+	bool syn_cookies; /* they are on, for now */
 };
 
 /* A round of the watch, and scratch. */

@@ -447,6 +447,40 @@ static void test_panic_ends_with_its_service(void **state)
 			 EVENT_SERVICE_ADDED);
 }
 
+static const struct event *newest_event(void)
+{
+	const struct journal *journal = events_journal(fx.events);
+
+	return journal_after(journal, journal_newest(journal) - 1);
+}
+
+static void test_cookies_are_told(void **state)
+{
+	struct lb_cookie_state *cookies;
+	struct desired *next;
+
+	(void)state;
+	fx.fake->cookie_keys.key[0].word[0] = 1;
+	next = new_service(0, CHECK_NONE);
+	web(next)->mode = LB_MODE_L2;
+	web(next)->syn_cookies = COOKIES_AUTO;
+	web(next)->syn_cookies_above = 500;
+	commit(next);
+	cookies =
+		&fx.fake->dp.cookie_states[desired_service(manager_desired(fx.manager), "web")->id];
+	run_ticks(2);
+	assert_int_equal(newest_event()->kind, EVENT_SERVICE_ADDED);
+	cookies->until =
+		(uint32_t)(fx.fake->now >> fx.fake->dp.clock.coarse_tick_shift) + LB_COOKIE_TICKS;
+	run_ticks(2);
+	assert_int_equal(newest_event()->kind, EVENT_SYN_COOKIES_ON);
+	assert_string_equal(newest_event()->service, "web");
+	assert_string_equal(newest_event()->reason, "more than 500 SYNs in a second");
+	cookies->until -= LB_COOKIE_TICKS;
+	run_ticks(2);
+	assert_int_equal(newest_event()->kind, EVENT_SYN_COOKIES_OFF);
+}
+
 /* Without a way nothing can be kept; in maintenance nothing may. */
 static void test_panic_keeps_who_can_be_reached(void **state)
 {
@@ -647,6 +681,7 @@ int main(void)
 		TEST(test_panic_keeps_all),
 		TEST(test_panic_with_nobody_up),
 		TEST(test_panic_ends_with_its_service),
+		TEST(test_cookies_are_told),
 		TEST(test_panic_keeps_who_can_be_reached),
 		TEST(test_panic_is_of_the_group_in_use),
 		TEST(test_start_is_no_panic),
