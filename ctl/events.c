@@ -33,6 +33,8 @@ static const char *kind_colour(const char *kind)
 		{"backend-ejected", "\033[1;31m"},
 		{"service-panics", "\033[1;31m"},
 		{"backend-suspect", "\033[33m"},
+		{"syn-cookies-on", "\033[1;31m"},
+		{"syn-cookies-off", "\033[32m"},
 		{"service-panics-no-more", "\033[32m"},
 		{"backend-not-suspect", "\033[32m"},
 		{"out-of-sync", "\033[1;31m"},

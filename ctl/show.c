@@ -225,6 +225,8 @@ static void print_choices(const cJSON *service)
 		{"source-rate-flows", "0"},
 		{"source-rate-packets", "0"},
 		{"max-new-flows", "0"},
+		{"syn-cookies", "off"},
+		{"syn-cookies-above", "10000"},
 	};
 	const char *before = "  ";
 
@@ -277,6 +279,8 @@ static int print_service(const cJSON *service, struct error *err)
 	print_drops(service);
 	if (cJSON_IsTrue(answer_item(service, "panic")))
 		puts("  panics: too few are up, so those that are down get flows too");
+	if (cJSON_IsTrue(answer_item(service, "syn-cookies-on")))
+		puts("  SYNs are answered by cookies");
 	return print_backends(answer_item(service, "backends"), time(NULL), err);
 }
 
