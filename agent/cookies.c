@@ -69,7 +69,8 @@ int cookies_check(const struct dataplane *dp, const struct desired *next, struct
 		error_set(err, EINVAL,
 			  "service %s: syn-cookies: lbagent has no key that its backends know, too",
 			  next->services[i].name);
-		error_hint(err, -EINVAL, "give lbagent and lbnode --cookie-key-file FILE");
+		error_hint(err, -EINVAL,
+			   "give lbagent --cookie-key-file FILE, and, but for mode nat, lbnode");
 		return error_field(err, -EINVAL, "syn-cookies");
 	}
 	return 0;

@@ -647,16 +647,10 @@ static int refuse_cookies(const struct service_spec *spec, const char *why, cons
 	return error_field(err, -EINVAL, "syn-cookies");
 }
 
-/* A cookie is shown once, and the backend makes the connection of it. */
 static int check_cookies(const struct service_spec *spec, struct error *err)
 {
 	if (spec->syn_cookies == COOKIES_OFF)
 		return 0;
-	if (spec->mode == LB_MODE_NAT)
-		return refuse_cookies(spec,
-				      "the backend has to know the cookie, and in mode nat another "
-				      "connection comes to it",
-				      "set mode l2, ipip or gue", err);
 	if (spec->tracking == TRACK_NONE)
 		return refuse_cookies(spec,
 				      "a flow proves itself once, which the flow table remembers",

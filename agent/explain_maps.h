@@ -13,7 +13,7 @@
 #include "dataplane.h"
 
 #define EXPLAIN_KEY_MAX   48
-#define EXPLAIN_VALUE_MAX 256
+#define EXPLAIN_VALUE_MAX 512
 
 /* An entry that was asked for. */
 struct explain_entry {

@@ -3,8 +3,9 @@
 #define SLUICE_SERVICE_RUN_H
 
 /*
- * What runs for one service, over all its backends: its panic, whether it answers SYNs by cookies for now, and its watch over the SYNs that
- * clients repeat, which makes backends suspect or ejects them. Private to the manager.
+ * What runs for one service, over all its backends: its panic, whether it answers SYNs by cookies
+ * for now, and its watch over the SYNs that clients repeat, which makes backends suspect or ejects
+ * them. Private to the manager.
  */
 #include "dataplane.h"
 #include "desired.h"

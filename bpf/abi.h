@@ -15,7 +15,7 @@
  * into another ABI. Each stands for layout and meaning, of
  */
 #define LB_FLOW_LAYOUT     1 /* struct lb_flow_bucket, its clock, and the hash behind it */
-#define LB_NAT_LAYOUT      1 /* struct lb_tuple and lb_nat_entry, and the ports of a hash */
+#define LB_NAT_LAYOUT      2 /* struct lb_tuple and lb_nat_entry, and the ports of a hash */
 #define LB_FRAGMENT_LAYOUT 1 /* struct lb_fragment_key and lb_fragment */
 #define LB_BACKEND_LAYOUT  1 /* struct lb_backend, as far as it tells who is alive and where */
 
@@ -298,12 +298,16 @@ enum lb_nat_state {
 #define LB_NAT_FIN_CLIENT  (1 << 2)
 #define LB_NAT_FIN_BACKEND (1 << 3)
 #define LB_NAT_ANSWERED    (1 << 4) /* the backend has sent something back */
+/* A connection whose handshake with the client the balancer has made, by a SYN cookie: */
+#define LB_NAT_OPENING     (1 << 5) /* the backend has yet to answer our SYN */
+#define LB_NAT_SEQADJ      (1 << 6) /* it has: numbers are translated */
 
-/* life is, from the top, time:32 in ticks, generation:16, zero:8, bits and state:8.
+/* life is, from the top, time:32 in ticks, generation:16, window scale:8, bits and state:8.
  * It changes by compare-and-swap; the rest is valid while its generation stands still and its
- * state is LIVE or CLOSED. */
+ * state is LIVE or CLOSED. The window scale is the backend's, if LB_NAT_SEQADJ is set. */
 #define LB_NAT_TIME_SHIFT       32
 #define LB_NAT_GENERATION_SHIFT 16
+#define LB_NAT_WSCALE_SHIFT     8
 #define LB_NAT_STATE_MASK       0x3ULL
 struct lb_nat_entry {
 	__u64 life;
@@ -317,8 +321,14 @@ struct lb_nat_entry {
 	__u8 local_mac[6];  /* link-layer destination of the client's packets */
 	__u32 ifindex;      /* where the client's packets came in */
 	__u32 vlan;         /* with which VLAN tags */
-	__u32 pad;
+	/* LB_NAT_OPENING: the client's first sequence number. */
+	__u32 isn;
+	/* LB_NAT_OPENING: our own first sequence number, and above it the timestamp that the client
+	 * last saw, 0 if it has none. LB_NAT_SEQADJ: how much higher than what the backend sends
+	 * is what the client sees of either. One aligned word, which changes at once. */
+	__u64 seqadj;
 };
+#define LB_NAT_STAMP_SHIFT 32
 
 /*
  * Health probes on the clients' way (bpf/probe.bpf.c). The socket of a probe speaks to the
@@ -517,7 +527,7 @@ _Static_assert(__builtin_offsetof(struct lb_backend, addr) == 32, "ABI");
 _Static_assert(sizeof(struct lb_slot_line) == 64, "ABI");
 _Static_assert(sizeof(struct lb_flow_bucket) == 64, "ABI");
 _Static_assert(sizeof(struct lb_tuple) == 40, "ABI");
-_Static_assert(sizeof(struct lb_nat_entry) == 72, "ABI");
+_Static_assert(sizeof(struct lb_nat_entry) == 80, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_nat_entry, client_port) == 40, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_nat_entry, ifindex) == 60, "ABI");
 _Static_assert(sizeof(struct lb_probe_path) == 40, "ABI");

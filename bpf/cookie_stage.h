@@ -63,20 +63,6 @@ LB_INLINE bool cookie_is_on(const struct lb_service *service, const struct lb_co
 	return !service->syn_cost || left - 1 < LB_COOKIE_TICKS;
 }
 
-/* Copies the packet's TCP header. False: it goes on in another fragment. */
-LB_INLINE bool cookie_read(struct xdp_md *ctx, struct cookie_job *job)
-{
-	__u32 length = job->tcp.length & 0x3c;
-
-	__builtin_memset(&job->tcp, 0, sizeof(job->tcp));
-	job->tcp.length = length;
-	if (length < sizeof(struct tcphdr) ||
-	    bpf_xdp_load_bytes(ctx, job->l3_offset + job->l4_offset, job->tcp.raw, length))
-		return false;
-	tcp_options_read(&job->tcp);
-	return true;
-}
-
 /* Chooses the cookie that answers the SYN. False: there is no key. */
 LB_INLINE bool cookie_choose(struct cookie_job *job, const struct lb_cookie_keys *keys,
 			     __u32 period)
@@ -89,6 +75,8 @@ LB_INLINE bool cookie_choose(struct cookie_job *job, const struct lb_cookie_keys
 	job->cookie.period = period;
 	job->cookie.mss = cookie_mss_index(job->tcp.mss);
 	job->cookie.options = cookie_options_asked(&job->tcp);
+	if (job->nat)
+		job->cookie.options &= ~COOKIE_ECN; /* the backend may not know it */
 	job->value = cookie_value(key, &job->cookie);
 	return true;
 }
@@ -96,23 +84,34 @@ LB_INLINE bool cookie_choose(struct cookie_job *job, const struct lb_cookie_keys
 /* The flow is proven: beside LB_PASS. */
 #define COOKIE_PROVEN (1U << 8)
 
+/* Does the packet bring a cookie back? A client whose ACK was lost goes on with data; in mode nat,
+ * where the window is closed, with a probe of it, which is one byte back (RFC 9293, 3.8.6.1). */
+LB_INLINE bool cookie_comes_back(struct cookie_job *job, const struct lb_cookie_keys *keys,
+				 __u32 period)
+{
+	job->value = cookie_from_ack(&job->cookie, &job->tcp);
+	if (cookie_holds(keys, &job->cookie, job->value, period))
+		return true;
+	job->cookie.isn++;
+	return job->nat && cookie_holds(keys, &job->cookie, job->value, period);
+}
+
 /* The packet of a flow that is not known, while cookies are on. */
 LB_INLINE __u32 cookie_prove(struct xdp_md *ctx, struct cookie_job *job)
 {
-	__u32 zero = 0, value, period = bpf_ktime_get_tai_ns() >> COOKIE_PERIOD_SHIFT;
+	__u32 zero = 0, period = bpf_ktime_get_tai_ns() >> COOKIE_PERIOD_SHIFT;
 	struct lb_cookie_keys *keys = bpf_map_lookup_elem(&cookie_keys, &zero);
 
 	if (!keys)
 		return LB_INTERNAL;
-	if (!cookie_read(ctx, job) || (job_is_syn(job) && !job->answerable))
+	if (!tcp_read(ctx, job->l3_offset + job->l4_offset, &job->tcp) ||
+	    (!job->plain && (job->nat || job_is_syn(job))))
 		return LB_BAD_COOKIE;
 	if (job_is_syn(job))
 		return cookie_choose(job, keys, period) ? LB_COOKIE_SENT : LB_INTERNAL;
 	if ((job->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK)
 		return LB_BAD_COOKIE;
-	value = cookie_from_ack(&job->cookie, &job->tcp);
-	return cookie_holds(keys, &job->cookie, value, period) ? LB_PASS | COOKIE_PROVEN
-							       : LB_BAD_COOKIE;
+	return cookie_comes_back(job, keys, period) ? LB_PASS | COOKIE_PROVEN : LB_BAD_COOKIE;
 }
 
 /* What tunnels put before packets on their way to any backend; see lbnode, which says the same. */
@@ -131,9 +130,9 @@ struct cookie_packet {
 			__u16 service_id;
 			__u16 l4_offset;
 			__u8 l3_offset;
-			__u8 l4_length;
 			__u8 tcp_flags;
-			__u8 answerable;
+			__u8 plain;
+			__u8 pad;
 		};
 	};
 };
@@ -150,8 +149,8 @@ LB_INLINE void cookie_job_init(struct cookie_job *job, const struct lb_service *
 	job->l4_offset = packet->l4_offset;
 	job->overhead = cookie_overhead(service->mode);
 	job->tcp_flags = packet->tcp_flags;
-	job->answerable = packet->answerable;
-	job->tcp.length = packet->l4_length;
+	job->plain = packet->plain;
+	job->nat = service->mode == LB_MODE_NAT;
 	job->cookie.client = tuple->src;
 	job->cookie.vip = tuple->dst;
 	job->cookie.client_port = tuple->src_port;
@@ -207,19 +206,16 @@ LB_INLINE enum lb_verdict cookie(struct xdp_md *ctx, const struct packet *pkt, s
 		.service_id = d->service_id,
 		.l4_offset = pkt->l4_offset,
 		.l3_offset = pkt->l3_offset,
-		.l4_length = pkt->l4_length,
 		.tcp_flags = pkt->tcp_flags,
-		.answerable = pkt->class == LB_CLASS_TCP,
+		.plain = pkt->class == LB_CLASS_TCP,
 	};
 	__u32 judged = cookie_judge(ctx, d->service, pkt->tuple, d->hash, packet.word);
-	int failed;
 
 	d->new_flow = judged / COOKIE_PROVEN;
 	d->refusal = judged % COOKIE_PROVEN;
 	if (pkt->class != LB_CLASS_TCP || d->refusal != LB_COOKIE_SENT)
 		return d->refusal ? LB_REFUSED : LB_PASS;
-	failed = pkt->is_ipv4 ? cookie_answer_make_ipv4(ctx) : cookie_answer_make_ipv6(ctx);
-	return failed ? LB_HEADROOM : LB_COOKIE_SENT;
+	return cookie_answer_make(ctx, pkt->is_ipv4) ? LB_HEADROOM : LB_COOKIE_SENT;
 }
 
 #endif

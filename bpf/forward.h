@@ -100,7 +100,6 @@ LB_INLINE enum lb_verdict leave_to_host(const struct packet *pkt, const struct d
  * the reason why it cannot. */
 LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
-	enum lb_verdict verdict;
 	struct link link;
 
 	if (READ_ONCE(d->backend->hop.flags) & LB_BACKEND_LOCAL)
@@ -113,11 +112,8 @@ LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, 
 		fragment_note(pkt, d);
 	if (mode_is_tunnel(d->service->mode))
 		return tunnel_forward(ctx, pkt, d, &link);
-	if (d->service->mode == LB_MODE_NAT) {
-		verdict = nat_forward(ctx, pkt, d);
-		if (verdict != LB_PASS)
-			return verdict;
-	}
+	if (d->service->mode == LB_MODE_NAT)
+		return nat_forward(ctx, pkt, d, &link);
 	return link_apply(ctx, pkt, &link) ? LB_FORWARD : LB_HEADROOM;
 }
 

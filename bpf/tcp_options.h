@@ -15,6 +15,7 @@ enum tcp_option {
 	TCP_OPTION_MSS = 2,
 	TCP_OPTION_WSCALE = 3,
 	TCP_OPTION_SACK_PERMITTED = 4,
+	TCP_OPTION_SACK = 5,
 	TCP_OPTION_TIMESTAMPS = 8,
 };
 
@@ -22,6 +23,7 @@ struct tcp_copy {
 	union {
 		struct tcphdr tcp;
 		__u8 raw[64]; /* zeros behind the header; a power of two, for the verifier */
+		__be32 word[16];
 	};
 	__u32 length; /* of the header */
 	/* What the options say; all zero at first. */
@@ -32,7 +34,9 @@ struct tcp_copy {
 	__u8 has_wscale;
 	__u8 has_sack;
 	__u8 has_timestamps;
-	__u8 pad[2];
+	/* Where in the header they are; 0: nowhere. */
+	__u8 timestamps_at;
+	__u8 sack_at;
 };
 
 #define TCP_COPY_MASK 63
@@ -58,6 +62,9 @@ LB_INLINE void tcp_option_take(struct tcp_copy *copy, __u8 kind, __u8 length, __
 		copy->tsval = tcp_copy_word(copy, at + 2);
 		copy->tsecr = tcp_copy_word(copy, at + 6);
 		copy->has_timestamps = true;
+		copy->timestamps_at = at;
+	} else if (kind == TCP_OPTION_SACK) {
+		copy->sack_at = at;
 	}
 }
 

@@ -22,6 +22,8 @@
 	X(RETURN, "return", SEND, "a backend's reply, translated back and sent to the client")     \
 	X(ECHO_REPLIED, "echo", REPLY, "an echo request to a VIP, answered")                       \
 	X(COOKIE_SENT, "cookie", REPLY, "a SYN, answered here by a SYN cookie")                    \
+	X(RESET_SENT, "reset", REPLY,                                                              \
+	  "a backend took a SYN of ours for another connection's, which was reset")                \
 	X(TOO_BIG_TOLD, "too_big_told", REPLY,                                                     \
 	  "too long for the way to the backend; the sender was told how long a packet may be")     \
 	X(TTL_TOLD, "ttl_told", REPLY, "TTL or hop limit used up here; the sender was told")       \

@@ -212,6 +212,14 @@ long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len)
 	return 0;
 }
 
+long bpf_xdp_store_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len)
+{
+	if (offset + (uint64_t)len > ctx->data_end - ctx->data)
+		return -EINVAL;
+	memcpy((char *)(uintptr_t)ctx->data + offset, buf, len);
+	return 0;
+}
+
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
 {
 	return ctx->data_end - ctx->data;

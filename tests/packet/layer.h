@@ -11,7 +11,7 @@
 
 #define LAYERS_MAX    16
 #define FRAME_MAX     9216
-#define VARIABLES_MAX 4
+#define VARIABLES_MAX 6
 #define VARIABLE_NAME 16
 
 struct layer {

@@ -13,7 +13,7 @@
 #include "engine.h"
 #include "play.h"
 
-#define VERIFIED_MAX 400000
+#define VERIFIED_MAX 500000
 
 struct options {
 	bool native;

@@ -111,6 +111,12 @@ const struct protocol protocols[LAYER_KINDS] = {
 		{"len", 24, 8, FIELD_NUMBER, "10"},
 		{"val", 32, 32, FIELD_NUMBER, NULL},
 		{"ecr", 64, 32, FIELD_NUMBER, NULL}}},
+	[LAYER_SACK] = {"sack", 12, NULL, 0, {
+		{"before", 0, 16, FIELD_HEX, "0x101"},
+		{"kind", 16, 8, FIELD_NUMBER, "5"},
+		{"len", 24, 8, FIELD_NUMBER, "10"},
+		{"from", 32, 32, FIELD_NUMBER, NULL},
+		{"to", 64, 32, FIELD_NUMBER, NULL}}},
 	[LAYER_DATA] = {"data", 0, "bytes", 0, {{0}}},
 	[LAYER_PAD] = {"pad", 0, "bytes", 0, {{0}}},
 };

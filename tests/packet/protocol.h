@@ -28,6 +28,7 @@ enum layer_kind {
 	LAYER_SCTP,   /* its common header and the first chunk's */
 	LAYER_GUE,    /* variant 0 */
 	LAYER_STAMPS, /* TCP's timestamps, of which cases bind the values, and what stands before */
+	LAYER_SACK,   /* likewise a selective acknowledgement */
 	LAYER_DATA,   /* bytes: a payload, or headers that have no name here */
 	LAYER_PAD,    /* bytes behind the IP packet, as short Ethernet frames have them */
 	LAYER_KINDS,

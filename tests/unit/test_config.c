@@ -313,8 +313,6 @@ static void test_spec_refused(void **state)
 		 "service web: source-rate-flows: 1000000001 is out"},
 		{",\"max-new-flows\":-1", "max-new-flows", "service web: max-new-flows: -1 is not"},
 		{",\"syn-cookies\":\"on\"", "syn-cookies", "service web: syn-cookies: there is no"},
-		{",\"syn-cookies\":\"auto\"", "syn-cookies",
-		 "service web: syn-cookies: the backend has to know the cookie, and in mode nat"},
 		{",\"syn-cookies-above\":0", "syn-cookies-above",
 		 "service web: syn-cookies-above: 0 is out"},
 		{",\"quic-id-length\":16", "quic-id-length", "service web: quic-id-length: 16 is"},

@@ -99,12 +99,12 @@
 	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
 	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
-	"\"drops\":{\"no_backend\":63,\"no_neighbour\":70,\"no_flow\":77,\"nat_ports\":84,"        \
-	"\"ttl\":91,\"too_big\":98,\"headroom\":105,\"malformed\":112,\"tcp_flags\":119,"          \
-	"\"land\":126,\"martian\":133,\"port_zero\":140,\"denied_global\":147,\"denied\":154,"     \
-	"\"not_allowed\":161,\"source_packets\":168,\"source_flows\":175,\"service_flows\":182,"   \
-	"\"bad_cookie\":189,\"internal\":196},"                                                    \
-	"\"replies\":{\"echo\":28,\"cookie\":35,\"too_big_told\":42,\"ttl_told\":49}}"
+	"\"drops\":{\"no_backend\":70,\"no_neighbour\":77,\"no_flow\":84,\"nat_ports\":91,"        \
+	"\"ttl\":98,\"too_big\":105,\"headroom\":112,\"malformed\":119,\"tcp_flags\":126,"         \
+	"\"land\":133,\"martian\":140,\"port_zero\":147,\"denied_global\":154,\"denied\":161,"     \
+	"\"not_allowed\":168,\"source_packets\":175,\"source_flows\":182,\"service_flows\":189,"   \
+	"\"bad_cookie\":196,\"internal\":203},"                                                    \
+	"\"replies\":{\"echo\":28,\"cookie\":35,\"reset\":42,\"too_big_told\":49,\"ttl_told\":56}}"
 
 static const struct dataplane_interface attached[] = {
 	{.name = "eth1", .mode = "native", .attached_by = "link"},

@@ -77,6 +77,7 @@ long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size,
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
 long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len);
+long bpf_xdp_store_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len);
 __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx);
 int native_redirect_map(const struct native_map_shape *map, __u32 ifindex, __u64 flags);
 
