@@ -64,6 +64,7 @@ monitor-down: ## end Prometheus and Alertmanager; the lab stays open
 ALL_JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 test: deps ## run every test that CI runs
+	$(Q)sh tests/lab/deps.sh vm
 	$(Q)$(MAKE) --no-print-directory $(ALL_JOBS) build tests fuzzers
 	$(Q)bash tests/run.sh
 
@@ -94,6 +95,10 @@ $(SCENARIOS): scenario-%: deps
 faults: deps ## refuse lbagent memory, calls and files, one place after the other; some 15 minutes
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/faults/faults.sh
+
+flood: deps ## 20 Mi spoofed SYNs against 1 Mi established flows; some five minutes
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)SYN_FLOOD='1048576 20971520 16777216' bash tests/e2e/syn_flood.sh
 
 soak: deps ## churn under load, looked at each second, for SOAK_SECONDS=3600; report in build/reports/
 	$(Q)$(MAKE) --no-print-directory build
@@ -502,4 +507,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults soak coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean

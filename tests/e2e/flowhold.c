@@ -41,7 +41,8 @@
 #define INTERFACE         "eth0"
 #define VIP_PORT          80
 #define BACKENDS_MAX      8
-#define FLOWS_MAX         65536
+#define FLOWS_MAX         (1 << 20)
+#define FLOWS_MAX_IPV6    65536
 #define FLOOD_MAX         (1u << 28)
 #define PORT_BASE         1024
 #define PORTS_PER_ADDRESS 256
@@ -292,14 +293,22 @@ static void pass_batch(struct bench *bench, uint32_t first, uint32_t count, uint
 	}
 }
 
-/* One packet for each flow; afterwards bench->owner says who got it. */
-static void pass(struct bench *bench, uint8_t tcp_flags)
+/* An ACK for each flow; afterwards bench->owner says who got it. With `opened`, SYNs go before
+ * them, and that says who got those: a batch at a time, for a handshake must not take seconds. */
+static void pass(struct bench *bench, uint8_t *opened)
 {
-	uint32_t flows = (uint32_t)bench->options->flows;
+	uint32_t flows = (uint32_t)bench->options->flows, count;
 
 	memset(bench->owner, NOBODY, sizeof(bench->owner));
-	for (uint32_t first = 0; first < flows; first += BATCH)
-		pass_batch(bench, first, flows - first < BATCH ? flows - first : BATCH, tcp_flags);
+	for (uint32_t first = 0; first < flows; first += BATCH) {
+		count = flows - first < BATCH ? flows - first : BATCH;
+		if (opened) {
+			pass_batch(bench, first, count, TH_SYN);
+			memcpy(opened + first, bench->owner + first, count);
+			memset(bench->owner + first, NOBODY, count);
+		}
+		pass_batch(bench, first, count, TH_ACK);
+	}
 }
 
 /* Flows that no pass has: of clients in 198.19.0.0/16. Sent as fast as the socket takes them. */
@@ -364,6 +373,7 @@ static void options_parse(int argc, char **argv, struct options *options)
 		{NULL, 0, NULL, 0},
 	};
 	struct error err = {0};
+	uint32_t most;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", flags, NULL)) != -1) {
@@ -388,8 +398,9 @@ static void options_parse(int argc, char **argv, struct options *options)
 		options->mode = FLOOD;
 	else
 		options->mode = strcmp(argv[optind], "check") == 0 ? CHECK : ESTABLISH;
-	if (options->mode != FLOOD && (!options->owners || options->flows > FLOWS_MAX))
-		die("%s: needs --owners, and at most %d flows", argv[optind], FLOWS_MAX);
+	most = address_is_ipv4(&options->vip) ? FLOWS_MAX : FLOWS_MAX_IPV6;
+	if (options->mode != FLOOD && (!options->owners || options->flows > most))
+		die("%s: needs --owners, and at most %u flows", argv[optind], most);
 }
 
 static void owners_write(const struct options *options, const uint8_t *owners)
@@ -421,14 +432,11 @@ int main(int argc, char **argv)
 		flood(&bench);
 		return EXIT_SUCCESS;
 	}
-	if (options.mode == ESTABLISH) {
-		pass(&bench, TH_SYN);
-		memcpy(before, bench.owner, sizeof(before));
-		owners_write(&options, before);
-	} else {
+	if (options.mode == CHECK)
 		owners_read(&options, before);
-	}
-	pass(&bench, TH_ACK);
+	pass(&bench, options.mode == ESTABLISH ? before : NULL);
+	if (options.mode == ESTABLISH)
+		owners_write(&options, before);
 	report(&bench, before);
 	return EXIT_SUCCESS;
 }

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A flood of spoofed SYNs, four times as many as the flow table has room for, against flows that are
-# established: they keep their backends, and none is pushed out of the table.
+# A flood of spoofed SYNs, more than the flow table has room for, against flows that are established:
+# they keep their backends, and none is pushed out of the table.
+#   SYN_FLOOD='ESTABLISHED SPOOFED ROOM'   how many, and entries of the table (make flood)
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 
-# So few flows a bucket that none has more than the eight it holds: those would have no entry.
-flows=32768 room=262144 flood=1048576
+# So few flows a bucket that none has more than the eight it holds, for those would have no entry: of
+# half a flow a bucket, in one run of 10,000.
+read -r flows flood room <<<"${SYN_FLOOD:-16384 1048576 262144}"
 
 lab_up || exit 1
-lab_agent_start --flows $room || exit 1
+lab_agent_start --flows "$room" || exit 1
 lab_service web "tcp://$LAB_VIP4:80" "1 2 3" --mode l2 --check none || bail "the service comes up"
 
 metric() {
@@ -24,18 +26,18 @@ new_flows() {
 	lbctl --json show web | jq '[.backends[]."new-flows"] | add'
 }
 
-out=$(lab_flowhold establish "$LAB_VIP4" $flows)
+out=$(lab_flowhold establish "$LAB_VIP4" "$flows")
 check_matches "$flows flows are established" "^flows $flows answered $flows moved 0\$" "$out"
 before=$(new_flows) evicted=$(evicted established)
 # With other owners of most slots, a flow that had lost its entry would go elsewhere.
 lbctl set backend web 198.18.1.11 --weight 20 >/dev/null
-check "the flood is sent" lab_flowhold flood "$LAB_VIP4" $flood
-check_between "and arrives, nearly all of it" $((flood * 9 / 10)) $flood $(($(new_flows) - before))
+check "the flood is sent" lab_flowhold flood "$LAB_VIP4" "$flood"
+check_between "and arrives, nearly all of it" $((flood * 9 / 10)) "$flood" $(($(new_flows) - before))
 check_matches "it fills the table: embryonic flows push each other out" '^[1-9][0-9]{4,}$' \
 	"$(evicted embryonic)"
 promise "a SYN flood: established flows pushed out by $flood SYNs" 0 \
 	$(($(evicted established) - evicted))
-out=$(lab_flowhold check "$LAB_VIP4" $flows)
+out=$(lab_flowhold check "$LAB_VIP4" "$flows")
 check_matches "every flow is answered" "^flows $flows answered $flows " "$out"
 promise "a SYN flood: established flows of $flows that moved" 0 \
 	"$(awk '$1 == "flows" {print $6}' <<<"$out")"
