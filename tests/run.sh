@@ -11,7 +11,8 @@
 #
 # So many run side by side as there are processors, or JOBS; of the scripts of e2e/, whose waits are
 # made for a machine that is not busy, E2E_JOBS (2). One that cannot bear others beside it at all says
-# so in its head, "# alone: WHY", and runs after them.
+# so in its head, "# alone: WHY", and runs after them. What takes another kernel runs beside them all,
+# on what they leave of the processors.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -21,6 +22,7 @@ filters=("${@:-}")
 jobs=${JOBS:-$(nproc)}
 passed=0 failed=0 skipped=0
 declare -A running=() # by pid: name, seconds that it may take, when it began
+beside=               # the pid of one that takes no room
 
 # Ctrl-C reaches only this script: each program has a process group of its own.
 end() {
@@ -112,10 +114,26 @@ clear_away() {
 	done
 }
 
-# drain N: waits until no more than N run
+# run_beside SECONDS NAME CMD...: at once, and takes no room; at the lowest priority
+run_beside() {
+	wanted "$2" || return 0
+	jobs=$((jobs + 99)) run "$1" "$2" nice -n 19 "${@:3}"
+	beside=$!
+}
+
+# taken: how many run that take room
+taken() {
+	local pid n=0
+	for pid in "${!running[@]}"; do
+		[ "$pid" = "$beside" ] || n=$((n + 1))
+	done
+	echo $n
+}
+
+# drain N: waits until no more than N take room
 drain() {
 	local pid status
-	while [ "${#running[@]}" -gt "$1" ]; do
+	while [ "$(taken)" -gt "$1" ]; do
 		wait -n -p pid "${!running[@]}"
 		status=$?
 		# shellcheck disable=SC2086 # words
@@ -123,6 +141,7 @@ drain() {
 		# shellcheck disable=SC2086 # words
 		report "$status" ${running[$pid]}
 		unset "running[$pid]"
+		[ "$pid" != "$beside" ] || beside=
 	done
 }
 
@@ -173,9 +192,11 @@ for fuzzer in tests/fuzz/fuzz_*.c; do
 	run $((90 + ${FUZZ_SECONDS:=30})) "fuzz/$fuzzer" bash tests/fuzz/fuzz.sh "$fuzzer" "$FUZZ_SECONDS"
 done
 drain 0
+run_beside 1500 vm/kernel bash vm/test.sh --short
 run 180 fuzz/differential bash tests/fuzz/differential.sh
 jobs=${E2E_JOBS:-2}
 e2e -L
+beside= # whoever is alone waits for it, too
 jobs=1
 e2e -l
 

@@ -27,7 +27,7 @@ peers='haproxy nftables libnginx-mod-stream'
 boards='prometheus-mysqld-exporter jsonnet'
 
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
-vm='qemu-system-x86 busybox-static cpio kmod xz-utils'
+vm='qemu-system-x86 busybox-static cpio kmod xz-utils ipvsadm'
 [ "${1:-}" = vm ] || vm=
 
 # Packages, and what Debian thinks of them.

@@ -39,14 +39,19 @@ lab_fail() {
 	return 1
 }
 
-# wait_until SECONDS CMD...: runs CMD every 20 ms until it succeeds; fails when time is up, which on
-# a slow machine is SLOWER times as long.
+# wait_until SECONDS CMD...: runs CMD until it succeeds; fails when time is up, which on a slow machine
+# is SLOWER times as long. It looks again after 20 ms and a tenth of the time so far, 250 ms at most:
+# whoever waits for long leaves the processor to what he waits for.
 wait_until() {
-	local end=$((${EPOCHREALTIME//[!0-9]/} + $1 * ${SLOWER:-1} * 1000000))
+	# CMD sees these, so they have names that nobody has.
+	local wait_begin=${EPOCHREALTIME//[!0-9]/} wait_limit=$(($1 * ${SLOWER:-1} * 1000000)) waited
+	local wait_pause
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "${EPOCHREALTIME//[!0-9]/}" -lt "$end" ] || return 1
-		sleep 0.02
+		waited=$((${EPOCHREALTIME//[!0-9]/} - wait_begin))
+		[ "$waited" -lt "$wait_limit" ] || return 1
+		printf -v wait_pause '0.%06d' $((waited < 2300000 ? 20000 + waited / 10 : 250000))
+		sleep "$wait_pause"
 	done
 }
 
@@ -554,7 +559,7 @@ lab_service() {
 
 # lab_wrk ARG...: wrk as the client, counting who served (bodies.lua).
 lab_wrk() {
-	lab_exec client wrk -s "$LAB_TOP/tests/lab/bodies.lua" --timeout 2s "$@"
+	lab_exec client wrk -s "$LAB_TOP/tests/lab/bodies.lua" --timeout "$((2 * ${SLOWER:-1}))s" "$@"
 }
 
 # lab_served FILE [NAME]: answers in wrk's output, by one backend or by all.
@@ -580,7 +585,7 @@ lab_log_time() {
 
 # lab_curl ARG...: curl as the client.
 lab_curl() {
-	lab_exec client curl -sS --max-time 5 "$@"
+	lab_exec client curl -sS --max-time $((5 * ${SLOWER:-1})) "$@"
 }
 
 # --- many flows ---
