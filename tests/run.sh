@@ -192,7 +192,7 @@ for fuzzer in tests/fuzz/fuzz_*.c; do
 	run $((90 + ${FUZZ_SECONDS:=30})) "fuzz/$fuzzer" bash tests/fuzz/fuzz.sh "$fuzzer" "$FUZZ_SECONDS"
 done
 drain 0
-run_beside 1500 vm/kernel bash vm/test.sh --short
+run_beside 1500 kernel/vm bash vm/test.sh --short
 run 180 fuzz/differential bash tests/fuzz/differential.sh
 jobs=${E2E_JOBS:-2}
 e2e -L

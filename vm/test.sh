@@ -17,7 +17,7 @@ passed=0 failed=0 skipped=0
 short='' slower=5
 if [ "${1:-}" = --short ]; then
 	short=1 slower=20 # others have the processors
-	programs=(packet/ e2e/http_nat e2e/kernel_tunnel)
+	programs=(packet/ e2e/kernel_tunnel)
 	shift
 fi
 kernels=("$@")
