@@ -22,11 +22,6 @@
 #include "schedule.h"
 #include "verdicts.h"
 
-LB_INLINE bool job_is_syn(const struct cookie_job *job)
-{
-	return (job->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
 /* Has the flow an entry that holds? Then it needs no proof: not even a SYN, which is a repeated one
  * or, with the same ports as a former connection, one that the backend may remember. */
 LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const struct cookie_job *job)
@@ -105,9 +100,9 @@ LB_INLINE __u32 cookie_prove(struct xdp_md *ctx, struct cookie_job *job)
 	if (!keys)
 		return LB_INTERNAL;
 	if (!tcp_read(ctx, job->l3_offset + job->l4_offset, &job->tcp) ||
-	    (!job->plain && (job->nat || job_is_syn(job))))
+	    (!job->plain && (job->nat || flags_are_syn(job->tcp_flags))))
 		return LB_BAD_COOKIE;
-	if (job_is_syn(job))
+	if (flags_are_syn(job->tcp_flags))
 		return cookie_choose(job, keys, period) ? LB_COOKIE_SENT : LB_INTERNAL;
 	if ((job->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_ACK)
 		return LB_BAD_COOKIE;
@@ -178,11 +173,11 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 		return LB_INTERNAL;
 	cookie_job_init(job, service, tuple, hash, &packet);
 	coarse_tick = job->now >> lb_coarse_tick_shift;
-	if (!job_is_syn(job) && !cookie_is_on(service, state, coarse_tick))
+	if (!flags_are_syn(job->tcp_flags) && !cookie_is_on(service, state, coarse_tick))
 		return LB_PASS;
 	if (cookie_flow_is_known(service, job))
 		return LB_PASS;
-	if (job_is_syn(job) && service->syn_cost)
+	if (flags_are_syn(job->tcp_flags) && service->syn_cost)
 		cookie_spend(service, state, coarse_tick);
 	if (!cookie_is_on(service, state, coarse_tick) ||
 	    !backend_alive(schedule(service, tuple, hash)))

@@ -66,7 +66,7 @@ __noinline int handshake_time(__u64 hash, __u32 backend, __u32 tcp_flags)
 		return 0;
 	seen = READ_ONCE(*word);
 	found = seen >> LB_SYN_BACKEND_SHIFT == mine >> LB_SYN_BACKEND_SHIFT;
-	if ((tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+	if (flags_are_syn(tcp_flags)) {
 		now = syn_clock();
 		if (!found || now - (__u32)seen > SYN_FORGOTTEN)
 			__sync_val_compare_and_swap(word, seen, mine | now);

@@ -7,7 +7,8 @@
 #include "packet.h"
 #include "parse.h"
 
-#define LINK_LENGTH_MAX (sizeof(struct ethhdr) + MAX_VLAN_TAGS * sizeof(struct vlan_tag))
+#define LINK_LENGTH_MAX  (sizeof(struct ethhdr) + MAX_VLAN_TAGS * sizeof(struct vlan_tag))
+#define LINK_OFFSET_MASK 31 /* where an IP header begins behind it: for the verifier */
 
 struct link {
 	__u8 dst_mac[ETH_ALEN];

@@ -39,11 +39,6 @@ LB_INLINE bool nat_needs_seqadj(__u64 life)
 	return lb_cookies && (life & LB_NAT_STATE_MASK) == LB_NAT_LIVE && life & LB_NAT_SEQADJ;
 }
 
-LB_INLINE bool nat_is_syn(__u8 tcp_flags)
-{
-	return (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
 /* The life of an entry as a packet with these flags leaves it; from_backend is its direction. */
 LB_INLINE __u64 nat_next_life(__u64 life, __u8 tcp_flags, __u32 ticks, bool from_backend)
 {
@@ -52,7 +47,7 @@ LB_INLINE __u64 nat_next_life(__u64 life, __u8 tcp_flags, __u32 ticks, bool from
 
 	/* A new connection by the same ports; or a SYN that somebody has forged. Only the backend
 	 * can tell, so the translation of one that lives is kept. */
-	if (nat_is_syn(tcp_flags) && !nat_needs_seqadj(life))
+	if (flags_are_syn(tcp_flags) && !nat_needs_seqadj(life))
 		bits = LB_NAT_LIVE;
 	if (from_backend)
 		bits |= LB_NAT_ANSWERED;
@@ -260,7 +255,7 @@ LB_INLINE bool nat_keep(struct lb_nat_entry *entry, struct nat_query *query, str
 
 	if (query->proxy)
 		return nat_give(entry, life, query); /* its ports begin another connection */
-	if (lb_cookies && !nat_is_syn(query->tcp_flags)) {
+	if (lb_cookies && !flags_are_syn(query->tcp_flags)) {
 		job->life = life;
 		job->seqadj = READ_ONCE(entry->seqadj);
 		query->entry.isn = entry->isn;

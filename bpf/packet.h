@@ -138,9 +138,14 @@ LB_INLINE bool is_kind(const struct packet *pkt, enum packet_kind kind)
 	return icmp == (pkt->class == LB_CLASS_ICMP) && pkt->kind == kind;
 }
 
+LB_INLINE bool flags_are_syn(__u32 tcp_flags)
+{
+	return (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 LB_INLINE bool is_syn(const struct packet *pkt)
 {
-	return (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	return flags_are_syn(pkt->tcp_flags);
 }
 
 LB_INLINE bool is_closing(const struct packet *pkt)

@@ -36,7 +36,7 @@ LB_INLINE void *reply_open(struct xdp_md *ctx, __u32 l3_offset, __u32 keep, __u3
 	for (i = 0; i < LINK_LENGTH_MAX / 2; i++) /* room is more than that */
 		WRITE_ONCE(to[i], READ_ONCE(to[i + room / 2]));
 	ethernet_turn_round(data);
-	return data + (l3_offset & 31);
+	return data + (l3_offset & LINK_OFFSET_MASK);
 }
 
 #endif

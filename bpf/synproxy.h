@@ -35,8 +35,6 @@
 #include "segment.h"
 #include "verdicts.h"
 
-#define LINK_OFFSET_MASK 31 /* an IP header is behind a link header: for the verifier */
-
 LB_INLINE __u8 tcp_copy_flags(const struct tcp_copy *copy)
 {
 	return copy->raw[13];
@@ -153,18 +151,23 @@ LB_INLINE enum lb_verdict synproxy_refuse(struct nat_scratch *scratch, struct lb
 	return LB_RETURN;
 }
 
+/* Does the client, which last saw this timestamp, take its window as scaled? */
+LB_INLINE bool synproxy_is_scaled(__u32 stamp)
+{
+	return stamp && synproxy_has_wscale(stamp & COOKIE_OPTIONS_MASK);
+}
+
 /* The keep-alive probe that opens the client's window. */
 LB_INLINE void synproxy_write_probe(struct nat_scratch *scratch, const struct lb_nat_entry *entry,
 				    __u64 seqadj)
 {
-	const __u32 nops = (__u32)TCP_OPTION_NOP << 24 | (__u32)TCP_OPTION_NOP << 16;
 	const struct tcp_copy *answer = &scratch->tcp;
 	struct segment *probe = &scratch->segment;
 	__u32 stamp = seqadj >> LB_NAT_STAMP_SHIFT;
 	__u32 window = bpf_ntohs(answer->tcp.window);
 
 	synproxy_to_client(probe, entry, seqadj);
-	if (stamp && synproxy_has_wscale(stamp & COOKIE_OPTIONS_MASK))
+	if (synproxy_is_scaled(stamp))
 		window >>= COOKIE_WSCALE; /* a SYN's own window is not scaled */
 	probe->tcp.window = bpf_htons(window);
 	probe->length++;
@@ -172,7 +175,7 @@ LB_INLINE void synproxy_write_probe(struct nat_scratch *scratch, const struct lb
 		return;
 	probe->tcp.doff += 3;
 	probe->length += 12;
-	probe->word[5] = bpf_htonl(nops | TCP_OPTION_TIMESTAMPS << 8 | 10);
+	probe->word[5] = bpf_htonl(NOP << 24 | NOP << 16 | TCP_OPTION_TIMESTAMPS << 8 | 10);
 	probe->word[6] = bpf_htonl(stamp);
 	probe->word[7] = bpf_htonl(answer->tsecr);
 }
@@ -184,7 +187,7 @@ LB_INLINE enum lb_verdict synproxy_accept(struct nat_scratch *scratch, struct lb
 	const struct tcp_copy *answer = &scratch->tcp;
 	__u64 seqadj = READ_ONCE(entry->seqadj), wscale = COOKIE_WSCALE;
 	__u32 stamp = seqadj >> LB_NAT_STAMP_SHIFT, difference;
-	bool scaled = stamp && synproxy_has_wscale(stamp & COOKIE_OPTIONS_MASK);
+	bool scaled = synproxy_is_scaled(stamp);
 
 	if ((stamp && !answer->has_timestamps) || (scaled && !answer->has_wscale))
 		return synproxy_refuse(scratch, entry, life, seqadj);
