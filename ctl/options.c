@@ -124,7 +124,7 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_MAX_NEW_FLOWS] = {"max-new-flows", "max-new-flows", FLAG_KIND_NUMBER, "N",
 				"most new flows of the service in a second; 0 for all"},
 	[FLAG_SYN_COOKIES] = {"syn-cookies", "syn-cookies", FLAG_KIND_TEXT, "off|auto|always",
-			      "answer SYNs by cookies, which backends with lbnode check"},
+			      "answer SYNs by cookies"},
 	[FLAG_SYN_COOKIES_ABOVE] = {"syn-cookies-above", "syn-cookies-above", FLAG_KIND_NUMBER, "N",
 				    "auto: beyond so many SYNs in a second"},
 	[FLAG_SCALE] = {"scale", "scale", FLAG_KIND_TEXT, "off|on|dry-run",
