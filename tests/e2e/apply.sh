@@ -72,7 +72,7 @@ check_equal "lbagent takes it as well" "$LAB_DIR/export: ok: 2 services, 3 backe
 
 # --- a change ---
 
-before=$(lbctl --json show web | jq '[.backends[]."new-flows"] | add')
+before=$(lab_total web new-flows)
 jq '(.services[] | select(.name == "web")) |= (.rise = 3 | .backends =
 	[{"address": "198.18.1.11:80", "weight": 5}, {"address": "198.18.1.13:80"}])
 	| del(.services[] | select(.name == "api"))' "$LAB_DIR/export" >"$LAB_DIR/changed"
@@ -126,7 +126,7 @@ check_matches "the new service serves" '^b[12]$' "$(who "$LAB_URL4")"
 lab_wrk -t1 -c12 -d5s "$LAB_URL4/" -- 0 5 >"$LAB_DIR/wrk" &
 load=$!
 flows_counted() {
-	[ "$(lbctl --json show site | jq '[.backends[]."active-flows"] | add')" -ge 12 ]
+	[ "$(lab_total site active-flows)" -ge 12 ]
 }
 check "twelve connections are counted" wait_until 4 flows_counted
 jq '(.services[] | select(.name == "site").backends) = [{"address": "198.18.1.13:80"}]' \

@@ -15,14 +15,14 @@ try() {
 	local family=$1 service=$2 url=$3 out=$LAB_DIR/wrk.$1 before after made
 	check "$family: answered at the VIP" lab_curl --fail "$url/"
 
-	before=$(lbctl --json show "$service" | jq '[.backends[]."new-flows"] | add')
+	before=$(lab_total "$service" new-flows)
 	lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$url/" -- 3000 >"$out"
 	check_equal "$family: 3000 requests, a connection each, none failed" 0 "$(lab_errors "$out")"
 	check_equal "$family: every backend served" 3 "$(grep -c '^served ' "$out")"
 
 	# wrk has gone a little beyond the limit when it stops, and has a connection open for each of
 	# its 20 then; it began with one to see whether the server is there.
-	after=$(lbctl --json show "$service" | jq '[.backends[]."new-flows"] | add')
+	after=$(lab_total "$service" new-flows)
 	made=$(awk '$2 == "requests" && $3 == "in" {print $1}' "$out")
 	check_between "$family: new flows are counted" "$made" $((made + 21)) $((after - before))
 

@@ -39,7 +39,7 @@ lab_flowhold establish "$LAB_VIP4" "$flows" >"$LAB_DIR/web"
 check_matches "$flows flows are established" "^flows $flows answered $flows moved 0\$" \
 	"$(cat "$LAB_DIR/web")"
 counted() {
-	[ "$(lbctl --json show web | jq '[.backends[]."active-flows"] | add')" -eq "$flows" ]
+	[ "$(lab_total web active-flows)" -eq "$flows" ]
 }
 check "the agent has counted them" wait_until 10 counted
 

@@ -38,7 +38,7 @@ lab_wait_up web || exit 1
 serves "two backends" "b1 b2"
 check "a backend is removed" lbctl rm backend web 198.18.1.11 --now
 serves "one backend less" b2
-counted() { [ "$(lbctl --json show web | jq '[.backends[]."new-flows"] | add')" -gt 0 ]; }
+counted() { [ "$(lab_total web new-flows)" -gt 0 ]; }
 check "flows are counted" wait_until 5 counted
 check "the state is saved" grep -q 198.18.1.12 "$LAB_DIR/state/state.json"
 

@@ -55,10 +55,6 @@ resident() {
 		"/proc/$(lab_pid lbagent)/smaps"
 }
 
-metric() {
-	lab_exec lb curl -sS http://127.0.0.1:9480/metrics | awk -v name="$1" '$1 == name {print $2}'
-}
-
 # What the agent has used so far. Others on the machine do not count.
 processor_ms() {
 	awk -v hz="$(getconf CLK_TCK)" '{printf "%d", ($14 + $15) * 1000 / hz}' \
@@ -70,7 +66,7 @@ table_us() {
 	local weight
 	for weight in 2 3 4 5 6; do
 		lbctl set backend s0 198.18.32.1 --weight "$weight" >/dev/null
-		metric lb_table_build_seconds
+		lab_metric lb_table_build_seconds
 	done | sort -g | awk 'NR == 1 {printf "%d", $1 * 1000000}'
 }
 

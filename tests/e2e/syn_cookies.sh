@@ -26,21 +26,11 @@ node_count() {
 	done | awk -v name="$1" '$1 == name && $3 == "packets" && !/bytes/ {n += $2} END {print n + 0}'
 }
 
-metric() {
-	lab_exec lb curl -s http://127.0.0.1:9480/metrics | awk -v name="$1" '$1 == name {print $2}'
-}
-
 answered() {
-	metric 'lb_replies_total{kind="cookie"}'
-}
-
-backend_packets() {
-	lbctl --json show web | jq '[.backends[].packets] | add'
+	lab_metric 'lb_replies_total{kind="cookie"}'
 }
 
 lab_up || exit 1
-flowhold=$(lab_tool e2e/flowhold) || bail "flowhold is built"
-mac=$(ip -n "$LAB-lb" -j link show eth0 | jq -r '.[0].address')
 if ! bpftool btf dump file /sys/kernel/btf/vmlinux format raw 2>/dev/null |
 	grep -q "'bpf_sk_assign_tcp_reqsk'"; then
 	skip "SYN cookies" "this kernel lets no program make connections; Linux 6.9 does"
@@ -138,25 +128,18 @@ check_matches "without the former key clients are served" '^b[12]$' "$(lab_curl 
 
 # --- floods ---
 
-# flood N: forged SYNs, from the client's namespace. Without the backends that lab_flowhold names:
-# it would open packet sockets there, and with one of protocol IP the kernel clones what comes in
-# and loses what lb_syncookie has found.
-flood() {
-	"$flowhold" flood --vip "$LAB_VIP4" --client "/run/netns/$LAB-client" --mac "$mac" --flows "$1"
-}
-
 entries() {
-	metric 'lb_flow_table_entries{state="embryonic"}'
+	lab_metric 'lb_flow_table_entries{state="embryonic"}'
 }
 
 forged=100000
-before=$(backend_packets) answers=$(answered)
-check "a flood is sent" flood $forged
+before=$(lab_total web packets) answers=$(answered)
+check "a flood is sent" lab_flowhold flood "$LAB_VIP4" $forged
 check_between "its SYNs are answered, nearly all" $((forged * 9 / 10)) $forged \
 	$(($(answered) - answers))
-promise "SYN cookies: packets to backends of $forged forged SYNs" 0 $(($(backend_packets) - before))
+promise "SYN cookies: packets to backends of $forged forged SYNs" 0 $(($(lab_total web packets) - before))
 promise "SYN cookies: flow entries of $forged forged SYNs" 0 "$(entries)"
-flood $((3 * forged)) &
+lab_flowhold flood "$LAB_VIP4" $((3 * forged)) &
 load=$!
 lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 300 >"$LAB_DIR/wrk.flood"
 check "the flood lasted as long as the requests" kill -0 "$load"
@@ -165,7 +148,7 @@ check_equal "clients in the flood are served" 0 "$(lab_errors "$LAB_DIR/wrk.floo
 # --- at need ---
 
 cookies_are() {
-	[ "$(metric 'lb_service_syn_cookies{service="web"}')" = "$1" ]
+	[ "$(lab_metric 'lb_service_syn_cookies{service="web"}')" = "$1" ]
 }
 
 wait "$load"
@@ -175,11 +158,11 @@ check "at need: they are off" wait_until 15 cookies_are 0
 answers=$(answered)
 check_matches "at need: a client is served" '^b[12]$' "$(lab_curl "$LAB_URL4/")"
 check_equal "at need: without a cookie" 0 $(($(answered) - answers))
-before=$(backend_packets)
-flood 20000
+before=$(lab_total web packets)
+lab_flowhold flood "$LAB_VIP4" 20000
 check "at need: a flood turns them on" cookies_are 1
 check_at_most "at need: no more SYNs than those get to backends" 1500 \
-	$(($(backend_packets) - before))
+	$(($(lab_total web packets) - before))
 check_matches "at need: a client is served then" '^b[12]$' "$(lab_curl "$LAB_URL4/")"
 check "at need: they are off when it is over" wait_until 15 cookies_are 0
 

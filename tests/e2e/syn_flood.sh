@@ -14,25 +14,17 @@ lab_up || exit 1
 lab_agent_start --flows "$room" || exit 1
 lab_service web "tcp://$LAB_VIP4:80" "1 2 3" --mode l2 --check none || bail "the service comes up"
 
-metric() {
-	lab_exec lb curl -s http://127.0.0.1:9480/metrics | awk -v name="$1" '$1 == name {print $2}'
-}
-
 evicted() {
-	metric "lb_flow_table_evictions_total{state=\"$1\"}"
-}
-
-new_flows() {
-	lbctl --json show web | jq '[.backends[]."new-flows"] | add'
+	lab_metric "lb_flow_table_evictions_total{state=\"$1\"}"
 }
 
 out=$(lab_flowhold establish "$LAB_VIP4" "$flows")
 check_matches "$flows flows are established" "^flows $flows answered $flows moved 0\$" "$out"
-before=$(new_flows) evicted=$(evicted established)
+before=$(lab_total web new-flows) evicted=$(evicted established)
 # With other owners of most slots, a flow that had lost its entry would go elsewhere.
 lbctl set backend web 198.18.1.11 --weight 20 >/dev/null
 check "the flood is sent" lab_flowhold flood "$LAB_VIP4" "$flood"
-check_between "and arrives, nearly all of it" $((flood * 9 / 10)) "$flood" $(($(new_flows) - before))
+check_between "and arrives, nearly all of it" $((flood * 9 / 10)) "$flood" $(($(lab_total web new-flows) - before))
 check_matches "it fills the table: embryonic flows push each other out" '^[1-9][0-9]{4,}$' \
 	"$(evicted embryonic)"
 promise "a SYN flood: established flows pushed out by $flood SYNs" 0 \

@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # SYN cookies in mode nat: the balancer shakes hands with the client and then with the backend, and
-# neither can tell. Of a flood of forged SYNs nothing gets to a backend, nor into the NAT table.
+# neither can tell. Of a flood of forged SYNs nothing gets to a backend.
 LAB_BACKENDS=2
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 
-metric() {
-	lab_exec lb curl -s http://127.0.0.1:9480/metrics | awk -v name="$1" '$1 == name {print $2}'
-}
-
 answered() {
-	metric 'lb_replies_total{kind="cookie"}'
+	lab_metric 'lb_replies_total{kind="cookie"}'
 }
 
 # sysctl_on_backends NAME VALUE
@@ -34,8 +30,6 @@ speaks_first() {
 }
 
 lab_up || exit 1
-flowhold=$(lab_tool e2e/flowhold) || bail "flowhold is built"
-mac=$(ip -n "$LAB-lb" -j link show eth0 | jq -r '.[0].address')
 (umask 077 && echo 000102030405060708090a0b0c0d0e0f >"$LAB_DIR/cookie-keys")
 for ((i = 1; i <= LAB_BACKENDS; i++)); do
 	lab_backend_start "$i" nginx || exit 1
@@ -142,32 +136,24 @@ lbctl set service web --check tcp >/dev/null && lab_wait_up web
 
 # --- floods ---
 
-flood() {
-	"$flowhold" flood --vip "$LAB_VIP4" --client "/run/netns/$LAB-client" --mac "$mac" --flows "$1"
-}
-
-backend_packets() {
-	lbctl --json show web | jq '[.backends[].packets] | add'
-}
-
 # Connections of before say their last words for some seconds: nginx waits so long for the rest of
 # an upload that it has answered.
 silent() {
 	local before
-	before=$(backend_packets)
+	before=$(lab_total web packets)
 	sleep 1.5
-	[ "$(backend_packets)" = "$before" ]
+	[ "$(lab_total web packets)" = "$before" ]
 }
 
 forged=100000
 check "all is silent" wait_until 20 silent
-before=$(backend_packets) answers=$(answered)
-check "a flood is sent" flood $forged
+before=$(lab_total web packets) answers=$(answered)
+check "a flood is sent" lab_flowhold flood "$LAB_VIP4" $forged
 check_between "its SYNs are answered, nearly all" $((forged * 9 / 10)) $forged \
 	$(($(answered) - answers))
 promise "SYN cookies, mode nat: packets to backends of $forged forged SYNs" 0 \
-	$(($(backend_packets) - before))
-flood $((3 * forged)) &
+	$(($(lab_total web packets) - before))
+lab_flowhold flood "$LAB_VIP4" $((3 * forged)) &
 load=$!
 lab_wrk -t1 -c20 -d30s -H "$LAB_FRESH" "$LAB_URL4/" -- 300 >"$LAB_DIR/wrk.flood"
 check "the flood lasted as long as the requests" kill -0 "$load"

@@ -562,6 +562,16 @@ lab_wrk() {
 	lab_exec client wrk -s "$LAB_TOP/tests/lab/bodies.lua" --timeout "$((2 * ${SLOWER:-1}))s" "$@"
 }
 
+# lab_metric SERIES: its value, as Prometheus would see it.
+lab_metric() {
+	lab_exec lb curl -sS http://127.0.0.1:9480/metrics | awk -v name="$1" '$1 == name {print $2}'
+}
+
+# lab_total SERVICE FIELD: the sum over its backends.
+lab_total() {
+	lbctl --json show "$1" | jq --arg field "$2" '[.backends[][$field]] | add'
+}
+
 # lab_served FILE [NAME]: answers in wrk's output, by one backend or by all.
 lab_served() {
 	awk -v name="${2:-}" '$1 == "served" && (name == "" || $2 == name) {n += $3}
@@ -590,11 +600,14 @@ lab_curl() {
 
 # --- many flows ---
 
-# lab_flowhold establish|check|flood VIP FLOWS: flowhold.c between the client and all backends.
+# lab_flowhold establish|check|flood VIP FLOWS: flowhold.c between the client and all backends. A flood
+# asks nothing of them, and opens nothing there: while a packet socket of protocol IP is open, the
+# kernel clones what comes in and loses what lb_syncookie has found.
 lab_flowhold() {
 	local mode=$1 vip=$2 flows=$3 tool i backends=()
 	tool=$(lab_tool e2e/flowhold) || return
 	for ((i = 1; i <= LAB_BACKENDS; i++)); do
+		[ "$mode" != flood ] || break
 		backends+=(--backend "/run/netns/$LAB-b$i")
 	done
 	"$tool" "$mode" --vip "$vip" --client "/run/netns/$LAB-client" \
