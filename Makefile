@@ -394,7 +394,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
                    agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
-                   agent/steady.c agent/sources.c agent/source_list.c \
+                   agent/steady.c agent/sources.c agent/source_list.c agent/source_readings.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
@@ -424,7 +424,8 @@ TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_flow_table := tests/native/native_map.c
 TEST_budget     := tests/native/native_map.c
 TEST_source_list := agent/source_list.c
-TEST_sources    := agent/sources.c $(TEST_source_list) agent/dataplane.c agent/sync.c agent/vip_list.c \
+TEST_source_readings := agent/source_readings.c $(TEST_source_list)
+TEST_sources    := agent/sources.c $(TEST_source_readings) agent/dataplane.c agent/sync.c agent/vip_list.c \
                    agent/maglev.c agent/slow_start.c $(SRC_desired) tests/unit/fake_dataplane.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 TEST_probe_path := $(TEST_decap)

@@ -320,6 +320,11 @@ void api_handle(void *context, const struct http_request *request,
 	if (handle_text(context, request, ret_response))
 		return;
 	ret = handle_call(&call);
+	if (ret == -EINPROGRESS) {
+		cJSON_Delete(call.body);
+		ret_response->later = true;
+		return;
+	}
 	if (ret >= 0 && call.stream) {
 		*ret_response = (struct http_response){.status = call.status,
 						       .content_type = call.content_type,

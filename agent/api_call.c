@@ -187,6 +187,8 @@ static int plan_first(struct call *call, struct desired *next)
 int api_change_end(struct call *call, struct change *change, int ret)
 {
 	if (ret == 0)
+		ret = manager_lists_ready(call->api->manager, change->next, &call->err);
+	if (ret == 0)
 		ret = plan_first(call, change->next);
 	if (ret) {
 		desired_free(change->next);

@@ -4,7 +4,8 @@
 
 /*
  * One call of the API under way, and what its handlers share: api.c finds the handler, which
- * answers by api_answer() or returns a negative errno with call->err filled.
+ * answers by api_answer() or returns a negative errno with call->err filled. -EINPROGRESS: nothing
+ * is done yet; the same call is made again a little later.
  */
 #include <cjson/cJSON.h>
 

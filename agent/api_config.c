@@ -201,7 +201,8 @@ int api_config_put(struct call *call)
 	if (ret == 0)
 		ret = read_target(call, &target);
 	if (ret == 0 && stage) {
-		ret = apply_step(call, target);
+		ret = manager_lists_ready(call->api->manager, target, &call->err);
+		ret = ret ? ret : apply_step(call, target);
 		desired_free(target);
 		return ret;
 	}

@@ -24,6 +24,7 @@
 #define BODY_MS   30000
 #define ANSWER_MS 30000
 #define SWEEP_MS  1000
+#define LATER_MS  10
 #define FOR_EVER  0 /* a stream without end; its client's silence ends it */
 
 /* How long nothing may come from it, nor be taken by it. */
@@ -36,8 +37,9 @@ struct http_server {
 	struct http_streams streams;
 	size_t answers; /* bytes that wait to be taken */
 	uv_poll_t poll;
-	uv_timer_t timer, sweep;
-	bool ended; /* a connection, in this run of libmicrohttpd */
+	uv_timer_t timer, sweep, later;
+	LIST_HEAD(waiting_head, incoming) waiting; /* for another ask of the handler */
+	bool ended;                                /* a connection, in this run of libmicrohttpd */
 	int closing;
 };
 
@@ -47,7 +49,9 @@ struct incoming {
 	char *body;
 	size_t length, capacity;
 	bool too_large;
-	size_t answer; /* bytes */
+	size_t answer;                     /* bytes */
+	struct MHD_Connection *connection; /* while it waits */
+	LIST_ENTRY(incoming) link;
 };
 
 /* --- what a handler asks and says --- */
@@ -315,6 +319,41 @@ static enum MHD_Result decode_value(void *cls, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
+/* Has the waiting ones' handlers asked again. */
+static void wake_waiting(struct http_server *server)
+{
+	struct incoming *incoming;
+
+	while (!LIST_EMPTY(&server->waiting)) {
+		incoming = LIST_FIRST(&server->waiting);
+		LIST_REMOVE(incoming, link);
+		MHD_resume_connection(incoming->connection);
+	}
+}
+
+static void server_run(struct http_server *server);
+
+static void on_later(uv_timer_t *later)
+{
+	struct http_server *server = later->data;
+
+	wake_waiting(server);
+	server_run(server);
+}
+
+/* libmicrohttpd asks again when the connection is resumed. */
+static enum MHD_Result wait_a_little(struct http_server *server, struct incoming *incoming,
+				     struct MHD_Connection *connection)
+{
+	expect_within(server, connection, ANSWER_MS);
+	incoming->connection = connection;
+	LIST_INSERT_HEAD(&server->waiting, incoming, link);
+	MHD_suspend_connection(connection);
+	if (!uv_is_active((uv_handle_t *)&server->later))
+		uv_timer_start(&server->later, on_later, LATER_MS, 0);
+	return MHD_YES;
+}
+
 static enum MHD_Result on_whole(struct http_server *server, struct http_request *request,
 				struct incoming *incoming)
 {
@@ -329,6 +368,8 @@ static enum MHD_Result on_whole(struct http_server *server, struct http_request 
 	begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	server->options.handler(server->options.context, request, &answer);
 	door_spent(server->options.door, clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin);
+	if (answer.later)
+		return wait_a_little(server, incoming, request->connection);
 	return respond(server, incoming, request->connection, &answer);
 }
 
@@ -489,6 +530,7 @@ int http_server_new(uv_loop_t *loop, int fd, const struct http_options *options,
 		return error_set(err, ENOMEM, "out of memory");
 	server->options = *options;
 	LIST_INIT(&server->streams.head);
+	LIST_INIT(&server->waiting);
 	server->streams.kick = on_kick;
 	server->streams.spent = on_spent;
 	server->streams.context = server;
@@ -501,9 +543,11 @@ int http_server_new(uv_loop_t *loop, int fd, const struct http_options *options,
 	uv_poll_init(loop, &server->poll, info->epoll_fd);
 	uv_timer_init(loop, &server->timer);
 	uv_timer_init(loop, &server->sweep);
+	uv_timer_init(loop, &server->later);
 	server->poll.data = server;
 	server->timer.data = server;
 	server->sweep.data = server;
+	server->later.data = server;
 	uv_poll_start(&server->poll, UV_READABLE, on_poll);
 	*ret_server = server;
 	return 0;
@@ -516,6 +560,7 @@ static void on_handle_closed(uv_handle_t *handle)
 	if (--server->closing)
 		return;
 	http_streams_wake(&server->streams);
+	wake_waiting(server);
 	MHD_stop_daemon(server->daemon);
 	free(server);
 }
@@ -524,8 +569,9 @@ void http_server_free(struct http_server *server)
 {
 	if (!server)
 		return;
-	server->closing = 3;
+	server->closing = 4;
 	uv_close((uv_handle_t *)&server->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&server->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
+	uv_close((uv_handle_t *)&server->later, on_handle_closed);
 }

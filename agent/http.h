@@ -5,8 +5,8 @@
 /*
  * HTTP on the agent's loop: libmicrohttpd's epoll descriptor watched by libuv. A request's head
  * is shown to the door first; what that refuses is answered without its body being kept. Others
- * are handed over whole, answers are given at once. Nothing blocks; a slow client costs its
- * connection, and that only until a deadline.
+ * are handed over whole, answers are given at once, or when the handler has one. Nothing blocks; a
+ * slow client costs its connection, and that only until a deadline.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +41,7 @@ struct http_response {
 	const char *lasting; /* in place of body, if not NULL: bytes that stay and are not freed */
 	size_t length;
 	struct http_stream *stream; /* in place of body, if not NULL; the server closes it */
+	bool later; /* in place of all of it: the handler is asked again, some 10 ms later */
 };
 
 /* The value of ?name=, percent-decoded, or NULL. "" for a bare ?name. Valid during the request. */

@@ -376,12 +376,11 @@ static void reload_cookies(struct agent *agent)
 static void on_reload(uv_signal_t *signal, int number)
 {
 	struct agent *agent = signal->data;
-	struct error ignored; /* an event tells it */
 
 	(void)number;
 	doors_reload(&agent->doors);
 	reload_cookies(agent);
-	manager_reload(agent->manager, &ignored);
+	manager_reload_soon(agent->manager);
 }
 
 static void watch_signal(struct agent *agent, uv_signal_t *handle, uv_signal_cb act, int number)

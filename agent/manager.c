@@ -23,7 +23,8 @@
 #define TOLD_LATE_MAX 100
 #define NAT_ROUND_MS  2000 /* from the end of one round through translated flows to the next */
 #define SCAN_NAT_NS   1000000ULL
-#define SCAN_STEP     1024 /* buckets looked through before the clock is */
+#define SOURCES_NS    10000000ULL /* long lists take half of the time, until they are in force */
+#define SCAN_STEP     1024        /* buckets looked through before the clock is */
 
 /* --- what others tell --- */
 
@@ -121,16 +122,22 @@ static void tell_sources(struct manager *manager, int ret, const struct error *p
 				    .hint = ret ? problem->hint : ""});
 }
 
-/* Before packets come. What was desired when the agent was stopped is not refused for the sake of
- * a list. */
+/* Before packets come, or else a former agent's lists hold until follow_sources() has filled them.
+ * What was desired when the agent was stopped is not refused for the sake of a list. */
 static void begin_sources(struct manager *manager)
 {
 	struct error problem = {0}, later = {0};
 	int ret = sources_read(manager->sources, manager->desired, SOURCES_START, &problem);
-	int filled = sources_fill(manager->sources, SIZE_MAX, ret ? &later : &problem);
+	bool held = sources_held(manager->sources);
+	int filled;
 
+	filled = sources_fill(manager->sources, SOURCES_AT_ONCE, ret ? &later : &problem);
+	while (filled == SOURCES_MORE && !held) {
+		sources_tick(manager->sources);
+		filled = sources_fill(manager->sources, SIZE_MAX, ret ? &later : &problem);
+	}
 	manager->sources_begun = true;
-	if (ret || filled)
+	if (ret || filled < 0)
 		tell_sources(manager, ret ? ret : filled, &problem,
 			     "a former agent's list holds on; if there is none, an allow list lets "
 			     "nobody in, and a deny list everybody");
@@ -366,11 +373,36 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 	return ret ? ret : assign_ids(manager, next, err);
 }
 
+/* -EINPROGRESS: long files are still being read. */
+static int lists_ready(const struct manager *manager, const struct desired *next,
+		       enum sources_mode mode, struct error *err)
+{
+	int ret = sources_ready(manager->sources, next, mode, err);
+
+	return ret == SOURCES_MORE ? error_set(err, EINPROGRESS, "lists of sources are being read")
+				   : ret;
+}
+
+int manager_lists_ready(const struct manager *manager, const struct desired *next,
+			struct error *err)
+{
+	return lists_ready(manager, next, SOURCES_CHANGED, err);
+}
+
+void manager_reload_soon(struct manager *manager)
+{
+	manager->reload_due = true;
+}
+
 int manager_reload(struct manager *manager, struct error *err)
 {
-	int ret = change_sources(manager, SOURCES_ALL, err);
+	int ret = lists_ready(manager, manager->desired, SOURCES_ALL, err);
 	struct error ignored;
 
+	if (ret == -EINPROGRESS)
+		return ret;
+	if (ret == 0)
+		ret = change_sources(manager, SOURCES_ALL, err);
 	if (ret) {
 		/* what was under way for a change goes on */
 		change_sources(manager, SOURCES_CHANGED, &ignored);
@@ -385,21 +417,37 @@ int manager_reload(struct manager *manager, struct error *err)
 	return ret;
 }
 
-/* Goes on with long lists. */
-static void follow_sources(struct manager *manager)
+/* Goes on with filling. False: there is nothing to go on with. */
+static bool fill_sources(struct manager *manager)
 {
 	struct error err = {0};
 	int ret;
 
-	sources_tick(manager->sources);
 	if (!sources_loading(manager->sources, NULL))
-		return;
-	ret = sources_fill(manager->sources, SOURCES_AT_ONCE, &err);
+		return false;
+	ret = sources_fill(manager->sources, DATAPLANE_SOURCES_BATCH, &err);
 	if (ret == SOURCES_MORE)
-		return;
+		return true;
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, &err);
 	tell_sources(manager, ret, &err, "the former lists hold on; lbctl reload tries again");
+	return false;
+}
+
+/* Goes on with long lists. */
+static void follow_sources(struct manager *manager)
+{
+	uint64_t end = uv_hrtime() + SOURCES_NS;
+	struct error told;
+	bool more = true;
+
+	sources_age(manager->sources);
+	while (more && uv_hrtime() < end) {
+		more = sources_tick(manager->sources);
+		more = fill_sources(manager) || more;
+	}
+	if (manager->reload_due)
+		manager->reload_due = manager_reload(manager, &told) == -EINPROGRESS;
 }
 
 static struct plan_input plan_input(const struct manager *manager)

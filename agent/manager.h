@@ -92,9 +92,20 @@ int manager_stage(const struct manager *manager, struct desired *target, double 
 		  enum stage_outcome *ret_outcome, struct desired **ret_next, struct error *ret_why,
 		  struct error *err);
 
+/*
+ * Are the files of sources that next needs read? 0: manager_plan(), manager_commit() and
+ * manager_stage() take what was read, and keep nobody waiting. -EINPROGRESS: long ones are being
+ * read; ask again some 10 ms later. Else why one cannot be read.
+ */
+int manager_lists_ready(const struct manager *manager, const struct desired *next,
+			struct error *err);
+
 /* Reads the files of all lists of sources again. All are taken, or none; long ones are in force
- * some time later, when manager_sources_loading() is over. */
+ * some time later, when manager_sources_loading() is over. -EINPROGRESS: as above. */
 int manager_reload(struct manager *manager, struct error *err);
+
+/* The same, as soon as the files are read. An event tells what came of it. */
+void manager_reload_soon(struct manager *manager);
 
 /* Prefixes of a service's list of sources; service NULL, deny true: of the global one. */
 size_t manager_sources(const struct manager *manager, const struct service_spec *service,

@@ -41,7 +41,8 @@ struct manager {
 	struct reply_taker taker;
 	struct sync *sync;
 	struct sources *sources;
-	bool sources_begun;           /* loaded for the first time */
+	bool sources_begun; /* loaded for the first time */
+	bool reload_due;
 	struct error sources_problem; /* why the last load failed; all zero: it did not */
 	struct flow_scan *scan;
 	struct probe_engine *probes;

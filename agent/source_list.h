@@ -6,6 +6,7 @@
  * Lists of sources as people write them. The words of a list are prefixes parted by commas, or the
  * absolute path of a file with one prefix a line, where # begins a comment.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
@@ -29,11 +30,28 @@ bool source_words_are_file(const char *words);
 /* Prefixes parted by commas; -EINVAL names the one at fault. */
 int source_list_read_words(const char *words, struct source_list *ret_list, struct error *err);
 
-/* The text of a file; name is for messages, which name the line. Changes text. */
-int source_list_read_text(const char *name, char *text, struct source_list *ret_list,
-			  struct error *err);
-
 /* Whatever the words are. A file that cannot be read, or is none, is refused, too. */
 int source_list_read(const char *words, struct source_list *ret_list, struct error *err);
+
+/* --- a file, a part at a time --- */
+
+struct source_reader;
+
+/* Of an absolute path. A file that cannot be read, or is none, is refused. */
+int source_reader_open(const char *path, struct source_reader **ret_reader, struct error *err);
+
+/* Goes on by so many lines, some 0.2 us each. 0: that was the end; SOURCE_READER_MORE: there may be
+ * more; -EINVAL names the line at fault. */
+#define SOURCE_READER_MORE 1
+int source_reader_step(struct source_reader *reader, size_t lines, struct error *err);
+
+/* Is the file still the one that was opened, and as it was? */
+bool source_reader_fresh(const struct source_reader *reader);
+
+/* What was read so far; the reader's. */
+const struct source_list *source_reader_list(const struct source_reader *reader);
+
+/* NULL-safe. */
+void source_reader_free(struct source_reader *reader);
 
 #endif

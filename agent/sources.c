@@ -2,12 +2,16 @@
 #include "sources.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include "source_list.h"
+#include "source_readings.h"
+
+/* Trying to fill costs as much as sweeping some parts. */
+#define SWEPT_WHEN_FULL 64
 
 /* One list: of a service, or the global one. */
 struct slot {
@@ -18,19 +22,21 @@ struct slot {
 	bool changes;
 	char *next_words;
 	uint32_t next_list;
-	struct source_list next;
+	struct source_reading *next;
 	size_t filled; /* of next */
 };
 
 struct sources {
 	struct dataplane *dp;
+	struct source_readings *readings;
 	const char *global_words;
 	struct slot *slots; /* [2 * service index + deny]; [1] is the global one */
 	size_t slot_count;
 	struct source_lists lists;  /* services[] is owned */
 	struct lb_source_key sweep; /* where to go on */
 	bool sweeping;
-	bool starting; /* what is to be loaded is the first, and must not fail */
+	unsigned int full; /* so many parts are to be swept before filling goes on, to make room */
+	bool starting;     /* what is to be loaded is the first, and must not fail */
 };
 
 static struct slot *slot_of(const struct sources *sources, uint16_t service_id, bool deny)
@@ -70,7 +76,8 @@ static const char *key_of(bool deny)
 static void forget_next(struct slot *slot)
 {
 	free(slot->next_words);
-	source_list_clear(&slot->next);
+	source_reading_free(slot->next);
+	slot->next = NULL;
 	slot->next_words = NULL;
 	slot->next_list = 0;
 	slot->filled = 0;
@@ -85,11 +92,12 @@ struct sources *sources_new(struct dataplane *dp, const char *global_deny)
 	if (!sources)
 		return NULL;
 	sources->dp = dp;
+	sources->readings = source_readings_new();
 	sources->global_words = global_deny[0] ? global_deny : NULL;
 	sources->slot_count = 2 * services;
 	sources->slots = calloc(sources->slot_count, sizeof(*sources->slots));
 	sources->lists.services = calloc(services, sizeof(*sources->lists.services));
-	if (sources->slots && sources->lists.services)
+	if (sources->readings && sources->slots && sources->lists.services)
 		return sources;
 	sources_free(sources);
 	return NULL;
@@ -105,6 +113,7 @@ void sources_free(struct sources *sources)
 		free(sources->slots[i].words);
 		forget_next(&sources->slots[i]);
 	}
+	source_readings_free(sources->readings);
 	free(sources->slots);
 	free(sources->lists.services);
 	free(sources);
@@ -124,32 +133,62 @@ static int name_error(const char *service, bool deny, int ret, const struct erro
 	return error_field(err, ret, key_of(deny));
 }
 
-static int check_words(const char *service, bool deny, const char *words, struct error *err)
+/* Asks for one list, of `lines` lines now; service NULL: the global one. */
+static int ask(const struct sources *sources, const struct service_spec *service, bool deny,
+	       size_t lines, struct error *err)
 {
+	const char *words = service ? words_of(service, deny) : sources->global_words;
 	struct source_list list = {0};
 	struct error inner = {0};
-	int ret = source_list_read(words, &list, &inner);
+	int ret = source_readings_ask(sources->readings, words, lines, &inner);
 
+	if (ret == 0 && !source_words_are_file(words))
+		ret = source_list_read_words(words, &list, &inner);
 	source_list_clear(&list);
-	return ret ? name_error(service, deny, ret, &inner, err) : 0;
+	return ret < 0 ? name_error(service ? service->name : NULL, deny, ret, &inner, err) : ret;
+}
+
+/* Is the service's list to be read for the change? One that has no index yet is new. */
+static bool to_read(const struct sources *sources, const struct service_spec *service, bool deny,
+		    enum sources_mode mode)
+{
+	const char *words = words_of(service, deny);
+
+	if (!words)
+		return false;
+	return mode == SOURCES_ALL || !service->id ||
+	       !follows(slot_of(sources, service->id, deny), words);
+}
+
+/* All are asked for, so that they are read one behind the other. */
+static int ask_all(const struct sources *sources, const struct desired *next,
+		   enum sources_mode mode, size_t lines, struct error *err)
+{
+	int deny, one, ret = 0;
+	size_t i;
+
+	if (mode == SOURCES_ALL && sources->global_words)
+		ret = ask(sources, NULL, true, lines, err);
+	for (i = 0; ret >= 0 && i < next->service_count; i++) {
+		for (deny = 0; ret >= 0 && deny <= 1; deny++) {
+			if (!to_read(sources, &next->services[i], deny, mode))
+				continue;
+			one = ask(sources, &next->services[i], deny, lines, err);
+			ret = one ? one : ret;
+		}
+	}
+	return ret;
+}
+
+int sources_ready(const struct sources *sources, const struct desired *next, enum sources_mode mode,
+		  struct error *err)
+{
+	return ask_all(sources, next, mode, SOURCES_LINES, err);
 }
 
 int sources_check(const struct sources *sources, const struct desired *next, struct error *err)
 {
-	int deny, ret = 0;
-	size_t i;
-
-	for (i = 0; i < next->service_count; i++) {
-		const struct service_spec *service = &next->services[i];
-
-		for (deny = 0; ret == 0 && deny <= 1; deny++) {
-			const char *words = words_of(service, deny);
-
-			if (words && !follows(slot_of(sources, service->id, deny), words))
-				ret = check_words(service->name, deny, words, err);
-		}
-	}
-	return ret;
+	return ask_all(sources, next, SOURCES_CHANGED, SIZE_MAX, err);
 }
 
 /* --- loading --- */
@@ -214,9 +253,23 @@ static void stand_in(const struct sources *sources, struct slot *slot)
 	size_t i = (size_t)(slot - sources->slots);
 	uint32_t former = present_list(sources, (uint16_t)(i / 2), i % 2);
 
-	source_list_clear(&slot->next);
+	source_reading_free(slot->next);
+	slot->next = NULL;
 	slot->filled = 0;
 	slot->next_list = former ? former : new_list(sources);
+}
+
+/* What is in force while a list is filled that has none before it: at the start a former agent's.
+ * Of a new service it is the list itself, for nobody is to come meanwhile who is not on it. */
+static void hold(const struct sources *sources, struct slot *slot, bool starting, bool is_new)
+{
+	size_t i = (size_t)(slot - sources->slots);
+	uint32_t former = present_list(sources, (uint16_t)(i / 2), i % 2);
+
+	if (starting && former)
+		slot->list = former;
+	else if (is_new)
+		slot->list = slot->next_list;
 }
 
 /* service NULL: the global list. */
@@ -238,10 +291,9 @@ static int read_one(struct sources *sources, const struct service_spec *service,
 	}
 	ret = change_slot(sources, slot, words, &inner);
 	if (ret == 0 && words)
-		ret = source_list_read(words, &slot->next, &inner);
-	/* Nobody is to come while the list of a new service is filled. */
-	if (ret == 0 && service && !sources->dp->services[id].mode)
-		slot->list = slot->next_list;
+		ret = source_readings_take(sources->readings, words, &slot->next, &inner);
+	hold(sources, slot, mode == SOURCES_START,
+	     ret == 0 && service && !sources->dp->services[id].mode);
 	if (ret == 0)
 		return 0;
 	if (mode == SOURCES_START)
@@ -304,6 +356,7 @@ int sources_read(struct sources *sources, const struct desired *desired, enum so
 			ret = ret ? ret : one;
 		}
 	}
+	source_readings_forget_taken(sources->readings);
 	if (ret && mode != SOURCES_START)
 		forget_all(sources);
 	else
@@ -315,12 +368,13 @@ int sources_read(struct sources *sources, const struct desired *desired, enum so
 /* Puts the next prefixes into the map, DATAPLANE_SOURCES_BATCH at most. */
 static int fill(struct sources *sources, struct slot *slot, struct error *err)
 {
+	const struct source_list *next = source_reading_list(slot->next);
 	struct lb_source_key keys[DATAPLANE_SOURCES_BATCH];
 	size_t n;
 	int ret;
 
-	for (n = 0; n < DATAPLANE_SOURCES_BATCH && slot->filled + n < slot->next.count; n++) {
-		const struct prefix *prefix = &slot->next.prefixes[slot->filled + n];
+	for (n = 0; n < DATAPLANE_SOURCES_BATCH && slot->filled + n < next->count; n++) {
+		const struct prefix *prefix = &next->prefixes[slot->filled + n];
 		uint32_t mapped = 128U - address_bits(&prefix->address);
 
 		keys[n] = (struct lb_source_key){
@@ -341,7 +395,7 @@ static void take_over(struct slot *slot)
 	free(slot->words);
 	slot->words = slot->next_words;
 	slot->list = slot->next_list;
-	slot->count = slot->next.count;
+	slot->count = source_reading_list(slot->next)->count;
 	slot->next_words = NULL;
 	forget_next(slot);
 }
@@ -361,8 +415,10 @@ static struct slot *unfilled(const struct sources *sources)
 	size_t i;
 
 	for (i = 0; i < sources->slot_count; i++) {
-		if (sources->slots[i].filled < sources->slots[i].next.count)
-			return &sources->slots[i];
+		struct slot *slot = &sources->slots[i];
+
+		if (slot->filled < source_reading_list(slot->next)->count)
+			return slot;
 	}
 	return NULL;
 }
@@ -379,6 +435,18 @@ bool sources_loading(const struct sources *sources, const struct service_spec *s
 	return false;
 }
 
+bool sources_held(const struct sources *sources)
+{
+	size_t i;
+
+	for (i = 0; i < sources->slot_count; i++) {
+		if (sources->slots[i].next_words &&
+		    !present_list(sources, (uint16_t)(i / 2), i % 2))
+			return false;
+	}
+	return true;
+}
+
 int sources_fill(struct sources *sources, size_t room, struct error *err)
 {
 	struct error later = {0};
@@ -388,8 +456,15 @@ int sources_fill(struct sources *sources, size_t room, struct error *err)
 
 	if (!sources_loading(sources, NULL))
 		return 0;
+	if (sources->full && sources->sweeping)
+		return SOURCES_MORE;
+	sources->full = 0;
 	for (done = 0; (slot = unfilled(sources)) && done < room; done += DATAPLANE_SOURCES_BATCH) {
 		one = fill(sources, slot, ret ? &later : err);
+		if (one == -ENOSPC && sources->sweeping) {
+			sources->full = SWEPT_WHEN_FULL;
+			return SOURCES_MORE;
+		}
 		ret = ret ? ret : one;
 		if (one && !sources->starting) {
 			forget_all(sources);
@@ -433,9 +508,25 @@ static bool keeps(void *context, uint32_t list)
 	return is_live(context, list);
 }
 
-void sources_tick(struct sources *sources)
+/* While lists are filled, only if that cannot go on else. */
+static bool may_sweep(const struct sources *sources)
 {
-	if (sources->sweeping)
-		sources->sweeping = !sources->dp->ops->sources_sweep(sources->dp, &sources->sweep,
-								     SOURCES_SWEEP, keeps, sources);
+	return sources->sweeping && (sources->full || !sources_loading(sources, NULL));
+}
+
+bool sources_tick(struct sources *sources)
+{
+	if (source_readings_step(sources->readings, SOURCES_LINES))
+		return true;
+	if (!may_sweep(sources))
+		return false;
+	sources->sweeping = !sources->dp->ops->sources_sweep(sources->dp, &sources->sweep,
+							     SOURCES_SWEEP, keeps, sources);
+	sources->full -= sources->full > 0;
+	return true;
+}
+
+void sources_age(struct sources *sources)
+{
+	source_readings_age(sources->readings);
 }

@@ -101,6 +101,13 @@ took=$(($(lab_now_ms) - began))
 check_equal "it is whole when the command returns" "$prefixes" \
 	"$(lbctl --json show web | jq '."source-prefixes".deny')"
 echo "# $prefixes prefixes: loaded in $took ms"
+echo nobody >>"$list"
+wrong="$list: line $((prefixes + 2)): not a prefix"
+check_matches "a bad line at its end is refused by reload" "$wrong" "$(lbctl reload 2>&1)"
+check_matches "and to whoever sets it" "$wrong" "$(lbctl set service web --source-allow "$list" 2>&1)"
+check_equal "which changes nothing" "$prefixes 0" \
+	"$(lbctl --json show web | jq -r '."source-prefixes" | "\(.deny) \(.allow)"')"
+long "$list" 0
 lab_wrk -t1 -c8 -d6s -H "$LAB_FRESH" "$LAB_URL4/" >"$LAB_DIR/wrk" 2>&1 &
 wrk=$!
 for round in 1 2 3; do

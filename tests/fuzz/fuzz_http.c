@@ -195,6 +195,11 @@ static unsigned int ask(struct api *api, const struct http_request *request)
 	struct http_response answer = {0};
 
 	api_handle(api, request, &answer);
+	while (answer.later) { /* than the files of its lists are read */
+		uv_run(&fx.loop, UV_RUN_ONCE);
+		answer = (struct http_response){0};
+		api_handle(api, request, &answer);
+	}
 	check_answer(&answer);
 	if (answer.status >= 300)
 		must(manager_desired(fx.manager)->generation == before);

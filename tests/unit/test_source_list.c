@@ -51,27 +51,52 @@ static void test_words(void **state)
 	assert_int_equal(list.count, 0);
 }
 
+static void write_file(const char *path, const char *text, size_t length)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, length, file), length);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* What a file of this text is read as. */
+static int read_text(const char *text, struct source_list *list, struct error *err)
+{
+	char path[] = "/tmp/source_list.XXXXXX";
+	int fd = mkstemp(path), ret;
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, text, strlen(text));
+	ret = source_list_read(path, list, err);
+	unlink(path);
+	return ret;
+}
+
 static void test_text(void **state)
 {
-	char text[] = "# all of it\n\n198.18.2.0/24\n  2001:db8::/48 # a comment\r\n\t198.18.3.7\n";
-	char bad[] = "198.18.2.0/24\n\nroot:x:0:0\n198.18.3.0/24\n";
-	char host_bits[] = "0.0.0.1/0\n";
 	struct source_list list = {0};
 	struct error err = {0};
 
 	(void)state;
-	assert_int_equal(source_list_read_text("/f", text, &list, &err), 0);
-	assert_prefixes(&list, "198.18.2.0/24 2001:db8::/48 198.18.3.7/32");
+	assert_int_equal(read_text("# all of it\n\n198.18.2.0/24\n  2001:db8::/48 # a comment\r\n"
+				   "\t198.18.3.7\n\n198.18.4.7",
+				   &list, &err),
+			 0);
+	assert_prefixes(&list, "198.18.2.0/24 2001:db8::/48 198.18.3.7/32 198.18.4.7/32");
 	source_list_clear(&list);
-	refused(source_list_read_text("/f", bad, &list, &err), &err, "/f: line 3: not a prefix");
+	refused(read_text("198.18.2.0/24\n\nroot:x:0:0\n198.18.3.0/24\n", &list, &err), &err,
+		": line 3: not a prefix");
 	assert_null(strstr(err.message, "root")); /* what the file holds is not told */
-	refused(source_list_read_text("/f", host_bits, &list, &err), &err, "/f: line 1: ");
+	refused(read_text("0.0.0.1/0\n", &list, &err), &err, ": line 1: ");
 	assert_int_equal(list.count, 0);
 }
 
+/* More than is read of a file at once. */
 static void test_many(void **state)
 {
-	enum { MANY = 5000, LINE = 24 };
+	enum { MANY = 30000, LINE = 24 };
 	char *text = malloc(MANY * LINE), *at = text;
 	struct source_list list = {0};
 	struct error err = {0};
@@ -81,20 +106,37 @@ static void test_many(void **state)
 	assert_non_null(text);
 	for (i = 0; i < MANY; i++)
 		at += sprintf(at, "10.%d.%d.0/24\n", i / 256, i % 256);
-	assert_int_equal(source_list_read_text("/f", text, &list, &err), 0);
+	assert_int_equal(read_text(text, &list, &err), 0);
 	assert_int_equal(list.count, MANY);
-	assert_int_equal(list.prefixes[MANY - 1].address.ip.s6_addr[13], (MANY - 1) / 256);
+	for (i = 0; i < MANY; i++) {
+		assert_int_equal(list.prefixes[i].address.ip.s6_addr[13], i / 256);
+		assert_int_equal(list.prefixes[i].address.ip.s6_addr[14], i % 256);
+	}
 	source_list_clear(&list);
 	free(text);
 }
 
-static void write_file(const char *path, const char *text, size_t length)
+/* Lines as long as the memory that a file is read through, and longer. */
+static void test_long_lines(void **state)
 {
-	FILE *file = fopen(path, "we");
+	static const size_t lengths[] = {65534, 65535, 65536, 65537, 200000};
+	char *text = malloc(200100);
+	struct source_list list = {0};
+	struct error err = {0};
+	size_t i;
 
-	assert_non_null(file);
-	assert_int_equal(fwrite(text, 1, length, file), length);
-	assert_int_equal(fclose(file), 0);
+	(void)state;
+	assert_non_null(text);
+	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		memset(text, '#', lengths[i]);
+		strcpy(text + lengths[i], "\n198.18.2.0/24\n");
+		assert_int_equal(read_text(text, &list, &err), 0);
+		assert_prefixes(&list, "198.18.2.0/24");
+		source_list_clear(&list);
+		memset(text, '1', lengths[i]);
+		refused(read_text(text, &list, &err), &err, ": line 1: not a prefix");
+	}
+	free(text);
 }
 
 static void test_files(void **state)
@@ -128,9 +170,8 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_words), cmocka_unit_test(test_text),
+		cmocka_unit_test(test_many),  cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_files),
 	};
 

@@ -56,6 +56,13 @@ static void say(char **words, const char *text)
 	assert_non_null(*words);
 }
 
+/* Until nothing is left to be read or emptied. */
+static void tick(void)
+{
+	while (sources_tick(sources))
+		;
+}
+
 /* Reads and fills all that there is. */
 static int sources_load(enum sources_mode mode, struct error *err)
 {
@@ -65,6 +72,10 @@ static int sources_load(enum sources_mode mode, struct error *err)
 
 	if (ret == 0 || mode == SOURCES_START)
 		filled = sources_fill(sources, SIZE_MAX, ret ? &later : err);
+	while (filled == SOURCES_MORE) {
+		tick();
+		filled = sources_fill(sources, SIZE_MAX, ret ? &later : err);
+	}
 	return ret ? ret : filled;
 }
 
@@ -134,12 +145,12 @@ static void test_swap(void **state)
 	load(SOURCES_CHANGED);
 	assert_int_not_equal(lists->services[1].deny, former);
 	assert_int_equal(entries(lists->services[1].deny), 2);
-	sources_tick(sources); /* the data plane still goes by the former one */
+	tick(); /* the data plane still goes by the former one */
 	assert_int_equal(entries(former), 1);
 	assert_int_equal(lists->global_deny, global);
 	follow();
 	load(SOURCES_ALL);
-	sources_tick(sources);
+	tick();
 	assert_int_equal(entries(former), 0);
 	assert_int_equal(entries(lists->services[1].deny), 2);
 	assert_int_not_equal(lists->global_deny, global);
@@ -164,7 +175,7 @@ static void test_end(void **state)
 	desired.services = services;
 	assert_int_equal(lists->services[1].deny, 0);
 	assert_int_equal(sources_count(sources, &services[0], true), 0);
-	sources_tick(sources);
+	tick();
 	assert_int_equal(fake->source_count, 1); /* the global one's */
 }
 
@@ -217,7 +228,7 @@ static void test_all_or_nothing(void **state)
 	say(&services[0].source_deny, "/does/not/exist");
 	assert_int_equal(sources_load(SOURCES_CHANGED, &err), -EINVAL);
 	assert_int_equal(lists->services[1].allow, allow);
-	sources_tick(sources);
+	tick();
 	assert_int_equal(fake->source_count, 2);
 }
 
@@ -282,13 +293,13 @@ static void test_parts(void **state)
 	assert_int_equal(lists->services[1].deny, former);
 	/* another change meanwhile does not begin it anew, nor is it swept */
 	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
-	sources_tick(sources);
+	tick();
 	assert_int_equal(sources_fill(sources, 1, &err), 0);
 	assert_false(sources_loading(sources, NULL));
 	follow();
 	assert_int_equal(entries(lists->services[1].deny), 2500);
 	assert_int_equal(sources_count(sources, &services[0], true), 2500);
-	sources_tick(sources);
+	tick();
 	assert_int_equal(fake->source_count, 2501); /* and the global one's */
 	unlink(services[0].source_deny);
 }
@@ -304,7 +315,7 @@ static void test_undone(void **state)
 	say(&services[0].source_deny, "198.18.2.0/24");
 	load(SOURCES_CHANGED);
 	assert_int_equal(lists->services[1].deny, former);
-	sources_tick(sources);
+	tick();
 	assert_int_equal(fake->source_count, 2);
 }
 
@@ -333,6 +344,93 @@ static void test_new_service(void **state)
 	services[0].source_allow = NULL;
 	load(SOURCES_CHANGED);
 	assert_int_equal(lists->services[1].allow, 0);
+}
+
+/* What others have left in the map is emptied before a list is said not to fit. */
+static void test_room(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+
+	(void)state;
+	say(&services[0].source_deny, "198.18.2.0/24");
+	load(SOURCES_START);
+	follow();
+	say(&services[0].source_deny, "198.18.4.0/24");
+	assert_int_equal(sources_read(sources, &desired, SOURCES_CHANGED, &err), 0);
+	fake->sources_put_error = ENOSPC;
+	assert_int_equal(sources_fill(sources, SIZE_MAX, &err), SOURCES_MORE);
+	assert_true(sources_loading(sources, NULL));
+	assert_true(sources_tick(sources));
+	fake->sources_put_error = 0;
+	assert_int_equal(sources_fill(sources, SIZE_MAX, &err), 0);
+	assert_int_equal(entries(lists->services[1].deny), 1);
+}
+
+/* At the start a former agent's list holds while a long one is filled. */
+static void test_held(void **state)
+{
+	const struct source_lists *lists = sources_lists(sources);
+	struct error err = {0};
+
+	(void)state;
+	fake->dp.services[1].source_allow = 77;
+	fake->switches.source_deny = 78;
+	say_long(&services[0].source_allow, 2500);
+	assert_int_equal(sources_read(sources, &desired, SOURCES_START, &err), 0);
+	assert_true(sources_held(sources));
+	assert_int_equal(lists->services[1].allow, 77);
+	assert_int_equal(lists->global_deny, 78);
+	assert_int_equal(sources_fill(sources, 1, &err), SOURCES_MORE);
+	assert_int_equal(lists->services[1].allow, 77);
+	assert_int_equal(sources_fill(sources, SIZE_MAX, &err), 0);
+	assert_int_equal(entries(lists->services[1].allow), 2500);
+	unlink(services[0].source_allow);
+}
+
+static void test_not_held(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	fake->switches.source_deny = 78;
+	say(&services[0].source_allow, "198.18.2.0/24");
+	assert_int_equal(sources_read(sources, &desired, SOURCES_START, &err), 0);
+	assert_false(sources_held(sources));
+	assert_int_not_equal(sources_lists(sources)->services[1].allow, 0); /* nobody */
+}
+
+/* Long files are read a part at a time, before anybody needs them. */
+static void test_ready(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	load(SOURCES_START);
+	follow();
+	say_long(&services[0].source_deny, 3 * SOURCES_LINES / 2);
+	assert_int_equal(sources_ready(sources, &desired, SOURCES_CHANGED, &err), SOURCES_MORE);
+	assert_true(sources_tick(sources));
+	assert_int_equal(sources_ready(sources, &desired, SOURCES_CHANGED, &err), 0);
+	unlink(services[0].source_deny);
+	/* gone meanwhile: read anew */
+	refused(sources_ready(sources, &desired, SOURCES_CHANGED, &err), &err,
+		"service web: source-deny: /tmp/sluice-sources-");
+}
+
+/* A list of a service that has no index yet is looked at, also if it is the global list. */
+static void test_check_new(void **state)
+{
+	struct error err = {0};
+
+	(void)state;
+	load(SOURCES_START);
+	services[0].id = 0;
+	say(&services[0].source_deny, "/does/not/exist");
+	refused(sources_ready(sources, &desired, SOURCES_CHANGED, &err), &err,
+		"service web: source-deny: /does/not/exist: No such file");
+	refused(sources_check(sources, &desired, &err), &err,
+		"service web: source-deny: /does/not/exist: No such file");
 }
 
 /* What is under way when the agent ends is freed. */
@@ -370,6 +468,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_undone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_new_service, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_not_held, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ready, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_check_new, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unfinished, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_start_full, set_up, tear_down),
 	};
