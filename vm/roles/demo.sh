@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The demo, seen from the client: requests spread over both backends, one backend's machine dies,
-# the other takes over, Prometheus has seen it.
+# the other takes over, Prometheus has seen it; it boots again and is taken back.
 #   vm/roles/demo.sh [REQUESTS]
-# It says "now: end b2" when somebody outside is to do that, and waits until it shows. Cases as in
-# tests/lab/check.sh.
+# It says "now: end b2" and "now: start b2" when somebody outside is to do that, and waits until it
+# shows. Cases as in tests/lab/check.sh.
 set -u
 . "$(dirname "$0")/addresses.sh"
 . "$top/tests/lab/check.sh"
@@ -30,7 +30,7 @@ prometheus_says() {
 
 # load COUNT: so many requests, each on a connection of its own; leaves wrk's output in $out
 load() {
-	wrk -t1 -c10 -d"$((100 * slower))s" --timeout "$((10 * slower))s" -s "$top/tests/lab/bodies.lua" -H 'Connection: close' \
+	wrk -t1 -c10 -d"$((300 * slower))s" --timeout "$((10 * slower))s" -s "$top/tests/lab/bodies.lua" -H 'Connection: close' \
 		"http://$vip/" -- "$1" 0 >"$out" 2>&1
 	awk '$1 == "served" {print "  " $2 "  " $3}' "$out"
 }
@@ -62,5 +62,13 @@ check_equal "1000 requests by the other: answered" 1000 "$(served)"
 check_equal "failed, now" 0 "$(failed)"
 check "Prometheus has seen it" until_ok "$patience" prometheus_says \
 	"lb_backend_up{backend=\"${backends[1]}:80\"}" 0
+
+echo "now: start b2"
+until_ok $((2 * patience)) up "${backends[1]}" 1 || lbctl --url "http://$balancer:9480" show web
+check "the balancer takes it back" up "${backends[1]}" 1
+load 1000
+check_equal "1000 requests: answered" 1000 "$(served)"
+check_equal "failed, then" 0 "$(failed)"
+check_equal "by both again" "b1 b2" "$(awk '$1 == "served" {print $2}' "$out" | sort | xargs)"
 rm -f "$out"
 checks_done
