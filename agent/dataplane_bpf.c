@@ -78,6 +78,7 @@ void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 	constants->lb_icmp_per_second = dp->icmp_per_second;
 	constants->lb_handshake_mask = dp->handshake_mask;
 	constants->lb_cookies = dp->cookies;
+	constants->lb_ipv4_checksums = dp->ipv4_checksums;
 	if (dp->base.mtu > MTU_ONE_PAGE) {
 		constants->lb_frags = true;
 		bpf_program__set_flags(skel->progs.lb_ingress,
@@ -313,6 +314,7 @@ static struct dataplane_bpf *dataplane_new(const struct dataplane_bpf_config *co
 	dp->icmp_per_second = config->icmp_per_second;
 	dp->handshake_mask = config->handshake_sample - 1;
 	dp->cookies = config->cookies;
+	dp->ipv4_checksums = config->ipv4_checksums;
 	dp->mode = config->mode;
 	dp->base.ops = &bpf_ops;
 	dp->base.sizes = config->sizes;

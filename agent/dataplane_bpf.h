@@ -30,6 +30,7 @@ struct dataplane_bpf_config {
 	uint32_t icmp_per_second;                  /* ICMP errors that one CPU may send */
 	uint32_t handshake_sample;                 /* one in so many TCP flows is timed; 2^n */
 	bool cookies;                              /* services may answer by SYN cookies */
+	bool ipv4_checksums;                       /* IPv4 packets to a VIP must have a right one */
 	enum attach_mode mode;
 	uint32_t mtu;             /* as in struct dataplane: what packets must be taken in */
 	const char *verifier_log; /* file that gets the verifier's log; NULL: none */

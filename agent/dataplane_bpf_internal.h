@@ -50,7 +50,7 @@ struct dataplane_bpf {
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
 	size_t probe_paths_bytes, handshakes_bytes, cookie_keys_bytes, cookie_states_bytes;
 	uint32_t handshake_mask;
-	bool cookies;
+	bool cookies, ipv4_checksums;
 	struct program_former former;   /* dataplane_runs.c */
 	struct bpf_probe_hooks *probes; /* NULL: no probe was ever asked for */
 	struct bpf_capture *capture;    /* NULL: no packet was ever captured */

@@ -25,6 +25,7 @@ void bpf_constants(const struct dataplane *dp, struct native_constants *ret_cons
 		.handshake_mask = rodata->lb_handshake_mask,
 		.frags = rodata->lb_frags,
 		.cookies = rodata->lb_cookies,
+		.ipv4_checksums = rodata->lb_ipv4_checksums,
 	};
 	memcpy(ret_constants->hash_key, (const void *)rodata->lb_hash_key,
 	       sizeof(ret_constants->hash_key));

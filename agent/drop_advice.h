@@ -41,7 +41,10 @@
 	  "does not give them: use --xdp-mode generic, or mode nat or l2 without tags.")           \
 	X(MALFORMED,                                                                               \
 	  "The sender or something on the way is broken, or somebody probes. Wrong "               \
-	  "checksums are not looked for; they stay as wrong as they came.")                        \
+	  "checksums do not make a packet malformed.")                                             \
+	X(BAD_CHECKSUM,                                                                            \
+	  "lbagent --bad-checksum drop looks for them. Something on the way damages "              \
+	  "packets, or somebody forges them carelessly.")                                          \
 	X(TCP_FLAGS,                                                                               \
 	  "A port scan. Nothing.")                                                                 \
 	X(LAND,                                                                                    \

@@ -274,6 +274,9 @@ bool explain_doc_guard(struct explain_doc *doc)
 	case LB_MALFORMED:
 		doc_step(doc, "guard", "malformed", "the headers' lengths contradict each other");
 		return false;
+	case LB_BAD_CHECKSUM:
+		doc_step(doc, "guard", "bad_checksum", "the IPv4 header's checksum is wrong");
+		return false;
 	case LB_LAND:
 		doc_step(doc, "guard", "land", "source and destination address are the same");
 		return false;

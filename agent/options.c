@@ -221,6 +221,15 @@ static int set_icmp_rate(struct options *options, const char *text, struct error
 	return set_size(&options->icmp_per_second, text, 0, 1000000, err);
 }
 
+static int set_bad_checksum(struct options *options, const char *text, struct error *err)
+{
+	options->drop_bad_checksums = strcmp(text, "drop") == 0;
+	if (options->drop_bad_checksums || strcmp(text, "pass") == 0)
+		return 0;
+	error_set(err, EINVAL, "%s: neither pass nor drop", text);
+	return error_hint(err, -EINVAL, "drop refuses packets whose IPv4 header is damaged");
+}
+
 static int set_handshake_sample(struct options *options, const char *text, struct error *err)
 {
 	uint32_t sample = 0;
@@ -350,6 +359,8 @@ static const struct option {
 	 "whose packets no service takes; a file has one prefix a line"},
 	{"icmp-rate", "N", NUMBER, set_icmp_rate,
 	 "ICMP errors a CPU may send in a second; 0 for none (1000)"},
+	{"bad-checksum", "pass|drop", TEXT, set_bad_checksum,
+	 "packets to a VIP whose IPv4 header has a wrong one (pass)"},
 	{"handshake-sample", "N", NUMBER, set_handshake_sample,
 	 "time the handshake of one in N TCP flows; a power of two (16)"},
 	{"verifier-log", "FILE", TEXT, set_verifier_log, "write the BPF verifier's log there"},

@@ -29,6 +29,7 @@ struct options {
 	struct dataplane_sizes sizes;
 	struct prefix tunnel_sources[2]; /* outer ones of IPv4 and of IPv6 */
 	uint32_t icmp_per_second;        /* ICMP errors that one CPU may send */
+	bool drop_bad_checksums;         /* of IPv4 headers */
 	uint32_t handshake_sample;       /* one in so many TCP flows is timed; 2^n */
 	uint16_t nat_port_low, nat_port_high;
 	bool nat_ports_scarce;  /* by default they overlap with the host's own ports */

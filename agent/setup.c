@@ -67,6 +67,7 @@ int setup_dataplane(const struct options *options, uint64_t seed,
 		.icmp_per_second = options->icmp_per_second,
 		.handshake_sample = options->handshake_sample,
 		.cookies = options->cookie_key_file[0] != '\0',
+		.ipv4_checksums = options->drop_bad_checksums,
 		.mode = options->xdp_mode,
 		.verifier_log = options->verifier_log[0] ? options->verifier_log : NULL,
 	};

@@ -44,7 +44,7 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 	d->service = bpf_map_lookup_elem(&services, &index);
 	if (!d->service)
 		return LB_INTERNAL;
-	verdict = guard(pkt, d);
+	verdict = guard(ctx, pkt, d);
 	if (verdict != LB_PASS)
 		return verdict;
 	d->hash = is_plain(pkt) ? flow_hash(pkt->tuple, pkt->is_ipv4)
@@ -64,10 +64,12 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 }
 
 /* An echo request to a VIP, which stands for all services that have it. */
-LB_INLINE enum lb_verdict answer_echo(struct packet *pkt)
+LB_INLINE enum lb_verdict answer_echo(struct xdp_md *ctx, struct packet *pkt)
 {
 	__u32 deny = READ_ONCE(lb_switches.source_deny);
 
+	if (!checksum_will_do(ctx, pkt))
+		return LB_BAD_CHECKSUM;
 	if (deny && source_listed(&pkt->tuple->src, deny))
 		return LB_DENIED_GLOBAL;
 	return echo_reply(pkt);
@@ -83,7 +85,7 @@ LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct
 	if (vip.kind == LB_VIP_NAT)
 		return nat_return(ctx, pkt, d);
 	if (vip.kind == LB_VIP_ECHO)
-		return is_kind(pkt, LB_ECHO) ? answer_echo(pkt) : LB_PASS;
+		return is_kind(pkt, LB_ECHO) ? answer_echo(ctx, pkt) : LB_PASS;
 	d->service_id = vip.service;
 	d->vip_id = vip.vip;
 	return serve(ctx, pkt, d);

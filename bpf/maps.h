@@ -27,6 +27,7 @@ LB_CONSTANT bool lb_frags;             /* loaded so that packets may be longer t
 LB_CONSTANT __u32 lb_icmp_per_second;  /* ICMP errors that one CPU may send */
 LB_CONSTANT __u32 lb_handshake_mask;   /* flows whose hash has none of these bits are timed */
 LB_CONSTANT bool lb_cookies;           /* services may answer by SYN cookies (Linux 6.1) */
+LB_CONSTANT bool lb_ipv4_checksums;    /* IPv4 packets to a VIP must have a right one */
 LB_CONSTANT __u32 lb_probe_mark;       /* of this agent's probes, without the backend's index */
 
 /* Agent writes, in memory. */

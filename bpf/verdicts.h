@@ -38,6 +38,7 @@
 	  "too long for the way to the backend, and the sender not told")                          \
 	X(HEADROOM, "headroom", DROP, "the driver leaves no room in front of the packet")          \
 	X(MALFORMED, "malformed", DROP, "headers contradict each other or the packet's length")    \
+	X(BAD_CHECKSUM, "bad_checksum", DROP, "the IPv4 header's checksum is wrong")               \
 	X(TCP_FLAGS, "tcp_flags", DROP, "no TCP speaks so: no flags at all, SYN+FIN or SYN+RST")   \
 	X(LAND, "land", DROP, "source and destination address are the same VIP")                   \
 	X(MARTIAN, "martian", DROP,                                                                \

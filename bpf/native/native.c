@@ -107,6 +107,7 @@ void native_set_constants(const struct native_constants *constants)
 	lb_handshake_mask = constants->handshake_mask;
 	lb_frags = constants->frags;
 	lb_cookies = constants->cookies;
+	lb_ipv4_checksums = constants->ipv4_checksums;
 }
 
 bool native_map_named(const char *name, struct native_map_shape *ret_shape)

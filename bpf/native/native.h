@@ -33,6 +33,7 @@ struct native_constants {
 	uint32_t handshake_mask;
 	uint32_t frags;
 	uint32_t cookies;
+	uint32_t ipv4_checksums;
 };
 
 /* Takes effect with the next run. Maps are left alone. */

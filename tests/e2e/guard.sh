@@ -174,4 +174,17 @@ check "nor are its pings answered" unpinged
 check "others are" is_served
 check_matches "it has its own reason" 'denied_global +[1-9]' "$(lbctl status)"
 
+# --- damaged headers ---
+
+lab_agent_stop
+lab_agent_start --bad-checksum drop || exit 1
+check "packets are whole, and are served" is_served
+lab_exec client nft add table ip damage
+lab_exec client nft 'add chain ip damage out { type filter hook postrouting priority 300; }'
+lab_exec client nft add rule ip damage out ip daddr "$LAB_VIP4" ip checksum set 0x1234
+check "a packet with a damaged IPv4 header is not taken" is_refused
+check "nor is a ping" unpinged
+check_matches "both have their own reason" 'bad_checksum +[2-9]' "$(lbctl status)"
+lab_exec client nft delete table ip damage
+
 checks_done

@@ -34,6 +34,7 @@ struct constants {
 	uint32_t icmp_per_second;
 	uint32_t coarse_tick_shift; /* of a tick to a coarse tick, the second of icmp_per_second */
 	uint32_t handshake_mask;    /* flows whose hash has none of these bits are timed */
+	uint32_t checksums;         /* 1: IPv4 packets to a VIP must have a right one */
 	uint32_t frags;             /* 1: packets may be longer than a page */
 };
 

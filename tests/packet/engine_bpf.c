@@ -117,6 +117,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_handshake_mask = constants->handshake_mask;
 	rodata->lb_frags = constants->frags;
 	rodata->lb_cookies = true;
+	rodata->lb_ipv4_checksums = constants->checksums;
 }
 
 static int load(const struct constants *constants, struct ingress **ret_skeleton, struct error *err)

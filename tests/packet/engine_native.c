@@ -66,6 +66,7 @@ static int reset(const struct constants *constants, struct error *err)
 		.handshake_mask = constants->handshake_mask,
 		.frags = constants->frags,
 		.cookies = true,
+		.ipv4_checksums = constants->checksums,
 	};
 	struct native_map *map;
 	uint32_t entries;

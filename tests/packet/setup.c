@@ -54,7 +54,7 @@ static void set_icmp_budget(struct constants *constants, uint32_t errors)
 	constants->coarse_tick_shift = LONG_TICK_SHIFT;
 }
 
-/* option buckets=N table=N nat_ports=LOW+COUNT icmp=N handshakes=N frags=1 */
+/* option buckets=N table=N nat_ports=LOW+COUNT icmp=N handshakes=N checksums=1 frags=1 */
 static int parse_option(const struct pair *pair, struct constants *constants, struct error *err)
 {
 	char low[8];
@@ -84,6 +84,8 @@ static int parse_option(const struct pair *pair, struct constants *constants, st
 		set_icmp_budget(constants, (uint32_t)value);
 	else if (strcmp(pair->key, "handshakes") == 0 && value > 0 && (value & (value - 1)) == 0)
 		constants->handshake_mask = value - 1;
+	else if (strcmp(pair->key, "checksums") == 0 && value == 1)
+		constants->checksums = value;
 	else if (strcmp(pair->key, "frags") == 0 && value == 1)
 		constants->frags = value;
 	else

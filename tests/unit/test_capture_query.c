@@ -19,9 +19,10 @@
 #define DROPS                                                                                      \
 	(BIT(LB_NO_BACKEND) | BIT(LB_NO_NEIGHBOUR) | BIT(LB_NO_FLOW) | BIT(LB_NAT_PORTS) |         \
 	 BIT(LB_TTL) | BIT(LB_TOO_BIG) | BIT(LB_HEADROOM) | BIT(LB_MALFORMED) |                    \
-	 BIT(LB_TCP_FLAGS) | BIT(LB_LAND) | BIT(LB_MARTIAN) | BIT(LB_PORT_ZERO) |                  \
-	 BIT(LB_DENIED_GLOBAL) | BIT(LB_DENIED) | BIT(LB_NOT_ALLOWED) | BIT(LB_SOURCE_PACKETS) |   \
-	 BIT(LB_SOURCE_FLOWS) | BIT(LB_SERVICE_FLOWS) | BIT(LB_BAD_COOKIE) | BIT(LB_INTERNAL))
+	 BIT(LB_BAD_CHECKSUM) | BIT(LB_TCP_FLAGS) | BIT(LB_LAND) | BIT(LB_MARTIAN) |               \
+	 BIT(LB_PORT_ZERO) | BIT(LB_DENIED_GLOBAL) | BIT(LB_DENIED) | BIT(LB_NOT_ALLOWED) |        \
+	 BIT(LB_SOURCE_PACKETS) | BIT(LB_SOURCE_FLOWS) | BIT(LB_SERVICE_FLOWS) |                   \
+	 BIT(LB_BAD_COOKIE) | BIT(LB_INTERNAL))
 
 static struct desired *desired;
 static struct error err;

@@ -235,6 +235,18 @@ static void test_icmp_rate(void **state)
 	assert_int_equal(read_flag("--icmp-rate", "1000001"), -EINVAL);
 }
 
+static void test_bad_checksum(void **state)
+{
+	(void)state;
+	assert_int_equal(read_flag("--bad-checksum", "drop"), 0);
+	assert_true(options.drop_bad_checksums);
+	assert_int_equal(read_flag("--bad-checksum", "pass"), 0);
+	assert_false(options.drop_bad_checksums);
+	assert_error(read_flag("--bad-checksum", "yes"), EINVAL,
+		     "--bad-checksum: yes: neither pass nor drop",
+		     "drop refuses packets whose IPv4 header is damaged");
+}
+
 static void test_flows_are_rounded_up(void **state)
 {
 	(void)state;
@@ -565,6 +577,7 @@ int main(void)
 		TEST(test_flows_are_rounded_up),
 		TEST(test_tunnel_sources),
 		TEST(test_icmp_rate),
+		TEST(test_bad_checksum),
 		TEST(test_table_size_is_prime),
 		TEST(test_interfaces),
 		TEST(test_many_interfaces),

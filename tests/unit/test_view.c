@@ -100,10 +100,11 @@
 	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
 	"\"drops\":{\"no_backend\":70,\"no_neighbour\":77,\"no_flow\":84,\"nat_ports\":91,"        \
-	"\"ttl\":98,\"too_big\":105,\"headroom\":112,\"malformed\":119,\"tcp_flags\":126,"         \
-	"\"land\":133,\"martian\":140,\"port_zero\":147,\"denied_global\":154,\"denied\":161,"     \
-	"\"not_allowed\":168,\"source_packets\":175,\"source_flows\":182,\"service_flows\":189,"   \
-	"\"bad_cookie\":196,\"internal\":203},"                                                    \
+	"\"ttl\":98,\"too_big\":105,\"headroom\":112,\"malformed\":119,\"bad_checksum\":126,"      \
+	"\"tcp_flags\":133,"                                                                       \
+	"\"land\":140,\"martian\":147,\"port_zero\":154,\"denied_global\":161,\"denied\":168,"     \
+	"\"not_allowed\":175,\"source_packets\":182,\"source_flows\":189,\"service_flows\":196,"   \
+	"\"bad_cookie\":203,\"internal\":210},"                                                    \
 	"\"replies\":{\"echo\":28,\"cookie\":35,\"reset\":42,\"too_big_told\":49,\"ttl_told\":56}}"
 
 static const struct dataplane_interface attached[] = {
