@@ -273,8 +273,9 @@ int source_list_read(const char *words, struct source_list *ret_list, struct err
 	if (!source_words_are_file(words))
 		return source_list_read_words(words, ret_list, err);
 	ret = source_reader_open(words, &reader, err);
-	if (ret == 0)
-		ret = source_reader_step(reader, SIZE_MAX, err);
+	if (!reader)
+		return ret;
+	ret = source_reader_step(reader, SIZE_MAX, err);
 	if (ret == 0) {
 		*ret_list = reader->list;
 		reader->list = (struct source_list){0};

@@ -54,10 +54,14 @@ static void forget(struct source_reading *reading)
 
 void source_readings_free(struct source_readings *readings)
 {
+	struct source_reading *reading, *next;
+
 	if (!readings)
 		return;
-	while (!LIST_EMPTY(&readings->head))
-		forget(LIST_FIRST(&readings->head));
+	for (reading = LIST_FIRST(&readings->head); reading; reading = next) {
+		next = LIST_NEXT(reading, link);
+		forget(reading);
+	}
 	free(readings);
 }
 
@@ -79,13 +83,13 @@ static int begin(struct source_readings *readings, const char *path,
 	struct source_reading *reading = calloc(1, sizeof(*reading));
 	int ret;
 
-	if (!reading || !(reading->path = strdup(path)))
-		ret = error_set(err, ENOMEM, "out of memory");
-	else
-		ret = source_reader_open(path, &reading->reader, err);
+	if (!reading)
+		return error_set(err, ENOMEM, "out of memory");
+	reading->path = strdup(path);
+	ret = reading->path ? source_reader_open(path, &reading->reader, err)
+			    : error_set(err, ENOMEM, "out of memory");
 	if (ret) {
-		if (reading)
-			free(reading->path);
+		free(reading->path);
 		free(reading);
 		return ret;
 	}
@@ -106,7 +110,7 @@ int source_readings_ask(struct source_readings *readings, const char *words, siz
 			struct error *err)
 {
 	struct source_reading *reading;
-	int ret;
+	int ret = 0;
 
 	if (!source_words_are_file(words))
 		return 0;
@@ -115,8 +119,9 @@ int source_readings_ask(struct source_readings *readings, const char *words, siz
 		forget(reading);
 		reading = NULL;
 	}
-	ret = reading ? 0 : begin(readings, words, &reading, err);
-	if (ret)
+	if (!reading)
+		ret = begin(readings, words, &reading, err);
+	if (!reading)
 		return ret;
 	reading->age = 0;
 	go_on(reading, lines);
