@@ -305,7 +305,8 @@ san_objects = $(patsubst %.c,$(O)/san/%.o,$(1))
 $(call san_objects,$(wildcard bpf/native/*.c tests/native/*.c) tests/unit/test_flow_table.c \
                    tests/unit/test_budget.c tests/unit/test_syncookie.c): \
 	NATIVE := $(NATIVE_FLAGS) -Itests/native -fno-sanitize=alignment
-$(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c)): \
+$(call san_objects,$(wildcard tests/packet/*.c tests/replay/*.c) tests/unit/test_tracking.c \
+                   tests/unit/native_dataplane.c): \
 	NATIVE := -Itests/packet -Itests/native -Ibpf/native
 $(O)/san/tests/packet/engine_bpf.o: $(O)/gen/ingress.skel.h
 $(O)/san/tests/unit/test_decap.o: $(O)/gen/decap.skel.h
@@ -356,10 +357,13 @@ TEST_wheel      := agent/wheel.c
 TEST_http_request := agent/http_request.c $(SRC_check)
 TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
+SRC_sync        := agent/sync.c agent/vip_list.c agent/slot_marks.c agent/flow_sample.c agent/maglev.c
+TEST_flow_sample := agent/flow_sample.c
+TEST_slot_marks := agent/slot_marks.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_steady     := agent/steady.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
-TEST_flow_scan  := agent/flow_scan.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_flow_scan  := agent/flow_scan.c agent/slot_marks.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_journal    := agent/event.c agent/journal.c
 TEST_journal_file := agent/event.c agent/journal.c agent/journal_file.c
 TEST_events     := agent/change_events.c agent/diff.c agent/match.c $(SRC_config) $(EVENTS_SRC)
@@ -393,7 +397,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agen
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
-                   agent/health.c agent/sync.c agent/vip_list.c agent/maglev.c agent/flow_scan.c \
+                   agent/health.c $(SRC_sync) agent/flow_scan.c \
                    agent/steady.c agent/sources.c agent/source_list.c agent/source_readings.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
                    tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
@@ -411,22 +415,25 @@ TEST_by_address := agent/by_address.c agent/maglev.c
 TEST_document   := agent/document.c agent/match.c $(SRC_config) \
                    tests/unit/random_desired.c
 TEST_diff       := agent/diff.c $(TEST_document)
-TEST_plan       := agent/plan.c agent/stage.c agent/sync.c agent/vip_list.c agent/maglev.c \
+TEST_plan       := agent/plan.c agent/stage.c $(SRC_sync) \
                    agent/slow_start.c agent/dataplane.c agent/ids.c $(TEST_diff) \
                    tests/unit/fake_dataplane.c
-TEST_sync       := agent/sync.c agent/vip_list.c agent/maglev.c agent/dataplane.c $(SRC_desired) \
+TEST_sync       := $(SRC_sync) agent/dataplane.c $(SRC_desired) \
                    agent/slow_start.c tests/unit/fake_dataplane.c
 TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) $(SRC_desired) \
-                   agent/dataplane.c agent/links.c agent/sync.c agent/vip_list.c agent/maglev.c \
+                   agent/dataplane.c agent/links.c $(SRC_sync) \
                    agent/slow_start.c agent/verdict_words.c \
                    tests/unit/fake_manager.c tests/unit/fake_dataplane.c
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
+TEST_tracking   := $(SRC_sync) agent/flow_scan.c agent/dataplane.c agent/slow_start.c $(SRC_desired) \
+                   $(wildcard bpf/native/*.c tests/native/*.c) tests/unit/fake_dataplane.c \
+                   tests/unit/native_dataplane.c
 TEST_flow_table := tests/native/native_map.c
 TEST_budget     := tests/native/native_map.c
 TEST_source_list := agent/source_list.c
 TEST_source_readings := agent/source_readings.c $(TEST_source_list)
-TEST_sources    := agent/sources.c $(TEST_source_readings) agent/dataplane.c agent/sync.c agent/vip_list.c \
-                   agent/maglev.c agent/slow_start.c $(SRC_desired) tests/unit/fake_dataplane.c
+TEST_sources    := agent/sources.c $(TEST_source_readings) agent/dataplane.c $(SRC_sync) \
+                   agent/slow_start.c $(SRC_desired) tests/unit/fake_dataplane.c
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 TEST_probe_path := $(TEST_decap)
 # Of the demo services; these tests see backends/.
@@ -491,7 +498,8 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
 
 CONTROL_SRC := accept.c dataplane.c diff.c document.c figures.c ids.c latency.c maglev.c match.c \
-               metrics.c metrics_text.c plan.c process.c slow_start.c sync.c verdict_words.c view.c vip_list.c
+               metrics.c metrics_text.c plan.c process.c slot_marks.c slow_start.c sync.c verdict_words.c \
+               view.c vip_list.c flow_sample.c
 
 $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) \
 		tests/unit/fake_dataplane.c tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))

@@ -453,7 +453,8 @@ static int run_start(struct manager *manager, const struct service_spec *service
 	manager->facts[spec->id] = (struct backend_facts){0};
 	run_adopt(manager, run);
 	/* It joins others; where nobody is yet, all begin alike. */
-	run->cold = run->health.state != HEALTH_UP && manager->dp->services[service->id].table;
+	run->cold =
+		run->health.state != HEALTH_UP && manager->dp->services[service->id].tables.current;
 	ret = nexthop_watch(manager->nexthops, &spec->endpoint.address, err);
 	way_find(manager, run);
 	if (ret == 0)
@@ -530,10 +531,19 @@ int run_change(struct manager *manager, const struct service_spec *service,
 	return ret;
 }
 
+/* May it have flows, with or without entries? */
+static bool has_flows(const struct manager *manager, const struct backend_run *run)
+{
+	const struct flow_counts *counts = flow_scan_counts(manager->scan);
+
+	return counts->entries[run->spec.id] ||
+	       sync_hides_flows(manager->sync, run->service_id, run->spec.id);
+}
+
 bool run_drained(const struct manager *manager, const struct backend_run *run)
 {
 	return run_drains(run) && flow_scan_rounds(manager->scan) >= run->drain_rounds + 2 &&
-	       flow_scan_counts(manager->scan)->active[run->spec.id] == 0;
+	       !has_flows(manager, run);
 }
 
 void run_watch_drain(struct manager *manager, struct backend_run *run)

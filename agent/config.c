@@ -179,7 +179,10 @@ static const char *const scheduler_words[] = {[LB_SCHEDULER_MAGLEV] = "maglev",
 					      [LB_SCHEDULER_SOURCE] = "source",
 					      [LB_SCHEDULER_DPORT] = "dport",
 					      [LB_SCHEDULER_LEAST_CONN] = "least-conn"};
-static const char *const tracking_words[] = {[TRACK_ALL] = "all", [TRACK_NONE] = "none"};
+static const char *const tracking_words[] = {[TRACK_AUTO] = "auto",
+					     [TRACK_CHANGED] = "changed",
+					     [TRACK_ALL] = "all",
+					     [TRACK_NONE] = "none"};
 static const char *const when_down_words[] = {[DOWN_DROP] = "drop", [DOWN_PASS] = "pass"};
 static const char *const too_big_words[] = {[TOO_BIG_TELL] = "tell", [TOO_BIG_DROP] = "drop"};
 static const char *const cookies_words[] = {
@@ -221,6 +224,7 @@ static const struct field service_fields[] = {
 	NUMBER("source-rate-flows", struct service_spec, source_rate_flows, UINT32_MAX),
 	NUMBER("source-rate-packets", struct service_spec, source_rate_packets, UINT32_MAX),
 	NUMBER("max-new-flows", struct service_spec, max_new_flows, UINT32_MAX),
+	NUMBER("max-new-entries", struct service_spec, max_new_entries, UINT32_MAX),
 	CHOICE("syn-cookies", struct service_spec, syn_cookies, cookies_words),
 	NUMBER("syn-cookies-above", struct service_spec, syn_cookies_above, UINT32_MAX),
 	STATE_NUMBER("id", struct service_spec, id, UINT16_MAX),

@@ -320,9 +320,10 @@ static struct dataplane_bpf *dataplane_new(const struct dataplane_bpf_config *co
 	dp->base.sizes = config->sizes;
 	dp->base.clock = dataplane_clock_for(kernel_hz());
 	dp->base.table_lines = dataplane_table_lines(config->sizes.table_size);
-	/* A table that was just replaced may still be read by packets under way. With some
+	/* Each service may have a table and its marks.
+	 * A table that was just replaced may still be read by packets under way. With some
 	 * spare blocks, used in turn, it is not written again for many builds of a table. */
-	dp->base.table_blocks = config->sizes.services + 1 + SPARE_TABLES;
+	dp->base.table_blocks = 2 * config->sizes.services + 1 + SPARE_TABLES;
 	return dp;
 }
 

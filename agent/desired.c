@@ -200,6 +200,15 @@ uint16_t service_default_port(const struct service_spec *service)
 	return service->vips[0].vip.endpoint.port;
 }
 
+enum tracking service_tracking(const struct service_spec *service)
+{
+	if (service->tracking != TRACK_AUTO)
+		return service->tracking;
+	return service->scheduler == LB_SCHEDULER_MAGLEV && service->syn_cookies == COOKIES_OFF
+		       ? TRACK_CHANGED
+		       : TRACK_ALL;
+}
+
 bool service_has_protocol(const struct service_spec *service, uint8_t protocol)
 {
 	for (size_t i = 0; i < service->vip_count; i++) {
@@ -397,6 +406,7 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		{"source-rate-flows", spec->source_rate_flows, 0, RATE_MAX, false},
 		{"source-rate-packets", spec->source_rate_packets, 0, RATE_MAX, false},
 		{"max-new-flows", spec->max_new_flows, 0, RATE_MAX, false},
+		{"max-new-entries", spec->max_new_entries, 0, RATE_MAX, false},
 		{"syn-cookies-above", spec->syn_cookies_above, 1, RATE_MAX, false},
 		{"quic-id-length", spec->quic_id_length, 0, LB_QUIC_ID_MAX, false},
 		{"timeout-embryonic", timeout[LB_FLOW_EMBRYONIC], SECOND_MS,
@@ -651,7 +661,7 @@ static int check_cookies(const struct service_spec *spec, struct error *err)
 {
 	if (spec->syn_cookies == COOKIES_OFF)
 		return 0;
-	if (spec->tracking == TRACK_NONE)
+	if (service_tracking(spec) != TRACK_ALL)
 		return refuse_cookies(spec,
 				      "a flow proves itself once, which the flow table remembers",
 				      "set tracking all", err);
@@ -661,14 +671,35 @@ static int check_cookies(const struct service_spec *spec, struct error *err)
 	return 0;
 }
 
+/* A flow without an entry goes by its slot, so its next packets must find the same one there. */
+static int check_entries(const struct service_spec *spec, struct error *err)
+{
+	if (!spec->max_new_entries || spec->scheduler != LB_SCHEDULER_LEAST_CONN)
+		return 0;
+	error_set(
+		err, EINVAL,
+		"service %s: max-new-entries: scheduler least-conn finds a flow by its entry only",
+		spec->name);
+	error_hint(err, -EINVAL, "set max-new-entries 0, or another scheduler");
+	return error_field(err, -EINVAL, "max-new-entries");
+}
+
 /* Choices that do not go together. */
 static int check_choices(const struct service_spec *spec, struct error *err)
 {
-	if (spec->scheduler == LB_SCHEDULER_LEAST_CONN && spec->tracking == TRACK_NONE) {
+	if (spec->scheduler == LB_SCHEDULER_LEAST_CONN && service_tracking(spec) != TRACK_ALL) {
 		error_set(err, EINVAL,
 			  "service %s: scheduler least-conn counts flows, which needs tracking all",
 			  spec->name);
 		error_hint(err, -EINVAL, "set tracking all, or another scheduler");
+		return error_field(err, -EINVAL, "tracking");
+	}
+	if (spec->tracking == TRACK_CHANGED && spec->scheduler != LB_SCHEDULER_MAGLEV) {
+		error_set(err, EINVAL,
+			  "service %s: tracking changed finds a flow's backend by the flow's own "
+			  "slot, which needs scheduler maglev",
+			  spec->name);
+		error_hint(err, -EINVAL, "set tracking all, or scheduler maglev");
 		return error_field(err, -EINVAL, "tracking");
 	}
 	if (spec->quic_id_length && !service_has_protocol(spec, IPPROTO_UDP)) {
@@ -705,6 +736,8 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 		r = check_passive(spec, err);
 	if (r == 0)
 		r = check_cookies(spec, err);
+	if (r == 0)
+		r = check_entries(spec, err);
 	if (r == 0)
 		r = autoscale_policy_check(&spec->scale, spec->name, err);
 	for (size_t i = 0; r == 0 && i < spec->backend_count; i++)

@@ -60,7 +60,14 @@ enum tunnel_source {
 	TUNNEL_FIXED,  /* the balancer's own address and one port */
 };
 
-enum tracking { TRACK_ALL, TRACK_NONE };
+/* Which flows have entries in the flow table. */
+enum tracking {
+	TRACK_AUTO,    /* see service_tracking() */
+	TRACK_CHANGED, /* of TCP and SCTP, those that a change of backends could move */
+	TRACK_ALL,
+	TRACK_NONE,
+};
+
 enum when_down { DOWN_DROP, DOWN_PASS };
 enum too_big { TOO_BIG_TELL, TOO_BIG_DROP };
 enum syn_cookies { COOKIES_OFF, COOKIES_AUTO, COOKIES_ALWAYS };
@@ -92,7 +99,7 @@ struct service_spec {
 	enum passive_action passive;
 	uint8_t eject_max;                   /* per cent of the pool; see pool.h */
 	uint8_t panic_threshold;             /* per cent of the pool's weight; 0: it never panics */
-	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_EMPTY] unused */
+	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_INHERITED] unused */
 	uint64_t timeout_udp_ms;             /* of UDP, for [LB_FLOW_ESTABLISHED] */
 	uint8_t quic_id_length;              /* bytes of a QUIC server ID; 0: none */
 	char *source_allow;                  /* owned; words as in source_list.h; NULL: none */
@@ -100,7 +107,7 @@ struct service_spec {
 	/* Sources that share a rate begin alike, so many bits. */
 	uint8_t source_prefix_ipv4, source_prefix_ipv6;
 	/* A second; 0: no limit. */
-	uint32_t source_rate_flows, source_rate_packets, max_new_flows;
+	uint32_t source_rate_flows, source_rate_packets, max_new_flows, max_new_entries;
 	enum syn_cookies syn_cookies;
 	uint32_t syn_cookies_above;    /* COOKIES_AUTO: SYNs a second */
 	struct backend_spec *backends; /* owned; in order of insertion */
@@ -140,6 +147,10 @@ bool backend_takes_part(const struct backend_spec *spec);
 /* A SPEC's words for modes, by enum lb_mode; NULL where there is none. */
 #define MODE_WORDS (LB_MODE_GUE + 1)
 extern const char *const mode_words[MODE_WORDS];
+
+/* Which tracking auto stands for: changed where a flow's slot tells its backend, which only the
+ * scheduler maglev's does, and nobody asks who has an entry, as SYN cookies do; else all. */
+enum tracking service_tracking(const struct service_spec *service);
 
 /* Has it a VIP of this protocol? */
 bool service_has_protocol(const struct service_spec *service, uint8_t protocol);

@@ -469,8 +469,8 @@ static void examine_limits(struct exam *exam)
 	examine_limit(exam, "backends", "--max-backends", backends, dp->sizes.backends);
 	examine_limit(exam, "vips", "--max-vips", vips, dp->sizes.vips);
 	examine_limit(exam, "flows", "--flows",
-		      (double)flows[LB_FLOW_EMBRYONIC] + flows[LB_FLOW_ESTABLISHED] +
-			      flows[LB_FLOW_CLOSING],
+		      (double)flows[LB_FLOW_INHERITED] + flows[LB_FLOW_EMBRYONIC] +
+			      flows[LB_FLOW_ESTABLISHED] + flows[LB_FLOW_CLOSING],
 		      dp->sizes.flows);
 	examine_limit(exam, "nat-flows", "--nat-flows", counts->nat, dp->sizes.nat_flows);
 	if (exam->report->count == before)

@@ -8,7 +8,7 @@
 #include "slow_start.h"
 
 static const char *const state_names[LB_FLOW_STATES] = {
-	[LB_FLOW_EMPTY] = "empty",
+	[LB_FLOW_INHERITED] = "inherited",
 	[LB_FLOW_EMBRYONIC] = "embryonic",
 	[LB_FLOW_ESTABLISHED] = "established",
 	[LB_FLOW_CLOSING] = "closing",
@@ -210,8 +210,12 @@ void explain_doc_flow(struct explain_doc *doc)
 		doc_step(doc, "flow", "off", "the service's flows are not tracked");
 		return;
 	}
-	if (!read_flow(doc, &flow))
+	if (!read_flow(doc, &flow)) {
+		if (service.flags & LB_SERVICE_TRACK_CHANGED)
+			doc_step(doc, "flow", "computed",
+				 "no entry is needed: the slot has not changed hands lately");
 		return;
+	}
 	if (flow.word)
 		step = add_entry_step(doc, flow.word);
 	else
@@ -245,7 +249,7 @@ struct candidate {
 static struct candidate read_candidate(const struct explain_doc *doc,
 				       const struct lb_service *service, uint32_t slot)
 {
-	uint32_t line = service->table * manager_dataplane(doc->manager)->table_lines +
+	uint32_t line = service->tables.current * manager_dataplane(doc->manager)->table_lines +
 			slot / LB_SLOTS_PER_LINE;
 	const struct explain_entry *entry = explain_maps_at(doc->run->maps, "slots", line), *load;
 	struct candidate candidate = {.slot = slot};
@@ -295,8 +299,9 @@ static void add_choice(struct explain_doc *doc, const struct candidate *a,
 		 doc_backend_name(doc, b->owner, second), b->load, b->weight);
 }
 
+/* owner: of the first slot. */
 static cJSON *add_schedule_step(struct explain_doc *doc, const struct lb_service *service,
-				const uint32_t *slot, uint32_t count)
+				const uint32_t *slot, uint32_t count, uint16_t owner)
 {
 	uint32_t size = manager_dataplane(doc->manager)->sizes.table_size;
 	uint16_t chosen = doc->run->result.backend_id;
@@ -313,6 +318,11 @@ static cJSON *add_schedule_step(struct explain_doc *doc, const struct lb_service
 		return doc_step(doc, "schedule", "down",
 				"%s of %u belongs to %s, which is not up any more", slots, size,
 				backend);
+	if (count == 1 && chosen != owner)
+		return doc_step(doc, "schedule", "former",
+				"%s of %u was that of backend %s before the last change, and the "
+				"flow is older: it stays there",
+				slots, size, backend);
 	return doc_step(doc, "schedule", "chosen", "%s of %u, %s: backend %s", slots, size,
 			scheduler_texts[service->scheduler], backend);
 }
@@ -388,7 +398,7 @@ static void add_members(struct explain_doc *doc)
 
 void explain_doc_schedule(struct explain_doc *doc)
 {
-	struct candidate candidates[2];
+	struct candidate candidates[2] = {0};
 	struct lb_service service;
 	uint32_t slot[2] = {0}, count, i;
 	cJSON *step, *slots;
@@ -397,13 +407,13 @@ void explain_doc_schedule(struct explain_doc *doc)
 	    !explain_maps_next(doc->run->maps, "slots", NULL))
 		return;
 	count = native_flow_slots(&doc->run->tuple, doc->run->result.hash, service.scheduler, slot);
-	step = add_schedule_step(doc, &service, slot, count);
+	for (i = 0; i < count; i++)
+		candidates[i] = read_candidate(doc, &service, slot[i]);
+	step = add_schedule_step(doc, &service, slot, count, candidates[0].owner);
 	doc_number(doc, step, "table-size", manager_dataplane(doc->manager)->sizes.table_size);
 	slots = doc_array(doc, step, "slots");
-	for (i = 0; i < count; i++) {
-		candidates[i] = read_candidate(doc, &service, slot[i]);
+	for (i = 0; i < count; i++)
 		add_slot(doc, slots, &candidates[i]);
-	}
 	if (count == 2)
 		add_choice(doc, &candidates[0], &candidates[1]);
 	add_members(doc);

@@ -315,7 +315,11 @@ static void fill_flows(struct agent_figures *item, const struct manager *manager
 		item->flow_entries[state] = flows->by_state[state];
 		item->flow_evictions[state] = stats.evictions[state];
 	}
+	/* one packet seen, too */
+	item->flow_entries[LB_FLOW_EMBRYONIC] += flows->by_state[LB_FLOW_INHERITED];
+	item->flow_evictions[LB_FLOW_EMBRYONIC] += stats.evictions[LB_FLOW_INHERITED];
 	item->flow_table_size = dp->sizes.flows;
+	item->flow_sample = 1.0 / (dp->switches->counted_mask + 1);
 }
 
 static bool gather_agent(struct figures *figures, const struct figures_input *input)

@@ -91,7 +91,9 @@ static bool step_words(struct flow_list *list)
 		if (!show(list,
 			  &(struct flow){
 				  .backend = word.backend,
-				  .state = word.state,
+				  /* one packet seen, too */
+				  .state = word.state == LB_FLOW_INHERITED ? LB_FLOW_EMBRYONIC
+									   : word.state,
 				  .age_ms = dataplane_ms(&dp->clock, word.state, word.age),
 				  .fingerprint = (uint32_t)(value >> LB_FLOW_FINGERPRINT_SHIFT),
 			  }))

@@ -20,6 +20,7 @@ struct flow_scan {
 	uint32_t nat_position, nat_count; /* of the round through translated flows */
 	struct lb_tuple nat_replies[DATAPLANE_NAT_ROOM];
 	struct lb_nat_entry nat_entries[DATAPLANE_NAT_ROOM];
+	struct slot_marks *marks; /* NULL: nobody's */
 	uint32_t *loads; /* [backend index]: of the round under way, as least-conn counts */
 	bool *given_up;  /* [backend index]: see flow_scan_give_up() */
 };
@@ -33,10 +34,13 @@ struct flow_scan *flow_scan_new(struct dataplane *dp)
 		return NULL;
 	scan->dp = dp;
 	scan->current.active = calloc(backends, sizeof(*scan->current.active));
+	scan->current.entries = calloc(backends, sizeof(*scan->current.entries));
 	scan->last.active = calloc(backends, sizeof(*scan->last.active));
+	scan->last.entries = calloc(backends, sizeof(*scan->last.entries));
 	scan->loads = calloc(backends, sizeof(*scan->loads));
 	scan->given_up = calloc(backends, sizeof(*scan->given_up));
-	if (!scan->current.active || !scan->last.active || !scan->loads || !scan->given_up) {
+	if (!scan->current.active || !scan->current.entries || !scan->last.active ||
+	    !scan->last.entries || !scan->loads || !scan->given_up) {
 		flow_scan_free(scan);
 		return NULL;
 	}
@@ -48,7 +52,9 @@ void flow_scan_free(struct flow_scan *scan)
 	if (!scan)
 		return;
 	free(scan->current.active);
+	free(scan->current.entries);
 	free(scan->last.active);
+	free(scan->last.entries);
 	free(scan->loads);
 	free(scan->given_up);
 	free(scan);
@@ -59,6 +65,34 @@ static bool is_stuck(const struct flow_scan *scan, const struct flow_word *flow)
 {
 	return scan->given_up[flow->backend] && flow->state == LB_FLOW_EMBRYONIC &&
 	       flow->age >= dataplane_ticks(&scan->dp->clock, LB_FLOW_EMBRYONIC, HANDSHAKE_MS);
+}
+
+/* How many flows the entry stands for. */
+static uint32_t weight_of(const struct flow_scan *scan, const struct flow_word *flow)
+{
+	uint32_t mask = scan->dp->switches->counted_mask;
+
+	if (!(scan->dp->services[flow->service].flags & LB_SERVICE_TRACK_CHANGED))
+		return 1;
+	return flow->fingerprint & mask ? 0 : mask + 1;
+}
+
+static void count(struct flow_scan *scan, const struct flow_word *flow)
+{
+	const struct lb_service *service = &scan->dp->services[flow->service];
+
+	scan->current.by_state[flow->state]++;
+	if (flow->state != LB_FLOW_CLOSING || flow->age <= CLOSING_ACTIVE_COARSE_TICKS) {
+		scan->current.entries[flow->backend]++;
+		scan->current.active[flow->backend] += weight_of(scan, flow);
+	}
+	if (flow->state != LB_FLOW_CLOSING)
+		scan->loads[flow->backend]++;
+	if (service->flags & LB_SERVICE_TRACK_CHANGED &&
+	    !(flow->fingerprint & scan->dp->switches->sample_mask))
+		scan->current.sampled++;
+	if (service->tables.former && scan->marks)
+		slot_marks_see(scan->marks, flow->service, flow->fingerprint, flow->backend);
 }
 
 static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
@@ -73,11 +107,7 @@ static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
 					    __ATOMIC_RELAXED);
 		return;
 	}
-	scan->current.by_state[flow.state]++;
-	if (flow.state != LB_FLOW_CLOSING || flow.age <= CLOSING_ACTIVE_COARSE_TICKS)
-		scan->current.active[flow.backend]++;
-	if (flow.state != LB_FLOW_CLOSING)
-		scan->loads[flow.backend]++;
+	count(scan, &flow);
 }
 
 /* What evictions and idle ends have left wrong is right again. What packets counted during the
@@ -101,7 +131,10 @@ static void round_end(struct flow_scan *scan)
 	scan->last = done;
 	memset(scan->current.active, 0,
 	       ((size_t)scan->dp->sizes.backends + 1) * sizeof(*scan->current.active));
+	memset(scan->current.entries, 0,
+	       ((size_t)scan->dp->sizes.backends + 1) * sizeof(*scan->current.entries));
 	memset(scan->current.by_state, 0, sizeof(scan->current.by_state));
+	scan->current.sampled = 0;
 	scan->position = 0;
 	scan->rounds++;
 }
@@ -136,6 +169,11 @@ bool flow_scan_nat_step(struct flow_scan *scan)
 	scan->nat_count = 0;
 	scan->nat_position = 0;
 	return true;
+}
+
+void flow_scan_tell(struct flow_scan *scan, struct slot_marks *marks)
+{
+	scan->marks = marks;
 }
 
 void flow_scan_give_up(struct flow_scan *scan, uint16_t backend_id, bool on)

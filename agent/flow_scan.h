@@ -4,16 +4,22 @@
 
 /*
  * The agent's round through the flow table, a part at a time so that the loop never stalls:
- * counts flows by backend and state, and clears entries that have expired or whose backend is no
- * more. Clears by compare-and-swap, so a packet that touches an entry meanwhile wins. Each round
- * puts the backends' loads right, which the data plane counts for least-conn.
+ * counts flows by backend and state, and clears entries that have expired, whose backend is no
+ * more, or whose service does not track. Clears by compare-and-swap, so a packet that touches an
+ * entry meanwhile wins. Each round puts the backends' loads right, which the data plane counts for
+ * least-conn.
  */
 #include "dataplane.h"
+#include "slot_marks.h"
 
 struct flow_counts {
-	uint32_t *active; /* [backend index]: flows that may still carry data */
+	/* [backend index]: flows that may still carry data; an estimate where not all have entries,
+	 * see sampled. */
+	uint32_t *active;
+	uint32_t *entries; /* [backend index]: of such flows; no estimate */
 	uint32_t by_state[LB_FLOW_STATES];
-	uint32_t nat; /* entries in the map of translated flows, live or not yet given up */
+	uint32_t sampled; /* entries of the present sample, of services that have one */
+	uint32_t nat;     /* entries in the map of translated flows, live or not yet given up */
 };
 
 struct flow_scan;
@@ -21,6 +27,9 @@ struct flow_scan;
 /* NULL: out of memory. dp must outlive the scan. */
 struct flow_scan *flow_scan_new(struct dataplane *dp);
 void flow_scan_free(struct flow_scan *scan);
+
+/* Whom the scan tells which entries there are; must outlive it. Until this is called: nobody. */
+void flow_scan_tell(struct flow_scan *scan, struct slot_marks *marks);
 
 /*
  * Looks through the next `buckets` buckets. now is in jiffies. Returns true if a round ended:

@@ -7,6 +7,7 @@
 #include "dataplane.h"
 
 struct flow_word {
+	uint32_t fingerprint;
 	uint16_t service;
 	uint16_t backend;
 	enum lb_flow_state state;
@@ -21,6 +22,11 @@ static inline enum lb_flow_state flow_word_state(uint64_t word)
 static inline uint16_t flow_word_backend(uint64_t word)
 {
 	return (uint16_t)((word >> LB_FLOW_BACKEND_SHIFT) & LB_FLOW_BACKEND_MASK);
+}
+
+static inline uint32_t flow_word_fingerprint(uint64_t word)
+{
+	return (uint32_t)(word >> LB_FLOW_FINGERPRINT_SHIFT);
 }
 
 static inline uint32_t flow_word_age(const struct dataplane_clock *clock, uint64_t word,
@@ -39,13 +45,14 @@ static inline uint16_t flow_word_longest_idle(const struct lb_service *service,
 {
 	uint16_t timeout = service->timeout[state];
 
-	if (state == LB_FLOW_ESTABLISHED && service->timeout_udp > timeout)
+	if ((state == LB_FLOW_ESTABLISHED || state == LB_FLOW_INHERITED) &&
+	    service->timeout_udp > timeout)
 		timeout = service->timeout_udp;
 	return timeout;
 }
 
-/* False: it is no flow's (any more): empty, too long idle, or of a backend that is gone. now is in
- * jiffies. */
+/* False: it is no flow's (any more): empty, too long idle, of a backend that is gone, or of a
+ * service that does not track. now is in jiffies. */
 static inline bool flow_word_read(const struct dataplane *dp, uint64_t word, uint64_t now,
 				  struct flow_word *ret_flow)
 {
@@ -54,10 +61,10 @@ static inline bool flow_word_read(const struct dataplane *dp, uint64_t word, uin
 	enum lb_flow_state state = flow_word_state(word);
 	uint32_t age = flow_word_age(&dp->clock, word, now);
 
-	if (state == LB_FLOW_EMPTY || service == 0 ||
+	if (word == 0 || service == 0 || !(dp->services[service].flags & LB_SERVICE_TRACK) ||
 	    age > flow_word_longest_idle(&dp->services[service], state))
 		return false;
-	*ret_flow = (struct flow_word){service, backend, state, age};
+	*ret_flow = (struct flow_word){flow_word_fingerprint(word), service, backend, state, age};
 	return true;
 }
 

@@ -573,8 +573,10 @@ static void scan_flows(struct manager *manager)
 	while (left && uv_hrtime() < end) {
 		step = left < SCAN_STEP ? left : SCAN_STEP;
 		left -= step;
-		if (flow_scan_step(manager->scan, now, step))
-			break;
+		if (!flow_scan_step(manager->scan, now, step))
+			continue;
+		sync_round(manager->sync, flow_scan_counts(manager->scan)->sampled, now);
+		break;
 	}
 }
 
@@ -648,6 +650,7 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	    !service_watch_init(&manager->watch, manager->dp))
 		return error_set(err, ENOMEM, "out of memory");
 	sync_use_lists(manager->sync, sources_lists(manager->sources));
+	flow_scan_tell(manager->scan, sync_marks(manager->sync));
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 	if (ret == 0)
 		nexthop_on_links(manager->nexthops, on_links, manager);

@@ -178,6 +178,8 @@ static const struct family families[] = {
 	 "Entries of the flow table, by state."},
 	{"lb_flow_table_size", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(flow_table_size),
 	 "Entries that the flow table has room for."},
+	{"lb_flow_sample_ratio", METRIC_GAUGE, FIGURES_AGENT, VALUE_MEASURE, AGENT(flow_sample),
+	 "Part of the flows of services with tracking changed that are counted; 1: all."},
 	{"lb_flow_table_evictions_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_COUNT,
 	 FLOWS(flow_evictions), "Live entries pushed out of a full bucket, by state."},
 	{"lb_program_run_seconds_total", METRIC_COUNTER, FIGURES_PROGRAMS, VALUE_SECONDS, RUNS(ns),

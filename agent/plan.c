@@ -270,8 +270,8 @@ static int fill(struct plan_service *plan, struct work *work)
 	if (!plan->backends)
 		return -ENOMEM;
 	memcpy(plan->name, (next ?: former)->name, sizeof(plan->name));
-	plan->tracked = (!former || former->tracking == TRACK_ALL) &&
-			(!next || next->tracking == TRACK_ALL);
+	plan->tracked = (!former || former->tracking != TRACK_NONE) &&
+			(!next || next->tracking != TRACK_NONE);
 	plan->uprooted = uproots(former, next);
 	for (size_t i = 0; i < work->count; i++)
 		add_backend(plan, work, &work->matches[i]);

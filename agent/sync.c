@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "cookies.h"
+#include "flow_sample.h"
 #include "slow_start.h"
 #include "vip_list.h"
 
@@ -22,8 +23,12 @@ struct wanted {
 struct sync {
 	struct dataplane *dp;
 	uint64_t *digest; /* [service index]: of what its table was built from */
+	bool *marked;     /* [service index]: marks say what its flows' entries may differ in */
 	uint32_t *slots;  /* [backend index]: slots owned */
-	uint16_t *owners; /* a table under construction */
+	uint16_t *owners; /* a table under construction, */
+	uint16_t *former; /* and its marks */
+	struct slot_marks *marks;
+	struct flow_sample sample;
 	struct maglev_backend *members;
 	struct wanted *wanted; /* [backend index] */
 	uint32_t *free_blocks; /* ring: blocks are reused in the order they became free */
@@ -59,27 +64,107 @@ static void block_give(struct sync *sync, uint32_t block)
 	sync->free_count++;
 }
 
+static void block_fill(struct sync *sync, uint32_t block, const uint16_t *slots)
+{
+	memcpy(&sync->dp->slots[(size_t)block * sync->dp->table_lines], slots,
+	       sync->dp->sizes.table_size * sizeof(*slots));
+}
+
+/* Where not all flows have entries, one that gets its own late may be silent for long. */
+static void begun_store(struct lb_service *record, uint32_t former)
+{
+	bool late = former || record->flags & LB_SERVICE_TRACK_CHANGED;
+
+	__atomic_store_n(&record->begun_state, late ? LB_FLOW_INHERITED : LB_FLOW_EMBRYONIC,
+			 __ATOMIC_RELAXED);
+}
+
+/* One store moves all packets from the old tables to the new. */
+static void tables_store(struct sync *sync, uint16_t service_id, struct lb_tables tables)
+{
+	struct lb_service *record = &sync->dp->services[service_id];
+	uint64_t word;
+
+	begun_store(record, tables.former);
+	memcpy(&word, &tables, sizeof(word));
+	__atomic_store_n((uint64_t *)&record->tables, word, __ATOMIC_RELEASE);
+}
+
+/* Likewise, and those it had are free. */
+static void tables_switch(struct sync *sync, uint16_t service_id, struct lb_tables tables)
+{
+	struct lb_tables former = sync->dp->services[service_id].tables;
+
+	tables_store(sync, service_id, tables);
+	if (former.current != tables.current)
+		block_give(sync, former.current);
+	if (former.former != tables.former)
+		block_give(sync, former.former);
+}
+
+/* Do the slots of a service get marks? Only where a flow's slot follows from its entry. */
+static bool has_marks(const struct lb_service *service)
+{
+	return service->flags & LB_SERVICE_TRACK && service->scheduler == LB_SCHEDULER_MAGLEV;
+}
+
+/* Will flows that are tracked be found otherwise than by slots, or all be asked for their entries?
+ */
+static bool leaves_slots(const struct lb_service *record, const struct service_spec *service)
+{
+	bool changed = service_tracking(service) == TRACK_CHANGED;
+
+	if (service->tracking == TRACK_NONE)
+		return false;
+	return service->scheduler != LB_SCHEDULER_MAGLEV ||
+	       (record->flags & LB_SERVICE_TRACK_CHANGED && !changed);
+}
+
+/* Is it a service's own block? A block beyond the map, or that another has already, is not: were it
+ * taken on, it would be given back twice. */
+static bool block_adopt(const struct sync *sync, bool *used, uint32_t block)
+{
+	if (block >= sync->dp->table_blocks || (block && used[block]))
+		return false;
+	used[block] = true;
+	return true;
+}
+
 /*
- * All blocks are free but the empty one and those that adopted services point at. A block beyond
- * the map, or that another service has already, is not the service's own: were it taken on, it
- * would be given back twice. The empty table stands in until the service's own is built.
+ * All blocks are free but the empty one and those that adopted services point at. The empty table
+ * stands in for one that is not the service's own until that is built.
  */
 static void blocks_init(struct sync *sync, bool *used)
 {
-	uint32_t *table;
+	struct lb_tables tables;
 	uint32_t id, block;
 
 	for (id = 1; id <= sync->dp->sizes.services; id++) {
-		table = &sync->dp->services[id].table;
+		tables = sync->dp->services[id].tables;
 		sync->digest[id] = DIGEST_UNKNOWN;
-		if (*table >= sync->dp->table_blocks || (*table && used[*table]))
-			__atomic_store_n(table, 0, __ATOMIC_RELEASE);
-		used[*table] = true;
+		sync->marked[id] = sync->dp->services[id].flags & LB_SERVICE_TRACK_CHANGED;
+		if (!block_adopt(sync, used, tables.current))
+			tables.current = 0;
+		if (!block_adopt(sync, used, tables.former))
+			tables.former = 0;
+		if (memcmp(&tables, &sync->dp->services[id].tables, sizeof(tables)) != 0)
+			sync->marked[id] = false;
+		tables_store(sync, (uint16_t)id, tables);
 	}
 	for (block = 1; block < sync->dp->table_blocks; block++) {
 		if (!used[block])
 			block_give(sync, block);
 	}
+}
+
+/* A former agent's sample; for all that is known, it became larger just now. */
+static struct flow_sample sample_adopt(struct dataplane *dp)
+{
+	return (struct flow_sample){
+		.mask = dp->switches->sample_mask,
+		.counted = dp->switches->counted_mask,
+		.grew = (uint32_t)(dp->ops->now(dp) >> dp->clock.coarse_tick_shift),
+	};
 }
 
 struct sync *sync_new(struct dataplane *dp)
@@ -94,20 +179,24 @@ struct sync *sync_new(struct dataplane *dp)
 	}
 	sync->dp = dp;
 	sync->digest = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->digest));
+	sync->marked = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->marked));
 	sync->slots = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->slots));
 	sync->members = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->members));
 	sync->wanted = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->wanted));
 	sync->owners = calloc(dp->sizes.table_size, sizeof(*sync->owners));
+	sync->former = calloc(dp->sizes.table_size, sizeof(*sync->former));
 	sync->free_blocks = calloc(dp->table_blocks, sizeof(*sync->free_blocks));
-	if (!sync->digest || !sync->slots || !sync->members || !sync->wanted || !sync->owners ||
-	    !sync->free_blocks) {
-		free(used);
-		sync_free(sync);
-		return NULL;
+	if (sync->digest && sync->marked && sync->slots && sync->members && sync->wanted &&
+	    sync->owners && sync->former && sync->free_blocks) {
+		blocks_init(sync, used);
+		sync->marks = slot_marks_new(dp);
+		sync->sample = sample_adopt(dp);
 	}
-	blocks_init(sync, used);
 	free(used);
-	return sync;
+	if (sync->marks)
+		return sync;
+	sync_free(sync);
+	return NULL;
 }
 
 void sync_free(struct sync *sync)
@@ -115,11 +204,14 @@ void sync_free(struct sync *sync)
 	if (!sync)
 		return;
 	free(sync->digest);
+	free(sync->marked);
 	free(sync->slots);
 	free(sync->members);
 	free(sync->wanted);
 	free(sync->owners);
+	free(sync->former);
 	free(sync->free_blocks);
+	slot_marks_free(sync->marks);
 	free(sync);
 }
 
@@ -188,15 +280,6 @@ uint64_t sync_members_digest(const struct maglev_backend *members, size_t count)
 	return count ? digest | 1 : 0;
 }
 
-/* One store moves all packets from the old table to the new. */
-static void table_switch(struct sync *sync, uint16_t service_id, uint32_t block)
-{
-	uint32_t former = sync->dp->services[service_id].table;
-
-	__atomic_store_n(&sync->dp->services[service_id].table, block, __ATOMIC_RELEASE);
-	block_give(sync, former);
-}
-
 static void count_slots(struct sync *sync, const struct service_spec *service)
 {
 	uint32_t slot;
@@ -208,27 +291,91 @@ static void count_slots(struct sync *sync, const struct service_spec *service)
 		sync->slots[sync->owners[slot]]++;
 }
 
+/* Puts marks for a table of these owners, which is to follow the present one, into *tables. */
+static int tables_mark(struct sync *sync, const struct service_spec *service,
+		       const uint16_t *owners, enum slot_flows flows, struct lb_tables *tables,
+		       struct error *err)
+{
+	const struct lb_service *record = &sync->dp->services[service->id];
+	bool left = flows == SLOT_FLOWS_LEFT && !record->tables.former;
+	int marks = 0;
+
+	if (record->flags & LB_SERVICE_TRACK && !left)
+		marks = slot_marks_change(sync->marks, service->id, owners, flows,
+					  sync->dp->ops->now(sync->dp), sync->former);
+	else
+		slot_marks_drop(sync->marks, service->id);
+	if (marks < 0)
+		return error_set(err, -marks, "service %s: table cannot be marked: %s",
+				 service->name, strerror(-marks));
+	if (marks) {
+		tables->former = block_take(sync);
+		block_fill(sync, tables->former, sync->former);
+	}
+	return 0;
+}
+
+/* Puts the table that was built, and its marks, into force. */
+static int tables_put(struct sync *sync, const struct service_spec *service, size_t members,
+		      enum slot_flows flows, struct error *err)
+{
+	struct lb_tables tables = {0};
+	int ret = tables_mark(sync, service, sync->owners, flows, &tables, err);
+
+	if (ret)
+		return ret;
+	if (members) {
+		tables.current = block_take(sync);
+		block_fill(sync, tables.current, sync->owners);
+	}
+	tables_switch(sync, service->id, tables);
+	return 0;
+}
+
+/* Flows are about to be found otherwise than by their slots: those without entries stay. */
+static int slots_leave(struct sync *sync, const struct service_spec *service, struct error *err)
+{
+	struct lb_tables tables = {.current = sync->dp->services[service->id].tables.current};
+	const struct lb_slot_line *lines =
+		&sync->dp->slots[(size_t)tables.current * sync->dp->table_lines];
+	int ret = tables_mark(sync, service, lines->backend, SLOT_FLOWS_LEAVE, &tables, err);
+
+	if (ret)
+		return ret;
+	tables_switch(sync, service->id, tables);
+	sync->marked[service->id] = false;
+	return 0;
+}
+
+static enum slot_flows slot_flows(bool were_marked, bool marked)
+{
+	if (!marked)
+		return SLOT_FLOWS_LEFT;
+	return were_marked ? SLOT_FLOWS_HERE : SLOT_FLOWS_UNKNOWN;
+}
+
 static int table_sync(struct sync *sync, const struct service_spec *service,
 		      const struct backend_facts *facts, struct error *err)
 {
 	size_t count = sync_members(service, facts, sync->members);
 	uint64_t digest = sync_members_digest(sync->members, count);
 	double began = clock_seconds(CLOCK_MONOTONIC);
-	uint32_t block;
+	bool were_marked = sync->marked[service->id], marked;
 	int ret;
 
-	if (digest == sync->digest[service->id])
+	/* Without a table there is nobody to mark slots with. */
+	marked = has_marks(&sync->dp->services[service->id]) && (count || were_marked);
+	if (digest == sync->digest[service->id] && marked == were_marked)
 		return 0;
 	ret = maglev_build(sync->members, count, sync->owners, sync->dp->sizes.table_size);
 	if (ret)
 		return error_set(err, -ret, "service %s: table cannot be built: %s", service->name,
 				 strerror(-ret));
-	block = count ? block_take(sync) : 0;
-	if (block)
-		memcpy(&sync->dp->slots[(size_t)block * sync->dp->table_lines], sync->owners,
-		       sync->dp->sizes.table_size * sizeof(*sync->owners));
-	table_switch(sync, service->id, block);
+	ret = tables_put(sync, service, count, slot_flows(were_marked, marked), err);
+	if (ret)
+		return ret;
 	count_slots(sync, service);
+	sync->marked[service->id] = marked;
 	sync->digest[service->id] = digest;
 	sync->build_seconds = clock_seconds(CLOCK_MONOTONIC) - began;
 	return 0;
@@ -344,7 +491,7 @@ static uint16_t service_flags(const struct service_spec *service)
 {
 	uint16_t flags = 0;
 
-	if (service->tracking == TRACK_ALL)
+	if (service->tracking != TRACK_NONE)
 		flags |= LB_SERVICE_TRACK;
 	if (service->when_down == DOWN_PASS)
 		flags |= LB_SERVICE_PASS_WHEN_DOWN;
@@ -374,6 +521,7 @@ static void timeouts_store(struct sync *sync, const struct service_spec *service
 		record->timeout[state] = dataplane_ticks(
 			clock, state,
 			state == LB_FLOW_ESTABLISHED ? established : service->timeout_ms[state]);
+	record->timeout[LB_FLOW_INHERITED] = record->timeout[LB_FLOW_ESTABLISHED];
 	record->timeout_udp = dataplane_ticks(clock, LB_FLOW_ESTABLISHED, udp);
 }
 
@@ -408,6 +556,7 @@ static uint16_t guard_store(const struct sync *sync, const struct service_spec *
 	record->flow_cost = budget_cost(sync, service->max_new_flows);
 	record->source_flow_cost = budget_cost(sync, service->source_rate_flows);
 	record->source_packet_cost = budget_cost(sync, service->source_rate_packets);
+	record->entry_cost = budget_cost(sync, service->max_new_entries);
 	if (lists->global_deny || allow || deny || service->source_rate_packets)
 		flags |= LB_SERVICE_SOURCES;
 	if (service->max_new_flows || service->source_rate_flows)
@@ -427,15 +576,26 @@ static uint16_t cookies_store(const struct sync *sync, const struct service_spec
 	return LB_SERVICE_COOKIES;
 }
 
+/* Entries may go unread only once the marks say where they must be read. */
+static uint16_t changed_flag(const struct service_spec *service)
+{
+	return service_tracking(service) == TRACK_CHANGED ? LB_SERVICE_TRACK_CHANGED : 0;
+}
+
 static void service_store(struct sync *sync, const struct service_spec *service)
 {
 	struct lb_service *record = &sync->dp->services[service->id];
+	uint16_t flags;
 
 	record->gue_port = htons(service->gue_port);
 	record->mode = service_mode(service);
 	record->scheduler = (uint8_t)service->scheduler;
-	record->flags = service_flags(service) | guard_store(sync, service, record) |
-			cookies_store(sync, service, record);
+	flags = service_flags(service) | guard_store(sync, service, record) |
+		cookies_store(sync, service, record);
+	if (sync->marked[service->id])
+		flags |= changed_flag(service);
+	record->flags = flags;
+	begun_store(record, record->tables.former);
 	record->quic_id_length = service->quic_id_length;
 	timeouts_store(sync, service, record);
 }
@@ -469,6 +629,7 @@ static int nat_addresses_put(struct sync *sync, const struct service_spec *servi
 int sync_service(struct sync *sync, const struct service_spec *service,
 		 const struct backend_facts *facts, struct error *err)
 {
+	struct lb_service *record = &sync->dp->services[service->id];
 	int ret = nat_addresses_put(sync, service, facts, err);
 
 	if (ret)
@@ -477,6 +638,10 @@ int sync_service(struct sync *sync, const struct service_spec *service,
 	ret = table_sync(sync, service, facts, err);
 	if (ret)
 		return ret;
+	if (sync->marked[service->id]) {
+		record->flags |= changed_flag(service);
+		begun_store(record, record->tables.former);
+	}
 	backends_store(sync, service, facts, false);
 	return 0;
 }
@@ -667,8 +832,10 @@ static void clear_unused(struct sync *sync, const struct used *used)
 	uint32_t id;
 
 	for (id = 1; id <= sync->dp->sizes.services; id++) {
-		if (!used->services[id] && sync->dp->services[id].table) {
-			table_switch(sync, (uint16_t)id, 0);
+		if (!used->services[id]) {
+			tables_switch(sync, (uint16_t)id, (struct lb_tables){0});
+			slot_marks_drop(sync->marks, (uint16_t)id);
+			sync->marked[id] = false;
 			sync->digest[id] = 0;
 		}
 		if (!used->services[id])
@@ -687,6 +854,7 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 			const struct backend_facts *facts, struct error *err)
 {
 	bool prefixes = has_prefix(desired);
+	const struct lb_service *record;
 	size_t i;
 	int ret;
 
@@ -698,6 +866,12 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 		__atomic_store_n(&sync->dp->switches->source_deny, sync->lists->global_deny,
 				 __ATOMIC_RELEASE);
 	for (i = 0; ret == 0 && i < desired->service_count; i++) {
+		record = &sync->dp->services[desired->services[i].id];
+		if (sync->marked[desired->services[i].id] &&
+		    leaves_slots(record, &desired->services[i]))
+			ret = slots_leave(sync, &desired->services[i], err);
+		if (ret)
+			break;
 		service_store(sync, &desired->services[i]);
 		ret = sync_service(sync, &desired->services[i], facts, err);
 		if (ret == 0)
@@ -730,6 +904,56 @@ int sync_all(struct sync *sync, const struct desired *desired, const struct back
 	free(used.services);
 	free(used.backends);
 	return ret;
+}
+
+struct slot_marks *sync_marks(const struct sync *sync)
+{
+	return sync->marks;
+}
+
+static void unmark(struct sync *sync, uint16_t service_id, uint64_t now)
+{
+	struct lb_tables tables = sync->dp->services[service_id].tables;
+
+	if (!tables.former || slot_marks_round(sync->marks, service_id, now))
+		return;
+	tables.former = 0;
+	tables_switch(sync, service_id, tables);
+	slot_marks_drop(sync->marks, service_id);
+}
+
+/* The longest that a flow may be silent which need have no entry. */
+static uint32_t longest_silence(const struct sync *sync)
+{
+	const struct lb_service *service;
+	uint32_t id, silence, longest = 0;
+
+	for (id = 1; id <= sync->dp->sizes.services; id++) {
+		service = &sync->dp->services[id];
+		silence = slot_marks_silence(&sync->dp->clock, service);
+		if ((has_marks(service) || service->tables.former) && silence > longest)
+			longest = silence;
+	}
+	return longest;
+}
+
+void sync_round(struct sync *sync, uint32_t sampled, uint64_t now)
+{
+	struct lb_switches *switches = sync->dp->switches;
+	uint32_t id;
+
+	for (id = 1; id <= sync->dp->sizes.services; id++)
+		unmark(sync, (uint16_t)id, now);
+	sync->sample = flow_sample_next(sync->sample, sampled,
+					(uint32_t)(now >> sync->dp->clock.coarse_tick_shift),
+					longest_silence(sync));
+	__atomic_store_n(&switches->counted_mask, sync->sample.counted, __ATOMIC_RELAXED);
+	__atomic_store_n(&switches->sample_mask, sync->sample.mask, __ATOMIC_RELAXED);
+}
+
+bool sync_hides_flows(const struct sync *sync, uint16_t service_id, uint16_t backend_id)
+{
+	return sync->sample.counted && slot_marks_name(sync->marks, service_id, backend_id);
 }
 
 uint32_t sync_slots(const struct sync *sync, uint16_t backend_id)

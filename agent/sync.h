@@ -11,6 +11,7 @@
 #include "dataplane.h"
 #include "desired.h"
 #include "maglev.h"
+#include "slot_marks.h"
 
 /* What is known of a backend, by its index. */
 struct backend_facts {
@@ -58,6 +59,16 @@ uint64_t sync_members_digest(const struct maglev_backend *members, size_t count)
 /* One backend's record alone, for whom the rest cannot wait: probes need it. */
 void sync_backend(struct sync *sync, const struct service_spec *service,
 		  const struct backend_spec *backend, const struct backend_facts *facts);
+
+/* Which slots are marked; whoever looks through the flow table tells it what is there. */
+struct slot_marks *sync_marks(const struct sync *sync);
+
+/* A round through the flow table has ended, with so many entries of the sample. Marks that nobody
+ * needs any more go, and the sample follows the load. now is in jiffies. */
+void sync_round(struct sync *sync, uint32_t sampled, uint64_t now);
+
+/* May a backend that owns no slot any more have flows without an entry? */
+bool sync_hides_flows(const struct sync *sync, uint16_t service_id, uint16_t backend_id);
 
 /* Slots of its service's table that a backend owns. */
 uint32_t sync_slots(const struct sync *sync, uint16_t backend_id);

@@ -264,8 +264,8 @@ static bool add_used(cJSON *json, const struct manager *manager)
 	       add_number(used, "backends", (double)backends) &&
 	       add_number(used, "vips", (double)vips) &&
 	       add_number(used, "flows",
-			  (double)flows[LB_FLOW_EMBRYONIC] + flows[LB_FLOW_ESTABLISHED] +
-				  flows[LB_FLOW_CLOSING]) &&
+			  (double)flows[LB_FLOW_INHERITED] + flows[LB_FLOW_EMBRYONIC] +
+				  flows[LB_FLOW_ESTABLISHED] + flows[LB_FLOW_CLOSING]) &&
 	       add_number(used, "nat-flows", manager_flows(manager)->nat);
 }
 

@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 6
+#define LB_ABI_VERSION 7
 
 /*
  * What connections live by has versions of its own: where one stands still, the map is carried over
@@ -62,8 +62,15 @@ struct lb_switches {
 	__u32 all_ones;     /* always; see forget() in bpf/packet.h */
 	__u32 capture;      /* LB_CAPTURE_ON while packets are captured, else 0 */
 	__u32 source_deny;  /* the list of the map sources that holds for all VIPs; 0: none */
+	/* LB_SERVICE_TRACK_CHANGED: the sample is the flows whose fingerprint has none of these
+	 * bits, which are the lowest; at most LB_SAMPLE_MASK_MAX. */
+	__u32 sample_mask;
+	/* Agent's own, for its successor: the largest of late. Flows of that sample all have
+	 * entries. */
+	__u32 counted_mask;
 };
-#define LB_CAPTURE_ON (1U << 16) /* or'ed with an ethertype it makes none */
+#define LB_SAMPLE_MASK_MAX 127U
+#define LB_CAPTURE_ON      (1U << 16) /* or'ed with an ethertype it makes none */
 
 /* Where a packet is addressed to. port 0 stands for every port that has no entry of its own. */
 struct lb_vip_key {
@@ -120,43 +127,67 @@ enum lb_service_flags {
 	LB_SERVICE_SOURCES = 1 << 3,        /* not every source, or not as many packets of each */
 	LB_SERVICE_FLOW_LIMITS = 1 << 4,    /* not as many new flows as come */
 	LB_SERVICE_COOKIES = 1 << 5,        /* SYNs are answered here, always or at times */
+	/* With LB_SERVICE_TRACK: of TCP and SCTP, only flows of marked slots and of the sample. */
+	LB_SERVICE_TRACK_CHANGED = 1 << 6,
 };
 
 /* A flow's state, as kept in two bits of its entry. */
 enum lb_flow_state {
-	LB_FLOW_EMPTY = 0,
+	/* One packet seen, of a flow that began before its slot was marked: until its next packet,
+	 * which may be as long in coming as that of an established one. */
+	LB_FLOW_INHERITED = 0,
 	LB_FLOW_EMBRYONIC = 1,   /* one packet seen */
 	LB_FLOW_ESTABLISHED = 2, /* the client answered */
 	LB_FLOW_CLOSING = 3,     /* FIN or RST seen from the client */
 	LB_FLOW_STATES = 4,
 };
 
-/* One service; index 0 is none. One cache line. */
+/*
+ * Blocks of the map slots that make a service's table, one aligned word, which changes at once.
+ *
+ * While a slot keeps its owner, its flows need no entries: whoever computes the slot finds their
+ * backend. `former` marks the slots where that is not so ("just-enough tracking": Mehmet et al.,
+ * CoNEXT 2020). There it has the owner that flows without an entry began with, before the first
+ * change; it may be the present one again, while there are flows of others. 0: the slot is not
+ * marked. All flows that began since a slot was marked have entries.
+ */
+struct lb_tables {
+	__u32 current; /* owners, who get the new flows; block 0 is the empty table */
+	__u32 former;  /* block 0: no slot is marked */
+};
+
+/* One service; index 0 is none. Two cache lines, of which most packets need the first. */
 struct lb_service {
-	__u32 table;    /* which block of the map slots; block 0 is the empty table */
+	struct lb_tables tables;
 	__u8 mode;      /* enum lb_mode */
 	__u8 scheduler; /* enum lb_scheduler */
 	__u16 flags;    /* enum lb_service_flags */
 	/* Idle time after which an entry is forgotten, by state. LB_FLOW_EMBRYONIC counts in
-	 * ticks, the others in coarse ticks. All below LB_FLOW_TIME_MASK / 2. [LB_FLOW_EMPTY] is
-	 * unused. */
+	 * ticks, the others in coarse ticks. All below LB_FLOW_TIME_MASK / 2. */
 	__u16 timeout[LB_FLOW_STATES];
 	__u16 timeout_udp;   /* in place of timeout[LB_FLOW_ESTABLISHED] for UDP */
 	__be16 gue_port;     /* modes gue: UDP destination port */
 	__u8 quic_id_length; /* UDP is QUIC whose connection IDs hold so many bytes of server ID */
-	/* Sources that share a budget begin alike: so many bits of struct lb_addr, by family. */
-	__u8 source_bits_ipv4;
-	__u8 source_bits_ipv6;
-	__u8 pad;
-	__u32 source_allow; /* lists of the map sources; 0: none */
+	/* enum lb_flow_state of an entry that a flow gets after it began: LB_FLOW_INHERITED where
+	 * flows may be without one, for it may be long in sending another packet; else
+	 * LB_FLOW_EMBRYONIC, for it may be nobody's. */
+	__u8 begun_state;
+	__u8 pad[38];
+	/* Lists of the map sources; 0: none. */
+	__u32 source_allow;
 	__u32 source_deny;
 	/* What one of each costs of a budget; 0: as many as come. See LB_BUDGET_SHIFT. */
 	__u64 flow_cost;          /* a new flow, of the service's */
 	__u64 source_flow_cost;   /* a new flow, of its source's */
 	__u64 source_packet_cost; /* a packet, of its source's */
+	__u64 entry_cost;         /* an entry of a new UDP flow, of the service's */
 	/* LB_SERVICE_COOKIES: a SYN, of what the service takes before it answers SYNs by cookies;
 	 * 0: it always does. */
 	__u64 syn_cost;
+	/* Sources that share a budget begin alike: so many bits of struct lb_addr, by family. */
+	__u8 source_bits_ipv4;
+	__u8 source_bits_ipv6;
+	__u8 pad_limits[14];
 };
 
 /*
@@ -177,6 +208,12 @@ struct lb_source_key {
  * each. A grant may be ahead of now by one coarse tick: that is how much comes at once.
  */
 #define LB_BUDGET_SHIFT 24
+
+/* A service's budgets. */
+struct lb_service_budget {
+	__u64 flows;
+	__u64 entries;
+};
 
 /* Budgets of sources: LB_BUDGET_ROWS times LB_BUDGET_ROW words; see bpf/budget.h. */
 #define LB_BUDGET_ROWS 4
@@ -268,8 +305,8 @@ struct lb_slot_line {
  *   fingerprint:32  backend:16  state:2  time:14
  *
  * fingerprint is the upper half of the flow's keyed hash, the lower half picks the bucket. time
- * counts ticks while embryonic and coarse ticks otherwise, modulo 2^14. A word of state
- * LB_FLOW_EMPTY is all zero. Words change by compare-and-swap only.
+ * counts ticks while embryonic and coarse ticks otherwise, modulo 2^14. An empty word is
+ * all zero; no other is, for no backend is 0. Words change by compare-and-swap only.
  */
 #define LB_FLOW_WAYS              8
 #define LB_FLOW_FINGERPRINT_SHIFT 32
@@ -507,15 +544,17 @@ struct lb_program_past {
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
 _Static_assert(sizeof(struct lb_meta) == 24, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_meta, flow_layout) == 16, "ABI");
-_Static_assert(sizeof(struct lb_switches) == 20, "ABI");
+_Static_assert(sizeof(struct lb_switches) == 28, "ABI");
 _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
 _Static_assert(sizeof(struct lb_vip_prefix_key) == 24, "ABI");
 _Static_assert(sizeof(struct lb_vip) == 8, "ABI");
-_Static_assert(sizeof(struct lb_service) == 64, "ABI");
-_Static_assert(__builtin_offsetof(struct lb_service, timeout) == 8, "ABI");
-_Static_assert(__builtin_offsetof(struct lb_service, source_allow) == 24, "ABI");
+_Static_assert(sizeof(struct lb_tables) == sizeof(__u64), "ABI");
+_Static_assert(sizeof(struct lb_service) == 128, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_service, timeout) == 12, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_service, source_allow) == 64, "ABI");
 _Static_assert(sizeof(struct lb_source_key) == 24, "ABI");
+_Static_assert(sizeof(struct lb_service_budget) == 16, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_source_key, addr) == 4 + LB_SOURCE_BASE / 8, "ABI");
 _Static_assert(sizeof(struct lb_quic_key) == 18, "ABI");
 _Static_assert(sizeof(struct lb_cookie_keys) == 40, "ABI");

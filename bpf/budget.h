@@ -140,7 +140,8 @@ LB_INLINE bool source_may(const struct lb_service *service, const struct lb_addr
 __noinline int flow_judge(const struct lb_service *service, const struct lb_tuple *tuple,
 			  __u32 service_id)
 {
-	__u64 *budget, cost;
+	struct lb_service_budget *budget;
+	__u64 cost;
 
 	if (!service || !tuple)
 		return LB_INTERNAL;
@@ -149,7 +150,17 @@ __noinline int flow_judge(const struct lb_service *service, const struct lb_tupl
 		return LB_SOURCE_FLOWS;
 	cost = READ_ONCE(service->flow_cost);
 	budget = bpf_map_lookup_elem(&service_budgets, &service_id);
-	return !cost || !budget || budget_take(budget, cost) ? LB_PASS : LB_SERVICE_FLOWS;
+	return !cost || !budget || budget_take(&budget->flows, cost) ? LB_PASS : LB_SERVICE_FLOWS;
+}
+
+/* May another UDP flow of the service have an entry? Service 0 is none, and has no limit. */
+LB_INLINE bool entry_may(__u32 service_id)
+{
+	struct lb_service *service = bpf_map_lookup_elem(&services, &service_id);
+	__u64 cost = service ? READ_ONCE(service->entry_cost) : 0;
+	struct lb_service_budget *budget = bpf_map_lookup_elem(&service_budgets, &service_id);
+
+	return !cost || !budget || budget_take(&budget->entries, cost);
 }
 
 #endif

@@ -33,11 +33,21 @@ LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const stru
 	if (!bucket)
 		return false;
 	flow_find(bucket, job->hash, &seen);
-	if (flow_state(seen) == LB_FLOW_EMPTY)
+	if (!seen)
 		return false;
 	backend = flow_holder(seen, job->service_id, job->now,
 			      service->timeout[flow_state(seen) & LB_FLOW_STATE_MASK]);
 	return backend != NULL;
+}
+
+/* May the flow have begun when flows had no entries? Then it cannot prove itself. */
+LB_INLINE bool cookie_flow_may_be_old(const struct lb_service *service,
+				      const struct cookie_job *job)
+{
+	__u32 former = READ_ONCE(service->tables.former);
+
+	return former && !flags_are_syn(job->tcp_flags) &&
+	       slot_read(former, slot_of(flow_fingerprint(job->hash)));
 }
 
 /* A SYN of a service that does not always answer by cookies. */
@@ -163,7 +173,7 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 	const struct cookie_packet packet = {.word = word};
 	struct lb_cookie_state *state;
 	struct cookie_job *job;
-	__u32 coarse_tick, index = packet.service_id;
+	__u32 coarse_tick, judged, index = packet.service_id;
 
 	if (!lb_cookies || !service || !tuple || !(service->flags & LB_SERVICE_COOKIES))
 		return LB_PASS;
@@ -180,9 +190,10 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 	if (flags_are_syn(job->tcp_flags) && service->syn_cost)
 		cookie_spend(service, state, coarse_tick);
 	if (!cookie_is_on(service, state, coarse_tick) ||
-	    !backend_alive(schedule(service, tuple, hash)))
+	    !backend_alive(schedule(service, tuple, hash, 0, false)))
 		return LB_PASS;
-	return cookie_prove(ctx, job);
+	judged = cookie_prove(ctx, job);
+	return judged == LB_BAD_COOKIE && cookie_flow_may_be_old(service, job) ? LB_PASS : judged;
 }
 
 /* Is it TCP that brings its header? An answer to a fragment, or to what has extension headers, is

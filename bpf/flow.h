@@ -103,9 +103,9 @@ LB_INLINE struct lb_flow_bucket *flow_bucket(__u64 hash)
 }
 
 /*
- * The flow's word; *seen is what it held, of state LB_FLOW_EMPTY if the flow has none. That tells,
- * not a NULL: Linux 6.1 does not see that the state and the pointer would be zero together once
- * both are spilled, and refuses the pointer.
+ * The flow's word; *seen is what it held, 0 if the flow has none. That tells, not a NULL: Linux 6.1
+ * does not see that the word and the pointer would be zero together once both are spilled, and
+ * refuses the pointer.
  */
 LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
 {
@@ -127,17 +127,18 @@ LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *see
 }
 
 /*
- * How gladly a word is given up, lower first: empty, closing, embryonic, established; among
- * equals the older first.
+ * How gladly a word is given up, lower first: empty, closing, inherited, embryonic, established;
+ * among equals the older first.
  */
 #define FLOW_WORTH_SHIFT 16
 LB_INLINE __u64 flow_worth(__u64 word, __u64 now)
 {
-	const __u32 rank = 0 << 2 * LB_FLOW_EMPTY | 1 << 2 * LB_FLOW_CLOSING |
+	const __u32 rank = 0 << 2 * LB_FLOW_CLOSING | 1 << 2 * LB_FLOW_INHERITED |
 			   2 << 2 * LB_FLOW_EMBRYONIC | 3 << 2 * LB_FLOW_ESTABLISHED;
+	__u64 worth = (__u64)(rank >> 2 * flow_state(word) & 3) << FLOW_WORTH_SHIFT |
+		      (LB_FLOW_TIME_MASK + 1 - flow_age(word, now));
 
-	return (__u64)(rank >> 2 * flow_state(word) & 3) << FLOW_WORTH_SHIFT |
-	       (LB_FLOW_TIME_MASK - flow_age(word, now));
+	return worth & ~mask_of(is_zero(word >> LB_FLOW_FINGERPRINT_SHIFT | (__u32)word));
 }
 
 LB_INLINE void count_eviction(__u64 word)
@@ -156,6 +157,7 @@ enum flow_insert_flags {
 	FLOW_INSERT_BOLD = 1 << 0,
 	FLOW_INSERT_LOADS = 1 << 1, /* keep the backends' loads */
 };
+#define FLOW_INSERT_SERVICE_SHIFT 16 /* UDP: the service, which may limit its entries; else 0 */
 
 /* Enters a new flow in place of the word that is worth least. */
 __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 flags, __u64 now)
@@ -163,7 +165,7 @@ __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 fla
 	__u64 worth, less, seen, least = ~0ULL >> 1;
 	__u32 way, at = 0;
 
-	if (!bucket)
+	if (!bucket || !entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
 		return 0;
 #pragma clang loop unroll(disable) /* the stack would not hold it */
 	for (way = 0; way < LB_FLOW_WAYS; way++) {
@@ -248,17 +250,27 @@ LB_INLINE bool tracks(const struct lb_service *service)
 	return service->flags & LB_SERVICE_TRACK;
 }
 
-/* A flow without an entry that holds: by its slot. LB_NO_BACKEND: nobody is there; else by whose
- * limit it may not begin. */
-LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *d)
+/* Are entries made only of flows of marked slots and of the sample? */
+LB_INLINE bool tracks_changed(const struct packet *pkt, const struct lb_service *service)
 {
-	d->backend_id = schedule(d->service, pkt->tuple, d->hash);
+	return service->flags & LB_SERVICE_TRACK_CHANGED && pkt->l4_proto != IPPROTO_UDP;
+}
+
+/* How many flows the packet's stands for where flows are counted by the sample. */
+LB_INLINE __u32 flow_weight(const struct packet *pkt, const struct decision *d)
+{
+	__u32 mask = READ_ONCE(lb_switches.sample_mask);
+
+	if (!d->service || !tracks_changed(pkt, d->service))
+		return 1;
+	return flow_fingerprint(d->hash) & mask ? 0 : mask + 1;
+}
+
+/* Goes a flow without an entry to d->backend_id? LB_NO_BACKEND: nobody is there; else by whose
+ * limit it may not begin. */
+LB_INLINE enum lb_verdict flow_admit(const struct packet *pkt, struct decision *d)
+{
 	d->backend = backend_alive(d->backend_id);
-	if (pkt->l4_proto == IPPROTO_UDP) /* without an entry, who can tell? */
-		d->new_flow = tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR);
-	else
-		d->new_flow |= is_syn(pkt); /* or a cookie has proven it (cookie_stage.h) */
-	d->new_flow = forget(d->new_flow);
 	if (!d->backend)
 		return LB_NO_BACKEND;
 	if (!d->new_flow || !(d->service->flags & LB_SERVICE_FLOW_LIMITS))
@@ -267,11 +279,44 @@ LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *
 	return d->refusal ? LB_REFUSED : LB_PASS;
 }
 
+/* A flow without an entry that holds: by its slot. Otherwise as flow_admit(). */
+LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *d)
+{
+	bool begun;
+
+	if (pkt->l4_proto == IPPROTO_UDP) /* without an entry, who can tell? */
+		d->new_flow = tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR);
+	else
+		d->new_flow |= is_syn(pkt); /* or a cookie has proven it (cookie_stage.h) */
+	d->new_flow = forget(d->new_flow);
+	begun = pkt->l4_proto != IPPROTO_UDP && !d->new_flow;
+	d->backend_id = schedule(d->service, pkt->tuple, d->hash, d->service_id, begun);
+	return flow_admit(pkt, d);
+}
+
+/* Is the flow's backend known by computation alone? Then it is in d->backend_id. */
+LB_INLINE bool flow_is_by_slot(const struct packet *pkt, struct decision *d)
+{
+	__u32 upper = flow_fingerprint(d->hash);
+	struct lb_tables tables;
+
+	if (!tracks_changed(pkt, d->service) || !(upper & READ_ONCE(lb_switches.sample_mask)))
+		return false;
+	tables = tables_read(d->service);
+	if (tables.former && slot_read(tables.former, slot_of(upper)))
+		return false;
+	d->backend_id = slot_read(tables.current, slot_of(upper));
+	d->new_flow = is_syn(pkt);
+	return true;
+}
+
 /* A new flow is embryonic until the client answers; who brings a cookie has done so. */
 LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision *d)
 {
 	bool proven = pkt->class == LB_CLASS_TCP && !is_syn(pkt);
 
+	if (!d->new_flow)
+		return d->service->begun_state;
 	return LB_FLOW_EMBRYONIC + (d->new_flow & proven);
 }
 
@@ -285,8 +330,10 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
 
 	if (keeps_loads(d->service))
 		flags |= FLOW_INSERT_LOADS;
+	if (pkt->l4_proto == IPPROTO_UDP)
+		flags |= (__u32)d->service_id << FLOW_INSERT_SERVICE_SHIFT;
 	flags = forget(flags);
-	if (flow_state(seen) != LB_FLOW_EMPTY)
+	if (seen)
 		flow_replace(word, seen, value, flags & FLOW_INSERT_LOADS);
 	else
 		flow_insert(bucket, value, flags, pkt->now);
@@ -303,7 +350,7 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_ESTABLISHED);
 		return LB_PASS;
 	}
-	if (flow_state(seen) != LB_FLOW_EMPTY && flow_follow(pkt, d, word, seen))
+	if (seen && flow_follow(pkt, d, word, seen))
 		return LB_PASS;
 	verdict = flow_begin(pkt, d);
 	if (verdict != LB_PASS)
@@ -328,13 +375,15 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 			return LB_NO_BACKEND; /* gone; another has its index now */
 		return LB_PASS;
 	}
-	if (tracks(d->service)) {
+	if (!tracks(d->service)) {
+		verdict = quic_find(ctx, pkt, d) ? LB_PASS : flow_begin(pkt, d);
+	} else if (flow_is_by_slot(pkt, d)) {
+		verdict = flow_admit(pkt, d);
+	} else {
 		bucket = flow_bucket(d->hash);
 		if (!bucket)
 			return LB_INTERNAL;
 		verdict = flow_track(ctx, pkt, d, bucket);
-	} else {
-		verdict = quic_find(ctx, pkt, d) ? LB_PASS : flow_begin(pkt, d);
 	}
 	if (verdict == LB_NO_BACKEND && d->service->flags & LB_SERVICE_PASS_WHEN_DOWN)
 		return LB_PASS_DOWN;

@@ -58,7 +58,7 @@ struct {
 	__type(value, struct lb_vip);
 } vip_prefixes SEC(".maps");
 
-/* Agent writes, in memory; `table` is stored last and alone. */
+/* Agent writes, in memory; `tables` is stored last and alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -124,12 +124,12 @@ struct {
 	__type(value, __u32);
 } sources SEC(".maps");
 
-/* By service index: the budget of its new flows. The data plane's own. */
+/* By service index: its budgets. The data plane's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct lb_service_budget);
 } service_budgets SEC(".maps");
 
 /* Budgets of sources; see bpf/budget.h. The data plane's own. */

@@ -14,14 +14,40 @@ LB_INLINE __u32 slot_of(__u32 hash)
 	return ((__u64)hash * lb_table_size) >> 32;
 }
 
-/* The owner of that slot in the service's table; 0: none. */
-LB_INLINE __u16 slot_owner(const struct lb_service *service, __u32 hash)
+/* What a block of the map slots says of a slot. */
+LB_INLINE __u16 slot_read(__u32 block, __u32 slot)
 {
-	__u32 slot = slot_of(hash);
-	__u32 index = READ_ONCE(service->table) * lb_table_lines + slot / LB_SLOTS_PER_LINE;
+	__u32 index = block * lb_table_lines + slot / LB_SLOTS_PER_LINE;
 	struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &index);
 
-	return line ? line->backend[slot % LB_SLOTS_PER_LINE] : 0;
+	return line ? READ_ONCE(line->backend[slot % LB_SLOTS_PER_LINE]) : 0;
+}
+
+/* A service's tables, both of one moment. */
+LB_INLINE struct lb_tables tables_read(const struct lb_service *service)
+{
+	union {
+		__u64 word;
+		struct lb_tables tables;
+	} now = {.word = READ_ONCE(*(const __u64 *)&service->tables)};
+
+	return now.tables;
+}
+
+/* The owner of the slot in the service's table; 0: none. */
+LB_INLINE __u16 slot_owner(const struct lb_service *service, __u32 hash)
+{
+	return slot_read(READ_ONCE(service->tables.current), slot_of(hash));
+}
+
+/* Who has the flows of this hash that began before this packet and have no entry, as its slot is
+ * marked; 0: it is not, or nobody. Who is gone may be in there, and another have his index. */
+LB_INLINE __u16 slot_former(__u32 block, __u32 hash, __u16 service_id)
+{
+	__u16 id = block ? slot_read(block, slot_of(hash)) : 0;
+	struct lb_backend *former = id ? backend_alive(id) : NULL;
+
+	return former && former->service == service_id ? id : 0;
 }
 
 /*
@@ -40,14 +66,21 @@ LB_INLINE __u16 less_loaded(__u16 a_id, __u16 b_id)
 											   : a_id;
 }
 
-/* Whose a new flow of this hash is; 0: nobody's. A function of its own, for the verifier to take
- * apart but once. */
-__noinline int schedule(const struct lb_service *service, const struct lb_tuple *tuple, __u64 hash)
+/* Whose a flow of this hash is, new or begun before this packet; 0: nobody's. A function of its
+ * own, for the verifier to take apart but once. */
+__noinline int schedule(const struct lb_service *service, const struct lb_tuple *tuple, __u64 hash,
+			__u32 service_id, bool begun)
 {
 	__u32 upper = hash >> 32;
+	struct lb_tables tables;
+	__u16 former;
 
 	if (!service || !tuple)
 		return 0;
+	tables = tables_read(service);
+	former = begun ? slot_former(tables.former, upper, service_id) : 0;
+	if (former)
+		return former;
 	switch (service->scheduler) {
 	case LB_SCHEDULER_SOURCE:
 		return slot_owner(service, source_hash(tuple) >> 32);
@@ -56,7 +89,7 @@ __noinline int schedule(const struct lb_service *service, const struct lb_tuple 
 	case LB_SCHEDULER_LEAST_CONN:
 		return less_loaded(slot_owner(service, upper), slot_owner(service, hash));
 	default:
-		return slot_owner(service, upper);
+		return slot_read(tables.current, slot_of(upper));
 	}
 }
 

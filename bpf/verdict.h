@@ -4,6 +4,7 @@
 
 /* The only place that counts and that turns our verdicts into XDP codes. */
 #include "capture.h"
+#include "flow.h"
 #include "handshake.h"
 #include "maps.h"
 #include "packet.h"
@@ -33,12 +34,16 @@ LB_INLINE void count_backend(const struct packet *pkt, const struct decision *d)
 {
 	__u32 index = d->backend_id;
 	struct lb_backend_stats *stats = bpf_map_lookup_elem(&backend_stats, &index);
+	__u32 weight;
 
 	if (!stats)
 		return;
 	count_traffic(&stats->traffic, pkt);
-	stats->new_flows += d->new_flow;
-	stats->syn_retransmits += d->syn_retransmit;
+	if (d->new_flow | d->syn_retransmit) {
+		weight = flow_weight(pkt, d);
+		stats->new_flows += d->new_flow * weight;
+		stats->syn_retransmits += d->syn_retransmit * weight;
+	}
 	if (handshake_is_timed(pkt, d))
 		handshake_time(d->hash, d->backend_id, pkt->tcp_flags);
 }

@@ -107,6 +107,7 @@ static const struct key service_keys[] = {
 	NUMBER("source-rate-flows"),
 	NUMBER("source-rate-packets"),
 	NUMBER("max-new-flows"),
+	NUMBER("max-new-entries"),
 	TEXT("syn-cookies"),
 	NUMBER("syn-cookies-above"),
 	TRUTH("panic"),

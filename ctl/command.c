@@ -33,8 +33,8 @@
 	(FLAG_BIT(FLAG_SOURCE_ALLOW) | FLAG_BIT(FLAG_SOURCE_DENY) |                                \
 	 FLAG_BIT(FLAG_SOURCE_PREFIX_IPV4) | FLAG_BIT(FLAG_SOURCE_PREFIX_IPV6) |                   \
 	 FLAG_BIT(FLAG_SOURCE_RATE_FLOWS) | FLAG_BIT(FLAG_SOURCE_RATE_PACKETS) |                   \
-	 FLAG_BIT(FLAG_MAX_NEW_FLOWS) | FLAG_BIT(FLAG_SYN_COOKIES) |                               \
-	 FLAG_BIT(FLAG_SYN_COOKIES_ABOVE))
+	 FLAG_BIT(FLAG_MAX_NEW_FLOWS) | FLAG_BIT(FLAG_MAX_NEW_ENTRIES) |                           \
+	 FLAG_BIT(FLAG_SYN_COOKIES) | FLAG_BIT(FLAG_SYN_COOKIES_ABOVE))
 #define FLAGS_SERVICE                                                                              \
 	(FLAG_BIT(FLAG_VIP) | FLAG_BIT(FLAG_MODE) | FLAG_BIT(FLAG_GUE_VARIANT) |                   \
 	 FLAG_BIT(FLAG_GUE_PORT) | FLAG_BIT(FLAG_TUNNEL_SOURCE) | FLAG_BIT(FLAG_SCHEDULER) |       \

@@ -206,7 +206,7 @@ static void print_choices(const cJSON *service)
 		{"gue-variant", "0"},
 		{"gue-port", "6080"},
 		{"tunnel-source", "spread"},
-		{"tracking", "all"},
+		{"tracking", "auto"},
 		{"when-down", "drop"},
 		{"too-big", "tell"},
 		{"slow-start", "0ms"},
@@ -225,6 +225,7 @@ static void print_choices(const cJSON *service)
 		{"source-rate-flows", "0"},
 		{"source-rate-packets", "0"},
 		{"max-new-flows", "0"},
+		{"max-new-entries", "0"},
 		{"syn-cookies", "off"},
 		{"syn-cookies-above", "10000"},
 	};

@@ -267,7 +267,7 @@ uint64_t native_flow_word(const struct lb_flow_bucket *bucket, uint64_t hash)
 	__u64 seen = 0;
 
 	flow_find(&copy, hash, &seen);
-	return flow_state(seen) == LB_FLOW_EMPTY ? 0 : seen;
+	return seen;
 }
 
 uint32_t native_flow_age(uint64_t word, uint64_t now)

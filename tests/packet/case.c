@@ -269,7 +269,7 @@ static int parse_set(const char *at, struct context *context, struct step *step,
 	return r;
 }
 
-/* table SERVICE [BACKEND...] */
+/* table SERVICE [BACKEND|none...]; likewise marks */
 static int parse_table(const char *at, struct context *context, struct step *step,
 		       struct error *err)
 {
@@ -282,7 +282,9 @@ static int parse_table(const char *at, struct context *context, struct step *ste
 		r = find_service(context->test, name, &table->service, err);
 	while (r == 0 && !lexer_at_end(&at) && table->count < CASE_BACKENDS_MAX) {
 		r = lexer_name(&at, name, sizeof(name), err);
-		if (r == 0)
+		if (r == 0 && strcmp(name, "none") == 0)
+			table->owners[table->count] = CASE_NOBODY;
+		else if (r == 0)
 			r = find_backend(context->test, name, &table->owners[table->count], err);
 		table->count++;
 	}
@@ -350,6 +352,7 @@ static int parse_step(enum step_kind kind, const char *at, struct context *conte
 	case STEP_SET:
 		return parse_set(at, context, step, err);
 	case STEP_TABLE:
+	case STEP_MARKS:
 		return parse_table(at, context, step, err);
 	case STEP_AGE:
 		return parse_duration(at, 1, UINT32_MAX, &step->age_ms, err);
@@ -366,8 +369,8 @@ static const struct {
 	const char *word;
 	enum step_kind kind;
 } step_words[] = {
-	{"in", STEP_PACKET},   {"set", STEP_SET}, {"table", STEP_TABLE}, {"age", STEP_AGE},
-	{"flows", STEP_FLOWS}, {"nat", STEP_NAT}, {"count", STEP_COUNT},
+	{"in", STEP_PACKET}, {"set", STEP_SET},     {"table", STEP_TABLE}, {"marks", STEP_MARKS},
+	{"age", STEP_AGE},   {"flows", STEP_FLOWS}, {"nat", STEP_NAT},     {"count", STEP_COUNT},
 };
 
 static int parse_statement(const char *word, const char *at, unsigned int line,

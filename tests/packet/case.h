@@ -36,6 +36,7 @@ struct constants {
 	uint32_t handshake_mask;    /* flows whose hash has none of these bits are timed */
 	uint32_t checksums;         /* 1: IPv4 packets to a VIP must have a right one */
 	uint32_t frags;             /* 1: packets may be longer than a page */
+	uint32_t sample_mask;       /* as in struct lb_switches */
 };
 
 struct case_vip {
@@ -63,7 +64,7 @@ struct case_service {
 	struct case_source sources[CASE_SOURCES_MAX];
 	size_t source_count;
 	/* In a second; 0: no limit. */
-	uint32_t max_flows, source_flows, source_packets;
+	uint32_t max_flows, max_entries, source_flows, source_packets;
 	bool cookies;  /* SYNs are answered by cookies: */
 	uint32_t syns; /* beyond so many in a second; 0: always */
 };
@@ -94,6 +95,7 @@ enum step_kind {
 	STEP_PACKET,
 	STEP_SET,
 	STEP_TABLE,
+	STEP_MARKS,
 	STEP_AGE,
 	STEP_FLOWS,
 	STEP_NAT,
@@ -114,9 +116,11 @@ struct step_packet {
 	struct layers change; /* OUT_NEW: the whole packet */
 };
 
+#define CASE_NOBODY SIZE_MAX
+
 struct step_table {
 	size_t service;
-	size_t owners[CASE_BACKENDS_MAX]; /* indices into the case's backends */
+	size_t owners[CASE_BACKENDS_MAX]; /* indices into the case's backends, or CASE_NOBODY */
 	size_t count;
 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define BLOCKS (CASE_SERVICES_MAX + 1) /* block 0 is the empty table */
+#define BLOCKS (2 * CASE_SERVICES_MAX + 1) /* tables, then their marks; 0 is the empty one */
 
 uint32_t engine_map_entries(const char *map, const struct constants *constants)
 {

@@ -213,6 +213,9 @@ static bool run_step(struct run *run, size_t index)
 	case STEP_TABLE:
 		r = world_put_table(run->engine, run->test, &step->table);
 		break;
+	case STEP_MARKS:
+		r = world_put_marks(run->engine, run->test, &step->table);
+		break;
 	case STEP_AGE:
 		r = world_age(run->engine, run->test, step->age_ms);
 		break;

@@ -84,6 +84,8 @@ static int parse_option(const struct pair *pair, struct constants *constants, st
 		set_icmp_budget(constants, (uint32_t)value);
 	else if (strcmp(pair->key, "handshakes") == 0 && value > 0 && (value & (value - 1)) == 0)
 		constants->handshake_mask = value - 1;
+	else if (strcmp(pair->key, "sample") == 0 && value > 0 && (value & (value - 1)) == 0)
+		constants->sample_mask = (uint32_t)value - 1;
 	else if (strcmp(pair->key, "checksums") == 0 && value == 1)
 		constants->checksums = value;
 	else if (strcmp(pair->key, "frags") == 0 && value == 1)
@@ -161,11 +163,13 @@ static int parse_cookies(const char *text, struct case_service *service, struct 
 	return r;
 }
 
-/* track=no, too_big=drop, down=pass: away from what is usual */
+/* track=no, track=changed, too_big=drop, down=pass: away from what is usual */
 static int parse_flag(const struct pair *pair, struct case_service *service, struct error *err)
 {
 	if (strcmp(pair->key, "track") == 0 && strcmp(pair->value, "no") == 0)
 		service->flags &= ~LB_SERVICE_TRACK;
+	else if (strcmp(pair->key, "track") == 0 && strcmp(pair->value, "changed") == 0)
+		service->flags |= LB_SERVICE_TRACK_CHANGED;
 	else if (strcmp(pair->key, "too_big") == 0 && strcmp(pair->value, "drop") == 0)
 		service->flags &= ~LB_SERVICE_TELL_TOO_BIG;
 	else if (strcmp(pair->key, "down") == 0 && strcmp(pair->value, "pass") == 0)
@@ -204,7 +208,7 @@ static int add_source(struct case_source *sources, size_t *count, const char *te
 	return parse_prefix(text, &sources[(*count)++].prefix, err);
 }
 
-/* max_flows=N source_flows=N source_packets=N, in a second */
+/* max_flows=N max_entries=N source_flows=N source_packets=N, in a second */
 static int parse_limit(const struct pair *pair, struct case_service *service, struct error *err)
 {
 	uint64_t number = 0;
@@ -212,6 +216,8 @@ static int parse_limit(const struct pair *pair, struct case_service *service, st
 
 	if (strcmp(pair->key, "max_flows") == 0)
 		service->max_flows = number;
+	else if (strcmp(pair->key, "max_entries") == 0)
+		service->max_entries = number;
 	else if (strcmp(pair->key, "source_flows") == 0)
 		service->source_flows = number;
 	else
@@ -221,15 +227,15 @@ static int parse_limit(const struct pair *pair, struct case_service *service, st
 
 static bool is_limit(const char *key)
 {
-	return strcmp(key, "max_flows") == 0 || strcmp(key, "source_flows") == 0 ||
-	       strcmp(key, "source_packets") == 0;
+	return strcmp(key, "max_flows") == 0 || strcmp(key, "max_entries") == 0 ||
+	       strcmp(key, "source_flows") == 0 || strcmp(key, "source_packets") == 0;
 }
 
 static int parse_service_pair(const struct pair *pair, struct case_service *service,
 			      struct error *err)
 {
 	static const char *const states[LB_FLOW_STATES] = {
-		[LB_FLOW_EMPTY] = "",
+		[LB_FLOW_INHERITED] = "",
 		[LB_FLOW_EMBRYONIC] = "embryonic",
 		[LB_FLOW_ESTABLISHED] = "established",
 		[LB_FLOW_CLOSING] = "closing",

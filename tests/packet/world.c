@@ -120,6 +120,7 @@ static void set_guard(const struct test_case *test, size_t index, struct lb_serv
 	value->source_bits_ipv4 = 96 + 24;
 	value->source_bits_ipv6 = 64;
 	value->flow_cost = cost_of(service->max_flows);
+	value->entry_cost = cost_of(service->max_entries);
 	value->source_flow_cost = cost_of(service->source_flows);
 	value->source_packet_cost = cost_of(service->source_packets);
 	if (service->source_count || service->source_packets || test->source_count)
@@ -141,10 +142,17 @@ static int put_cookie_keys(const struct engine *engine)
 
 /* --- services --- */
 
+static uint8_t begun_state(const struct lb_service *service)
+{
+	bool late = service->tables.former || service->flags & LB_SERVICE_TRACK_CHANGED;
+
+	return late ? LB_FLOW_INHERITED : LB_FLOW_EMBRYONIC;
+}
+
 static struct lb_service service_value(const struct case_service *service, size_t index)
 {
 	struct lb_service value = {
-		.table = id_of(index),
+		.tables = {.current = id_of(index)},
 		.mode = service->mode,
 		.scheduler = service->scheduler,
 		.flags = service->flags,
@@ -156,6 +164,8 @@ static struct lb_service service_value(const struct case_service *service, size_
 
 	for (state = LB_FLOW_EMBRYONIC; state < LB_FLOW_STATES; state++)
 		value.timeout[state] = in_ticks(service->timeout_ms[state], state);
+	value.timeout[LB_FLOW_INHERITED] = value.timeout[LB_FLOW_ESTABLISHED];
+	value.begun_state = begun_state(&value);
 	return value;
 }
 
@@ -243,25 +253,50 @@ int world_put_backend(const struct engine *engine, const struct test_case *test,
 	return r;
 }
 
-int world_put_table(const struct engine *engine, const struct test_case *test,
-		    const struct step_table *table)
+static int put_block(const struct engine *engine, const struct test_case *test,
+		     const struct step_table *table, uint32_t block)
 {
 	uint32_t slots = test->constants.table_size, lines = LINES_OF(slots);
 	struct lb_slot_line value;
 	uint32_t line, slot, i, key;
+	size_t owner;
 	int r = 0;
 
 	for (line = 0; r == 0 && line < lines; line++) {
 		memset(&value, 0, sizeof(value));
 		for (i = 0; table->count > 0 && i < LB_SLOTS_PER_LINE; i++) {
 			slot = line * LB_SLOTS_PER_LINE + i;
-			if (slot < slots)
-				value.backend[i] = id_of(table->owners[slot % table->count]);
+			owner = table->owners[slot % table->count];
+			if (slot < slots && owner != CASE_NOBODY)
+				value.backend[i] = id_of(owner);
 		}
-		key = id_of(table->service) * lines + line;
+		key = block * lines + line;
 		r = engine->put("slots", &key, &value);
 	}
 	return r;
+}
+
+int world_put_table(const struct engine *engine, const struct test_case *test,
+		    const struct step_table *table)
+{
+	return put_block(engine, test, table, id_of(table->service));
+}
+
+/* Blocks of marks lie behind those of tables. */
+int world_put_marks(const struct engine *engine, const struct test_case *test,
+		    const struct step_table *marks)
+{
+	uint32_t key = id_of(marks->service), block = key + CASE_SERVICES_MAX;
+	struct lb_service service;
+	int r = put_block(engine, test, marks, block);
+
+	if (r == 0)
+		r = engine->get("services", &key, &service);
+	if (r < 0)
+		return r;
+	service.tables.former = marks->count ? block : 0;
+	service.begun_state = begun_state(&service);
+	return engine->put("services", &key, &service);
 }
 
 static int put_first_table(const struct engine *engine, const struct test_case *test,
@@ -281,6 +316,7 @@ int world_setup(const struct engine *engine, const struct test_case *test, struc
 	size_t i;
 	int r = 0;
 
+	engine->switches()->sample_mask = test->constants.sample_mask;
 	if (test->source_count) {
 		engine->switches()->source_deny = GLOBAL_DENY;
 		r = put_sources(engine, test->sources, test->source_count, 0, GLOBAL_DENY);
@@ -362,15 +398,16 @@ static int age_syns(const struct engine *engine, uint64_t ms)
 /* Those of services; those of sources are too many. */
 static int age_budgets(const struct engine *engine, const struct test_case *test, uint64_t ms)
 {
-	uint64_t word = 0;
+	struct lb_service_budget budget = {0};
 	uint32_t i;
 	int r = 0;
 
 	for (i = 1; r == 0 && i <= test->service_count; i++) {
-		r = engine->get("service_budgets", &i, &word);
-		word -= ms / TICK_MS << LB_BUDGET_SHIFT;
+		r = engine->get("service_budgets", &i, &budget);
+		budget.flows -= ms / TICK_MS << LB_BUDGET_SHIFT;
+		budget.entries -= ms / TICK_MS << LB_BUDGET_SHIFT;
 		if (r == 0)
-			r = engine->put("service_budgets", &i, &word);
+			r = engine->put("service_budgets", &i, &budget);
 	}
 	return r;
 }
@@ -400,7 +437,7 @@ int world_age(const struct engine *engine, const struct test_case *test, uint64_
 	for (i = 0; r == 0 && i < test->constants.buckets; i++) {
 		r = engine->get("flows", &i, &bucket);
 		for (way = 0; way < LB_FLOW_WAYS; way++)
-			if (state_of(bucket.word[way]) != LB_FLOW_EMPTY)
+			if (bucket.word[way] != 0)
 				bucket.word[way] = aged(bucket.word[way], ms);
 		if (r == 0)
 			r = engine->put("flows", &i, &bucket);
@@ -429,7 +466,7 @@ static void add_entry(const struct test_case *test, uint32_t backend, const char
 void world_flows(const struct engine *engine, const struct test_case *test,
 		 char ret_entries[CASE_ENTRIES_MAX])
 {
-	static const char *const states[] = {"empty", "embryonic", "established", "closing"};
+	static const char *const states[] = {"inherited", "embryonic", "established", "closing"};
 	struct lb_flow_bucket bucket;
 	uint32_t i, way;
 	uint64_t word;
@@ -563,7 +600,7 @@ int world_count(const struct engine *engine, const struct test_case *test, const
 		const char *key, uint64_t *ret_value, struct error *err)
 {
 	static const char *const backend[] = {"packets", "bytes", "new_flows", "syn_retransmits"};
-	static const char *const evictions[] = {"empty", "embryonic", "established", "closing"};
+	static const char *const evictions[] = {"inherited", "embryonic", "established", "closing"};
 	struct lb_backend_stats stats = {0};
 	struct lb_flow_stats flow = {0};
 	uint32_t id = 0;

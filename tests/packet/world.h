@@ -12,6 +12,8 @@ int world_put_backend(const struct engine *engine, const struct test_case *test,
 		      const struct case_backend *backend);
 int world_put_table(const struct engine *engine, const struct test_case *test,
 		    const struct step_table *table);
+int world_put_marks(const struct engine *engine, const struct test_case *test,
+		    const struct step_table *marks);
 
 /*
  * Makes every entry older. Time itself cannot be moved in the kernel. Ages that an entry's clock

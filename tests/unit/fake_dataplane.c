@@ -634,7 +634,7 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->nat_port_low = 1024;
 	dp->nat_port_high = 32767;
 	dp->table_lines = dataplane_table_lines(sizes->table_size);
-	dp->table_blocks = sizes->services + 2; /* the empty one, and a spare one */
+	dp->table_blocks = 2 * sizes->services + 3; /* the empty one, and a spare pair */
 	dp->services = calloc((size_t)sizes->services + 1, sizeof(*dp->services));
 	dp->backends = calloc((size_t)sizes->backends + 1, sizeof(*dp->backends));
 	dp->slots = calloc((size_t)dp->table_blocks * dp->table_lines, sizeof(*dp->slots));

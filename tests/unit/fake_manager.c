@@ -80,7 +80,7 @@ static void fill_counters(struct fake_dataplane *fake)
 		fake->verdict_traffic[verdict] = (struct lb_traffic){7 * verdict, 70 * verdict};
 	fake->service_drops.packets[LB_DENIED] = 5;
 	for (uint64_t state = 0; state < LB_FLOW_STATES; state++)
-		fake->flow_counters.evictions[state] = 50 + state;
+		fake->flow_counters.evictions[state] = state ? 50 + state : 0;
 }
 
 struct manager *fake_manager_new(void)

@@ -56,7 +56,7 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 /* What comes behind the mode, and behind the timeouts, where nothing is said of it. */
 #define PLAIN_CHOICES                                                                              \
 	"\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","                        \
-	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
+	"\"scheduler\":\"maglev\",\"tracking\":\"auto\",\"when-down\":\"drop\","                   \
 	"\"too-big\":\"tell\","
 #define PLAIN_HEALTH                                                                               \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"
@@ -82,6 +82,7 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
 	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
 	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"                   \
+	"\"max-new-entries\":0,"                                                                   \
 	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000,"
 
 static const char full_spec[] =
@@ -115,6 +116,7 @@ static const char full_spec[] =
 	"\"source-allow\":\"/etc/allow\",\"source-deny\":\"198.18.2.0/24,2001:db8:2::/48\","
 	"\"source-prefix-ipv4\":32,\"source-prefix-ipv6\":56,"
 	"\"source-rate-flows\":100,\"source-rate-packets\":20000,\"max-new-flows\":50000,"
+	"\"max-new-entries\":70000,"
 	"\"syn-cookies\":\"off\",\"syn-cookies-above\":20000,"
 	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\","
 	"\"priority\":0,\"quic-id\":\"00ff\"},"
@@ -312,6 +314,8 @@ static void test_spec_refused(void **state)
 		{",\"source-rate-flows\":1000000001", "source-rate-flows",
 		 "service web: source-rate-flows: 1000000001 is out"},
 		{",\"max-new-flows\":-1", "max-new-flows", "service web: max-new-flows: -1 is not"},
+		{",\"max-new-entries\":5,\"scheduler\":\"least-conn\"", "max-new-entries",
+		 "service web: max-new-entries: scheduler least-conn finds a flow by its entry"},
 		{",\"syn-cookies\":\"on\"", "syn-cookies", "service web: syn-cookies: there is no"},
 		{",\"syn-cookies-above\":0", "syn-cookies-above",
 		 "service web: syn-cookies-above: 0 is out"},

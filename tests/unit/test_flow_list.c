@@ -63,7 +63,9 @@ static int setup(void **state)
 		memcpy(fx.fake->dp.services[i].timeout, timeouts, sizeof(timeouts));
 		fx.fake->dp.services[i].timeout_udp = 10;
 	}
+	fx.fake->dp.services[L2].flags = LB_SERVICE_TRACK;
 	fx.fake->dp.services[L2].mode = LB_MODE_L2;
+	fx.fake->dp.services[NAT].flags = LB_SERVICE_TRACK;
 	fx.fake->dp.services[NAT].mode = LB_MODE_NAT;
 	fx.fake->dp.backends[A].service = L2;
 	fx.fake->dp.backends[B].service = L2;

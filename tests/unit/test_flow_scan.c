@@ -42,6 +42,7 @@ static int setup(void **state)
 	fixture.fake = fake_dataplane_new(&sizes);
 	assert_non_null(fixture.fake);
 	memcpy(fixture.fake->dp.services[SERVICE].timeout, timeouts, sizeof(timeouts));
+	fixture.fake->dp.services[SERVICE].flags = LB_SERVICE_TRACK;
 	fixture.fake->dp.backends[BACKEND].service = SERVICE;
 	fixture.fake->dp.backends[OTHER].service = SERVICE;
 	fixture.scan = flow_scan_new(&fixture.fake->dp);
@@ -110,6 +111,41 @@ static void test_counts(void **state)
 }
 
 /* At its timeout an entry still stands; one tick of its own kind later it does not. */
+/* Of the sample each stands for several, of the others none; entries are as many as there are. */
+static void test_sample(void **state)
+{
+	struct fixture *fixture = *state;
+	const uint64_t word = make_word(fixture, BACKEND, LB_FLOW_ESTABLISHED, 0);
+	const struct flow_counts *counts;
+
+	fixture->fake->dp.services[SERVICE].flags |= LB_SERVICE_TRACK_CHANGED;
+	fixture->fake->switches.sample_mask = 1;
+	fixture->fake->switches.counted_mask = 3;
+	for (uint32_t way = 0; way < LB_FLOW_WAYS; way++)
+		put(fixture, 0, way, (word & UINT32_MAX) | (uint64_t)(8 + way) << 32);
+	counts = whole_round(fixture);
+	assert_int_equal(counts->active[BACKEND], 8);
+	assert_int_equal(counts->entries[BACKEND], 8);
+	assert_int_equal(counts->sampled, 4);
+	put(fixture, 0, 0, 0); /* of the sample */
+	put(fixture, 0, 1, 0); /* not */
+	counts = whole_round(fixture);
+	assert_int_equal(counts->active[BACKEND], 4);
+	assert_int_equal(counts->entries[BACKEND], 6);
+	assert_int_equal(counts->sampled, 3);
+}
+
+/* A service that does not track any more leaves nothing behind. */
+static void test_untracked(void **state)
+{
+	struct fixture *fixture = *state;
+
+	put(fixture, 0, 0, make_word(fixture, BACKEND, LB_FLOW_ESTABLISHED, 0));
+	fixture->fake->dp.services[SERVICE].flags = 0;
+	assert_int_equal(whole_round(fixture)->active[BACKEND], 0);
+	assert_int_equal(word_at(fixture, 0, 0), 0);
+}
+
 static void test_expiry(void **state)
 {
 	static const uint16_t timeouts[LB_FLOW_STATES] = TIMEOUTS;
@@ -301,6 +337,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sample, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_untracked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stamped_ahead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_backends, setup, teardown),

@@ -74,9 +74,10 @@ static struct lb_service *fresh_table(uint32_t buckets)
 	bpf_map_update_elem(&backends, &index, &backend, BPF_ANY);
 	bpf_map_update_elem(&slots, &index, &line, BPF_ANY);
 	service = (struct lb_service){
-		.table = 1,
+		.tables = {.current = 1},
 		.mode = LB_MODE_L2,
 		.flags = LB_SERVICE_TRACK,
+		.begun_state = LB_FLOW_EMBRYONIC,
 		.timeout = {0, 10 * SECOND, 300, 10},
 	};
 	return &service;
@@ -122,7 +123,7 @@ static uint64_t entry_of(const struct packet *pkt)
 	__u64 seen;
 
 	flow_find(flow_bucket(hash), hash, &seen);
-	return flow_state(seen) ? seen : 0;
+	return seen;
 }
 
 /* A word with fingerprint `name`, stamped `ago` jiffies before NOW. */

@@ -305,14 +305,14 @@ static void test_moved_hop(void **state)
 
 	(void)state;
 	web_up(CHECK_TCP);
-	table = fx.fake->dp.services[1].table;
+	table = fx.fake->dp.services[1].tables.current;
 	hop.dst_mac[5] = 9;
 	hop.ifindex = 6;
 	fake_nexthop_tell("198.18.1.11", &hop);
 	assert_memory_equal(record("web", "198.18.1.11:80")->hop.dst_mac, hop.dst_mac, 6);
 	assert_int_equal(record("web", "198.18.1.11:80")->hop.ifindex, 6);
 	assert_true(is_up("web", "198.18.1.11:80"));
-	assert_int_equal(fx.fake->dp.services[1].table, table);
+	assert_int_equal(fx.fake->dp.services[1].tables.current, table);
 }
 
 static void test_one_hop_of_two_services(void **state)

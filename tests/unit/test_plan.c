@@ -147,7 +147,7 @@ static struct plan *plan_of(const struct world *world, const struct desired *nex
 static const uint16_t *table_of(const struct world *world, const struct service_spec *service)
 {
 	const struct dataplane *dp = &world->fake->dp;
-	uint32_t block = service ? dp->services[service->id].table : 0;
+	uint32_t block = service ? dp->services[service->id].tables.current : 0;
 
 	return (const uint16_t *)&dp->slots[(size_t)block * dp->table_lines];
 }

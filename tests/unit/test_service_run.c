@@ -283,10 +283,10 @@ static void test_one_table_a_step(void **state)
 	report(2, false);
 	report(2, true);
 	for (int ms = 0; ms < 10000; ms += 500) {
-		table = fx.fake->dp.services[1].table;
+		table = fx.fake->dp.services[1].tables.current;
 		ahead_ms += 500;
 		run_ticks(1);
-		tables += fx.fake->dp.services[1].table != table;
+		tables += fx.fake->dp.services[1].tables.current != table;
 	}
 	run_until(view(2).weight > 0.99);
 	assert_in_range(tables, 7, 9);

@@ -168,7 +168,7 @@ static const struct lb_vip *find_vip(const struct fixture *fixture, const char *
 
 static uint32_t table_of(const struct fixture *fixture, uint16_t service_id)
 {
-	return fixture->fake->dp.services[service_id].table;
+	return fixture->fake->dp.services[service_id].tables.current;
 }
 
 static const struct lb_slot_line *block_at(const struct dataplane *dp, uint32_t block)
@@ -237,16 +237,21 @@ static void assert_table(const struct fixture *fixture, const struct service_spe
 	assert_int_equal(table != 0, eligible != 0);
 }
 
+/* It is nobody else's. */
+static void use_block(const struct fixture *fixture, uint32_t block, bool *used)
+{
+	assert_in_range(block, 0, fixture->fake->dp.table_blocks - 1);
+	assert_false(block != 0 && used[block]);
+	used[block] = true;
+}
+
 static void assert_all_tables(struct fixture *fixture)
 {
-	bool used[SERVICES + 2] = {false};
-	uint32_t table;
+	bool used[2 * SERVICES + 3] = {false};
 
 	for (uint16_t id = 1; id <= SERVICES; id++) {
-		table = table_of(fixture, id);
-		assert_in_range(table, 0, fixture->fake->dp.table_blocks - 1);
-		assert_false(table != 0 && used[table]);
-		used[table] = true;
+		use_block(fixture, table_of(fixture, id), used);
+		use_block(fixture, fixture->fake->dp.services[id].tables.former, used);
 	}
 	for (size_t i = 0; i < fixture->desired->service_count; i++)
 		assert_table(fixture, &fixture->desired->services[i]);
@@ -265,7 +270,7 @@ static void check_ready(const struct dataplane *dp, const struct lb_vip *vip)
 		return;
 	vips_seen++;
 	assert_int_equal(vip->kind, LB_VIP_SERVICE);
-	count_owners(dp, dp->services[vip->service].table, owned);
+	count_owners(dp, dp->services[vip->service].tables.current, owned);
 	assert_int_equal(owned[0], 0);
 	for (int id = 1; id <= BACKENDS; id++) {
 		if (owned[id] == 0)
@@ -626,8 +631,8 @@ static void test_adopted_blocks_are_checked(void **state)
 	sync_ok(fixture);
 	shared = table_of(fixture, WEB);
 	copy = block_copy(fixture, shared);
-	dp->services[DNS].table = shared;
-	dp->services[3].table = dp->table_blocks;
+	dp->services[DNS].tables.current = shared;
+	dp->services[3].tables.current = dp->table_blocks;
 	restart(fixture);
 	assert_int_equal(table_of(fixture, WEB), shared);
 	assert_int_equal(table_of(fixture, DNS), 0);
@@ -723,7 +728,8 @@ static void test_default_record(void **state)
 	sync_ok(fixture);
 	assert_int_equal(record->mode, LB_MODE_NAT);
 	assert_int_equal(record->scheduler, LB_SCHEDULER_MAGLEV);
-	assert_int_equal(record->flags, LB_SERVICE_TRACK | LB_SERVICE_TELL_TOO_BIG);
+	assert_int_equal(record->flags,
+			 LB_SERVICE_TRACK | LB_SERVICE_TRACK_CHANGED | LB_SERVICE_TELL_TOO_BIG);
 	assert_int_equal(record->quic_id_length, 0);
 	assert_int_equal(record->gue_port, htons(6080));
 }
@@ -752,6 +758,140 @@ static void test_record_of_choices(void **state)
 	web->gue_variant = 1;
 	sync_ok(fixture);
 	assert_int_equal(record->mode, LB_MODE_GUE_DIRECT);
+}
+
+/* --- marks --- */
+
+static uint32_t marked_with(const struct fixture *fixture, uint16_t service_id, uint16_t backend)
+{
+	const struct dataplane *dp = &fixture->fake->dp;
+	uint32_t owned[BACKENDS + 1];
+
+	count_owners(dp, dp->services[service_id].tables.former, owned);
+	return owned[backend];
+}
+
+/* So many rounds through a flow table without entries. */
+static void rounds(struct fixture *fixture, int count)
+{
+	while (count--)
+		sync_round(fixture->sync, 0, fixture->fake->now);
+}
+
+/* Entries go unread only once the marks are there, and marks go when nobody needs them. */
+static void test_marks(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+
+	add_service(fixture, WEB, 2);
+	sync_ok(fixture);
+	assert_int_equal(marked_with(fixture, WEB, 0), 0); /* a new one: nothing is known */
+	assert_true(record->flags & LB_SERVICE_TRACK_CHANGED);
+	rounds(fixture, 2);
+	assert_int_equal(record->tables.former, 0);
+
+	set_alive(fixture, 1, false);
+	sync_ok(fixture);
+	assert_int_equal(marked_with(fixture, WEB, 1), TABLE_SIZE - marked_with(fixture, WEB, 0));
+	rounds(fixture, 2);
+	assert_int_not_equal(record->tables.former, 0);
+	fixture->fake->now += (uint64_t)(record->timeout[LB_FLOW_ESTABLISHED] + 1)
+			      << fixture->fake->dp.clock.coarse_tick_shift;
+	rounds(fixture, 1);
+	assert_int_equal(marked_with(fixture, WEB, 1), 0);
+	assert_int_not_equal(marked_with(fixture, WEB, 2), 0);
+	rounds(fixture, 1);
+	assert_int_equal(record->tables.former, 0);
+}
+
+/* Where a flow's slot does not follow from its entry there are none, and all are read. */
+static void test_marks_of_choices(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+
+	add_service(fixture, WEB, 2);
+	sync_ok(fixture);
+	service(fixture, WEB)->scheduler = LB_SCHEDULER_SOURCE;
+	sync_ok(fixture);
+	assert_int_equal(marked_with(fixture, WEB, 0), 0); /* flows without entries stay there */
+	assert_int_equal(record->flags & LB_SERVICE_TRACK_CHANGED, 0);
+	service(fixture, WEB)->scheduler = LB_SCHEDULER_MAGLEV;
+	sync_ok(fixture);
+	assert_int_equal(marked_with(fixture, WEB, 0), 0);
+	assert_true(record->flags & LB_SERVICE_TRACK_CHANGED);
+	service(fixture, WEB)->tracking = TRACK_ALL;
+	sync_ok(fixture);
+	assert_int_equal(marked_with(fixture, WEB, 0), 0);
+	assert_int_equal(record->flags & LB_SERVICE_TRACK_CHANGED, 0);
+}
+
+/* SYN cookies ask who has an entry: whoever may have none yet is excused for as long. */
+static void test_marks_of_cookies(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+
+	fixture->fake->dp.cookie_keys->key[0].word[0] = 1;
+	add_service(fixture, WEB, 2);
+	sync_ok(fixture);
+	rounds(fixture, 2);
+	assert_int_equal(record->tables.former, 0);
+	service(fixture, WEB)->syn_cookies = COOKIES_ALWAYS;
+	sync_ok(fixture);
+	assert_true(record->flags & LB_SERVICE_COOKIES);
+	assert_int_equal(record->flags & LB_SERVICE_TRACK_CHANGED, 0);
+	assert_int_equal(marked_with(fixture, WEB, 0), 0);
+	rounds(fixture, 3);
+	assert_int_equal(marked_with(fixture, WEB, 0), 0);
+	fixture->fake->now += (uint64_t)(record->timeout[LB_FLOW_ESTABLISHED] + 1)
+			      << fixture->fake->dp.clock.coarse_tick_shift;
+	rounds(fixture, 1);
+	assert_int_equal(record->tables.former, 0);
+}
+
+/* Another agent goes on where the former one was. */
+static void test_marks_adopted(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	uint32_t marked;
+
+	add_service(fixture, WEB, 2);
+	sync_ok(fixture);
+	rounds(fixture, 2);
+	set_alive(fixture, 1, false);
+	sync_ok(fixture);
+	marked = marked_with(fixture, WEB, 1);
+	sync_free(fixture->sync);
+	fixture->sync = sync_new(&fixture->fake->dp);
+	assert_non_null(fixture->sync);
+	sync_ok(fixture);
+	assert_int_equal(marked_with(fixture, WEB, 1), marked);
+	rounds(fixture, 2);
+	assert_int_equal(marked_with(fixture, WEB, 1), marked);
+	set_alive(fixture, 1, true);
+	sync_ok(fixture);
+	rounds(fixture, 2);
+	assert_int_equal(record->tables.former, 0);
+}
+
+/* Blocks come back, however often tables and marks change. */
+static void test_marks_leak_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (uint16_t id = 1; id <= SERVICES; id++)
+		add_service(fixture, id, 4);
+	for (int change = 0; change < 200; change++) {
+		set_alive(fixture, (uint16_t)(1 + change * 7 % BACKENDS), change % 3 != 0);
+		sync_ok(fixture);
+		assert_all_tables(fixture);
+		if (change % 5 == 0)
+			fixture->fake->now += 1ULL << 40;
+		rounds(fixture, change % 4);
+	}
 }
 
 /* What clears expired entries cannot tell UDP from TCP: see timeouts_store(). */
@@ -1091,6 +1231,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_adopted_table_empties, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_retry_after_failure, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_block_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_of_choices, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_of_cookies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_adopted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_marks_leak_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_record_of_choices, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),

@@ -51,7 +51,7 @@
 		    "\"syn-retransmits\":6" HANDSHAKE("0", "0", "0") "}"
 #define DEFAULTS                                                                                   \
 	"\"mode\":\"nat\",\"gue-variant\":0,\"gue-port\":6080,\"tunnel-source\":\"spread\","       \
-	"\"scheduler\":\"maglev\",\"tracking\":\"all\",\"when-down\":\"drop\","                    \
+	"\"scheduler\":\"maglev\",\"tracking\":\"auto\",\"when-down\":\"drop\","                   \
 	"\"too-big\":\"tell\",\"check\":\"tcp\",\"check-method\":\"GET\","                         \
 	"\"check-path\":\"/\",\"check-host\":\"\",\"check-header\":[],"                            \
 	"\"check-status\":\"200-399\",\"check-body\":\"\",\"check-ca\":\"\",\"check-sni\":\"\","   \
@@ -75,6 +75,7 @@
 	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
 	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
 	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"                   \
+	"\"max-new-entries\":0,"                                                                   \
 	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
