@@ -41,7 +41,8 @@ static void note_header(const struct walk *walk, struct restore_plan *plan)
 	}
 }
 
-int traffic_build(const char *text, uint64_t flows, struct traffic *ret_traffic, struct error *err)
+int traffic_build(const char *text, uint64_t flows, uint32_t grow, struct traffic *ret_traffic,
+		  struct error *err)
 {
 	struct restore_plan *plan = &ret_traffic->plan;
 	struct frame *frame = &ret_traffic->frame;
@@ -56,7 +57,11 @@ int traffic_build(const char *text, uint64_t flows, struct traffic *ret_traffic,
 		return r;
 	if (frame->size < RESTORE_SIZE)
 		return error_set(err, EINVAL, "'%s': shorter than %zu bytes", text, RESTORE_SIZE);
-	*plan = (struct restore_plan){.flow_mask = flows ? flows - 1 : RESTORE_ENDLESS};
+	*plan = (struct restore_plan){
+		.flow_mask = flows ? flows - 1 : RESTORE_ENDLESS,
+		.length = frame->size,
+		.grow = grow,
+	};
 	memcpy(plan->words, frame->bytes, sizeof(plan->words));
 	walk = walk_begin(frame->size);
 	while (walk_next(&walk, frame->bytes))
@@ -81,17 +86,13 @@ void harness_close(void)
 	skeleton = NULL;
 }
 
-int harness_bare_program(void)
-{
-	return bpf_program__fd(skeleton->progs.bare_tx);
-}
-
-int harness_run_alone(int program, const struct traffic *traffic, uint32_t repeat,
-		      struct timing *ret_timing, struct error *err)
+/* `repeat` times the program alone, on one packet. */
+static int run_alone(const struct bpf_program *program, const struct traffic *traffic,
+		     uint32_t repeat, struct timing *ret_timing, struct error *err)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = traffic->frame.bytes,
 		    .data_size_in = traffic->frame.size, .repeat = (int)repeat);
-	int r = bpf_prog_test_run_opts(program, &opts);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(program), &opts);
 
 	if (r < 0)
 		return error_set(err, -r, "BPF_PROG_TEST_RUN: %s", strerror(-r));
@@ -108,6 +109,27 @@ int harness_run(int program, const struct traffic *traffic, uint32_t repeat,
 	skeleton->bss->plan = traffic->plan;
 	if (bpf_map_update_elem(bpf_map__fd(skeleton->maps.target), &zero, &program, BPF_ANY) != 0)
 		return error_set(err, errno, "map target: %s", strerror(errno));
-	return harness_run_alone(bpf_program__fd(skeleton->progs.restore), traffic, repeat,
-				 ret_timing, err);
+	return run_alone(skeleton->progs.restore, traffic, repeat, ret_timing, err);
+}
+
+int harness_overhead(const struct traffic *traffic, uint32_t repeat, struct overhead *ret_overhead,
+		     struct error *err)
+{
+	struct timing bare = {0}, both = {0}, restored = {0};
+	int r;
+
+	skeleton->bss->plan = traffic->plan;
+	r = run_alone(skeleton->progs.bare_tx, traffic, repeat, &bare, err);
+	if (r == 0)
+		r = run_alone(skeleton->progs.grow_and_shrink, traffic, repeat, &both, err);
+	if (r == 0)
+		r = harness_run(bpf_program__fd(skeleton->progs.bare_grow), traffic, repeat,
+				&restored, err);
+	if (r < 0)
+		return r;
+	/* To grow is the program's own affair, to shrink the harness'. */
+	ret_overhead->bare = (int32_t)bare.ns;
+	ret_overhead->harness =
+		(int32_t)restored.ns - (int32_t)bare.ns - ((int32_t)both.ns - (int32_t)bare.ns) / 2;
+	return 0;
 }

@@ -20,22 +20,24 @@ struct timing {
 };
 
 /* Builds the packets from layers (see tests/packet/layer.h). flows is a power of two; 0: every
- * packet is another flow's. */
-int traffic_build(const char *layers, uint64_t flows, struct traffic *ret_traffic,
+ * packet is another flow's. grow: bytes that the program under test puts in front. */
+int traffic_build(const char *layers, uint64_t flows, uint32_t grow, struct traffic *ret_traffic,
 		  struct error *err);
 
 int harness_open(struct error *err);
 void harness_close(void);
 
-/* The program that returns XDP_TX and does nothing else. */
-int harness_bare_program(void);
+/* What the harness takes a packet, beside the bare program. */
+struct overhead {
+	int32_t bare;    /* the program that returns XDP_TX and does nothing else */
+	int32_t harness; /* restoring the packet and calling the program under test */
+};
+
+int harness_overhead(const struct traffic *traffic, uint32_t repeat, struct overhead *ret_overhead,
+		     struct error *err);
 
 /* `repeat` packets through the program, each restored before. */
 int harness_run(int program, const struct traffic *traffic, uint32_t repeat,
 		struct timing *ret_timing, struct error *err);
-
-/* `repeat` times the program alone, on one packet that nobody restores. */
-int harness_run_alone(int program, const struct traffic *traffic, uint32_t repeat,
-		      struct timing *ret_timing, struct error *err);
 
 #endif

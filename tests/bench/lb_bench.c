@@ -132,7 +132,8 @@ static int measure_lb(const struct scenario *scenario, const struct traffic *tra
 static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t round,
 		   struct samples *samples, struct error *err)
 {
-	struct timing bare = {0}, base = {0}, lb = {0};
+	struct overhead overhead = {0};
+	struct timing lb = {0};
 	struct traffic traffic;
 	int r;
 
@@ -140,9 +141,7 @@ static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t ro
 		repeat = scenario->flows;
 	r = scenario_traffic(scenario, scenario->flags, &traffic, err);
 	if (r == 0)
-		r = harness_run_alone(harness_bare_program(), &traffic, repeat, &bare, err);
-	if (r == 0)
-		r = harness_run(harness_bare_program(), &traffic, repeat, &base, err);
+		r = harness_overhead(&traffic, repeat, &overhead, err);
 	if (r == 0)
 		r = prepare(scenario, err);
 	if (r == 0)
@@ -150,9 +149,9 @@ static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t ro
 	if (r < 0)
 		return r;
 	samples->measured[round] = lb.ns;
-	samples->bare[round] = bare.ns;
-	samples->harness[round] = (int32_t)(base.ns - bare.ns);
-	samples->lb[round] = (int32_t)(lb.ns - base.ns);
+	samples->bare[round] = overhead.bare;
+	samples->harness[round] = overhead.harness;
+	samples->lb[round] = (int32_t)lb.ns - overhead.harness - overhead.bare;
 	return 0;
 }
 

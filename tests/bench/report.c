@@ -79,9 +79,9 @@ static void print_head(const struct report *report, FILE *out)
 		report->repeat);
 	fprintf(out,
 		"ns a packet; lb_ingress = measured - harness - bare XDP_TX, round by round\n\n");
-	fprintf(out, "%-5s %-4s %-4s %-9s %9s   %-21s   %8s %8s %8s\n", "mode", "ip", "l4",
+	fprintf(out, "%-12s %-4s %-4s %-9s %9s   %-21s   %8s %8s %8s\n", "mode", "ip", "l4",
 		"packets", "flows", "lb_ingress", "measured", "harness", "bare");
-	fprintf(out, "%-5s %-4s %-4s %-9s %9s   %6s %7s %6s   %8s %8s %8s\n", "", "", "", "", "",
+	fprintf(out, "%-12s %-4s %-4s %-9s %9s   %6s %7s %6s   %8s %8s %8s\n", "", "", "", "", "",
 		"min", "median", "max", "median", "median", "median");
 }
 
@@ -96,7 +96,7 @@ void report_table(const struct report *report, FILE *out)
 		result = &report->results[i];
 		if (i > 0 && result->scenario.mode != result[-1].scenario.mode)
 			fputc('\n', out);
-		fprintf(out, "%-5s %-4s %-4s %-9s %9s   %6d %7d %6d   %8d %8d %8d\n",
+		fprintf(out, "%-12s %-4s %-4s %-9s %9s   %6d %7d %6d   %8d %8d %8d\n",
 			result->scenario.mode, result->scenario.ip, result->scenario.l4,
 			result->scenario.packets, flows_text(result->scenario.flows, flows),
 			result->lb.min, result->lb.median, result->lb.max, result->measured.median,

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Gives the program under test a fresh packet on every run. BPF_PROG_TEST_RUN repeats a program on
- * one and the same buffer, so what it rewrote would come in as the next packet. The length of a
- * packet cannot be put back here.
+ * one and the same buffer, so what it rewrote, or put in front, would come in as the next packet.
  */
 #include <linux/bpf.h>
 #include <stddef.h>
@@ -54,17 +53,31 @@ static __always_inline void check_add(__u16 *check, __u32 diff)
 	*check = ~diff;
 }
 
+/* The packet as it was in front of whose headers something was put. */
+static __always_inline void shrink(struct xdp_md *ctx)
+{
+	int grown = (void *)(long)ctx->data_end - (void *)(long)ctx->data - plan.length;
+
+	if (grown)
+		bpf_xdp_adjust_head(ctx, grown);
+}
+
 SEC("xdp")
 int restore(struct xdp_md *ctx)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u16 *source = word_at(data, end, plan.source);
-	__u16 *port = word_at(data, end, plan.port);
-	__u16 *l3_check = word_at(data, end, plan.l3_check);
-	__u16 *l4_check = word_at(data, end, plan.l4_check);
-	__u32 flow = (sequence++ * FLOW_STRIDE) & plan.flow_mask, diff, i;
-	__u64 *words = data;
+	__u16 *source, *port, *l3_check, *l4_check;
+	__u32 flow, diff, i;
+	void *data, *end;
+	__u64 *words;
 
+	shrink(ctx);
+	words = data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	source = word_at(data, end, plan.source);
+	port = word_at(data, end, plan.port);
+	l3_check = word_at(data, end, plan.l3_check);
+	l4_check = word_at(data, end, plan.l4_check);
+	flow = (sequence++ * FLOW_STRIDE) & plan.flow_mask;
 	if (data + RESTORE_SIZE > end || !source || !port || !l3_check || !l4_check)
 		return XDP_ABORTED;
 #pragma unroll
@@ -83,5 +96,22 @@ SEC("xdp")
 int bare_tx(struct xdp_md *ctx)
 {
 	(void)ctx;
+	return XDP_TX;
+}
+
+/* Likewise, with as much in front as the program under test puts there. */
+SEC("xdp")
+int bare_grow(struct xdp_md *ctx)
+{
+	return plan.grow && bpf_xdp_adjust_head(ctx, -(int)plan.grow) ? XDP_ABORTED : XDP_TX;
+}
+
+/* Twice what it takes to put something in front, for it is taken away again. */
+SEC("xdp")
+int grow_and_shrink(struct xdp_md *ctx)
+{
+	if (plan.grow &&
+	    (bpf_xdp_adjust_head(ctx, -(int)plan.grow) || bpf_xdp_adjust_head(ctx, plan.grow)))
+		return XDP_ABORTED;
 	return XDP_TX;
 }

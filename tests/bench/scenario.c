@@ -13,13 +13,18 @@ static const struct {
 	const char *ip;
 	const char *vip;
 	const char *client;
+	uint32_t grow; /* bytes put in front */
 } ways[] = {
-	{"l2", "ip4", TARGET_L2_VIP4, "198.19.0.0"},
-	{"l2", "ip6", TARGET_L2_VIP6, "2001:db8:19::"},
-	{"nat", "ip4", TARGET_NAT_VIP4, "198.19.0.0"},
-	{"nat", "ip6", TARGET_NAT_VIP6, "2001:db8:19::"},
-	{"none", "ip4", "198.18.0.12", "198.19.0.0"},
-	{"none", "ip6", "2001:db8::12", "2001:db8:19::"},
+	{"l2", "ip4", TARGET_L2_VIP4, "198.19.0.0", 0},
+	{"l2", "ip6", TARGET_L2_VIP6, "2001:db8:19::", 0},
+	{"nat", "ip4", TARGET_NAT_VIP4, "198.19.0.0", 0},
+	{"nat", "ip6", TARGET_NAT_VIP6, "2001:db8:19::", 0},
+	{"ipip", "ip4", TARGET_IPIP_VIP4, "198.19.0.0", 20},
+	{"ipip", "ip6", TARGET_IPIP_VIP6, "2001:db8:19::", 40},
+	{"ipip-changed", "ip4", TARGET_CHANGED_VIP4, "198.19.0.0", 20},
+	{"ipip-changed", "ip6", TARGET_CHANGED_VIP6, "2001:db8:19::", 40},
+	{"none", "ip4", "198.18.0.19", "198.19.0.0", 0},
+	{"none", "ip6", "2001:db8::19", "2001:db8:19::", 0},
 };
 
 static const char *const protocols_balanced[] = {"tcp", "udp"};
@@ -113,7 +118,7 @@ int scenario_traffic(const struct scenario *scenario, const char *flags,
 	if (strcmp(scenario->l4, "tcp") == 0)
 		snprintf(tcp, sizeof(tcp), " flags=%s", flags);
 	/* the payload makes the shortest of them as long as what is put back */
-	snprintf(text, sizeof(text), "eth() %s(src=%s dst=%s) %s(src=40000 dst=80%s) data(len=40)",
+	snprintf(text, sizeof(text), "eth() %s(src=%s dst=%s) %s(src=20000 dst=80%s) data(len=40)",
 		 ways[i].ip, ways[i].client, ways[i].vip, scenario->l4, tcp);
-	return traffic_build(text, scenario->flows, ret_traffic, err);
+	return traffic_build(text, scenario->flows, ways[i].grow, ret_traffic, err);
 }

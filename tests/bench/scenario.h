@@ -7,7 +7,7 @@
 #include "verdicts.h"
 
 struct scenario {
-	const char *mode; /* "l2", "nat"; "none": not for a VIP */
+	const char *mode; /* "l2", "nat", "ipip", "ipip-changed"; "none": not for a VIP */
 	const char *ip;   /* "ip4", "ip6" */
 	const char *l4;   /* "tcp", "udp" */
 	const char *packets;
@@ -18,7 +18,7 @@ struct scenario {
 	enum lb_verdict verdict;
 };
 
-#define SCENARIOS_MAX 96
+#define SCENARIOS_MAX 160
 
 /* Returns how many. */
 size_t scenarios(struct scenario ret_scenarios[SCENARIOS_MAX]);

@@ -16,7 +16,7 @@
 #include "world.h"
 
 #define BUCKETS    (TARGET_FLOWS / LB_FLOW_WAYS)
-#define SERVICES   3
+#define SERVICES   7
 #define NAT_BATCH  4096
 #define TIMEOUTS   " embryonic=30s established=5m closing=30s" /* longer than a measurement */
 #define VIPS(addr) " vip=tcp://" addr ":80 vip=udp://" addr ":80"
@@ -32,6 +32,12 @@ static const struct {
 	{"nat4 mode=nat" VIPS(TARGET_NAT_VIP4) TIMEOUTS, "198.18.1.%u:8080", "198.18.2.1"},
 	{"nat6 mode=nat" VIPS("[" TARGET_NAT_VIP6 "]") TIMEOUTS, "[2001:db8:1::%u]:8080",
 	 "2001:db8:2::1"},
+	{"ipip4 mode=ipip" VIPS(TARGET_IPIP_VIP4) TIMEOUTS, "198.18.1.%u", NULL},
+	{"ipip6 mode=ipip" VIPS("[" TARGET_IPIP_VIP6 "]") TIMEOUTS, "2001:db8:1::%u", NULL},
+	{"changed4 mode=ipip track=changed" VIPS(TARGET_CHANGED_VIP4) TIMEOUTS, "198.18.1.%u",
+	 NULL},
+	{"changed6 mode=ipip track=changed" VIPS("[" TARGET_CHANGED_VIP6 "]") TIMEOUTS,
+	 "2001:db8:1::%u", NULL},
 };
 
 static const struct constants constants = {
@@ -40,6 +46,7 @@ static const struct constants constants = {
 	.nat_port_low = 32768,
 	.nat_port_count = 32768,
 	.handshake_mask = 15, /* lbagent's default */
+	.sample_mask = TARGET_SAMPLE - 1,
 };
 
 static struct ingress *skeleton;
@@ -110,8 +117,13 @@ static int put(const char *name, const void *key, const void *value)
 				    bpf_map__value_size(map), BPF_ANY);
 }
 
+static struct lb_switches *switches(void)
+{
+	return &skeleton->data_switches->lb_switches;
+}
+
 /* Enough of an engine for world.h to fill the maps. */
-static const struct engine filler = {.name = "bench", .put = put};
+static const struct engine filler = {.name = "bench", .put = put, .switches = switches};
 
 static int add_backend(size_t service, uint32_t number, struct error *err)
 {

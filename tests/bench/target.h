@@ -14,10 +14,15 @@
 #define TARGET_BACKENDS  128U /* of each service */
 
 /* Where the services are, each by TCP and UDP, port 80. */
-#define TARGET_L2_VIP4  "198.18.0.10"
-#define TARGET_L2_VIP6  "2001:db8::10"
-#define TARGET_NAT_VIP4 "198.18.0.11"
-#define TARGET_NAT_VIP6 "2001:db8::11"
+#define TARGET_L2_VIP4      "198.18.0.10"
+#define TARGET_L2_VIP6      "2001:db8::10"
+#define TARGET_NAT_VIP4     "198.18.0.11"
+#define TARGET_NAT_VIP6     "2001:db8::11"
+#define TARGET_IPIP_VIP4    "198.18.0.12"
+#define TARGET_IPIP_VIP6    "2001:db8::12"
+#define TARGET_CHANGED_VIP4 "198.18.0.13" /* ipip with tracking changed */
+#define TARGET_CHANGED_VIP6 "2001:db8::13"
+#define TARGET_SAMPLE       16U /* as lbagent chooses for a million flows */
 
 /* What the kernel made of the program. */
 struct target_size {
