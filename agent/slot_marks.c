@@ -189,19 +189,15 @@ static bool is_settled(const struct service_marks *service, uint32_t slot, uint3
  * once it is settled. Then nobody needs the mark any more if they all name the owner, or, where
  * there is none, if there are none: not behind the round's position either, so it was settled
  * when the round began. Where flows are not found by these slots, entries are looked for anyway.
- * Where SYN cookies ask who has one, the mark is the excuse of who has none yet.
  */
 static uint16_t next_mark(const struct service_marks *service, const struct lb_service *record,
 			  uint32_t slot, uint16_t mark, uint16_t owner, uint32_t tick,
 			  uint32_t silence)
 {
 	bool unseen = service->sight[slot] == SEEN_NOTHING;
-	bool excuses = record->flags & LB_SERVICE_COOKIES;
 
 	if (record->scheduler != LB_SCHEDULER_MAGLEV)
 		return is_settled(service, slot, tick, silence) ? 0 : mark;
-	if (mark == owner && excuses)
-		return unseen && is_settled(service, slot, tick, silence) ? 0 : mark;
 	if (mark == owner)
 		return unseen ? 0 : mark;
 	if (owner)

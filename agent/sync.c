@@ -22,11 +22,12 @@ struct wanted {
 
 struct sync {
 	struct dataplane *dp;
-	uint64_t *digest; /* [service index]: of what its table was built from */
-	bool *marked;     /* [service index]: marks say what its flows' entries may differ in */
-	uint32_t *slots;  /* [backend index]: slots owned */
-	uint16_t *owners; /* a table under construction, */
-	uint16_t *former; /* and its marks */
+	uint64_t *digest;  /* [service index]: of what its table was built from */
+	bool *marked;      /* [service index]: marks say what its flows' entries may differ in */
+	uint32_t *excused; /* [service index]: LB_SERVICE_EXCUSED ends after this coarse tick */
+	uint32_t *slots;   /* [backend index]: slots owned */
+	uint16_t *owners;  /* a table under construction, */
+	uint16_t *former;  /* and its marks */
 	struct slot_marks *marks;
 	struct flow_sample sample;
 	struct maglev_backend *members;
@@ -73,7 +74,7 @@ static void block_fill(struct sync *sync, uint32_t block, const uint16_t *slots)
 /* Where not all flows have entries, one that gets its own late may be silent for long. */
 static void begun_store(struct lb_service *record, uint32_t former)
 {
-	bool late = former || record->flags & LB_SERVICE_TRACK_CHANGED;
+	bool late = former || record->flags & (LB_SERVICE_TRACK_CHANGED | LB_SERVICE_EXCUSED);
 
 	__atomic_store_n(&record->begun_state, late ? LB_FLOW_INHERITED : LB_FLOW_EMBRYONIC,
 			 __ATOMIC_RELAXED);
@@ -108,16 +109,10 @@ static bool has_marks(const struct lb_service *service)
 	return service->flags & LB_SERVICE_TRACK && service->scheduler == LB_SCHEDULER_MAGLEV;
 }
 
-/* Will flows that are tracked be found otherwise than by slots, or all be asked for their entries?
- */
-static bool leaves_slots(const struct lb_service *record, const struct service_spec *service)
+/* Will flows that are tracked be found otherwise than by slots? */
+static bool leaves_slots(const struct service_spec *service)
 {
-	bool changed = service_tracking(service) == TRACK_CHANGED;
-
-	if (service->tracking == TRACK_NONE)
-		return false;
-	return service->scheduler != LB_SCHEDULER_MAGLEV ||
-	       (record->flags & LB_SERVICE_TRACK_CHANGED && !changed);
+	return service->tracking != TRACK_NONE && service->scheduler != LB_SCHEDULER_MAGLEV;
 }
 
 /* Is it a service's own block? A block beyond the map, or that another has already, is not: were it
@@ -167,6 +162,47 @@ static struct flow_sample sample_adopt(struct dataplane *dp)
 	};
 }
 
+/* --- excuses --- */
+
+static uint32_t coarse_now(const struct sync *sync)
+{
+	return (uint32_t)(sync->dp->ops->now(sync->dp) >> sync->dp->clock.coarse_tick_shift);
+}
+
+/* From now on for as long as a flow may be silent. */
+static void excuse(struct sync *sync, uint16_t service_id)
+{
+	sync->excused[service_id] =
+		coarse_now(sync) +
+		slot_marks_silence(&sync->dp->clock, &sync->dp->services[service_id]);
+}
+
+static void excuse_end(struct lb_service *record)
+{
+	record->flags &= (uint16_t)~LB_SERVICE_EXCUSED;
+	begun_store(record, record->tables.former);
+}
+
+/* Those of a former agent; for all that is known, they began just now. */
+static void excuses_adopt(struct sync *sync)
+{
+	uint32_t id;
+
+	for (id = 1; id <= sync->dp->sizes.services; id++) {
+		if (sync->dp->services[id].flags & LB_SERVICE_EXCUSED)
+			excuse(sync, (uint16_t)id);
+	}
+}
+
+/* Will SYN cookies ask for entries that flows of the service have not been given? */
+static bool needs_excuse(const struct lb_service *record, uint16_t flags)
+{
+	const uint16_t tracking = LB_SERVICE_TRACK | LB_SERVICE_TRACK_CHANGED;
+	bool all = (record->flags & tracking) == LB_SERVICE_TRACK;
+
+	return record->mode && !all && flags & LB_SERVICE_COOKIES;
+}
+
 struct sync *sync_new(struct dataplane *dp)
 {
 	struct sync *sync = calloc(1, sizeof(*sync));
@@ -180,16 +216,18 @@ struct sync *sync_new(struct dataplane *dp)
 	sync->dp = dp;
 	sync->digest = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->digest));
 	sync->marked = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->marked));
+	sync->excused = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->excused));
 	sync->slots = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->slots));
 	sync->members = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->members));
 	sync->wanted = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->wanted));
 	sync->owners = calloc(dp->sizes.table_size, sizeof(*sync->owners));
 	sync->former = calloc(dp->sizes.table_size, sizeof(*sync->former));
 	sync->free_blocks = calloc(dp->table_blocks, sizeof(*sync->free_blocks));
-	if (sync->digest && sync->marked && sync->slots && sync->members && sync->wanted &&
-	    sync->owners && sync->former && sync->free_blocks) {
+	if (sync->digest && sync->marked && sync->excused && sync->slots && sync->members &&
+	    sync->wanted && sync->owners && sync->former && sync->free_blocks) {
 		blocks_init(sync, used);
 		sync->marks = slot_marks_new(dp);
+		excuses_adopt(sync);
 		sync->sample = sample_adopt(dp);
 	}
 	free(used);
@@ -205,6 +243,7 @@ void sync_free(struct sync *sync)
 		return;
 	free(sync->digest);
 	free(sync->marked);
+	free(sync->excused);
 	free(sync->slots);
 	free(sync->members);
 	free(sync->wanted);
@@ -585,13 +624,17 @@ static uint16_t changed_flag(const struct service_spec *service)
 static void service_store(struct sync *sync, const struct service_spec *service)
 {
 	struct lb_service *record = &sync->dp->services[service->id];
-	uint16_t flags;
+	uint16_t flags = service_flags(service) | guard_store(sync, service, record) |
+			 cookies_store(sync, service, record);
 
+	if (needs_excuse(record, flags)) {
+		excuse(sync, service->id);
+		flags |= LB_SERVICE_EXCUSED;
+	}
+	flags |= record->flags & LB_SERVICE_EXCUSED;
 	record->gue_port = htons(service->gue_port);
 	record->mode = service_mode(service);
 	record->scheduler = (uint8_t)service->scheduler;
-	flags = service_flags(service) | guard_store(sync, service, record) |
-		cookies_store(sync, service, record);
 	if (sync->marked[service->id])
 		flags |= changed_flag(service);
 	record->flags = flags;
@@ -854,7 +897,6 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 			const struct backend_facts *facts, struct error *err)
 {
 	bool prefixes = has_prefix(desired);
-	const struct lb_service *record;
 	size_t i;
 	int ret;
 
@@ -866,9 +908,7 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 		__atomic_store_n(&sync->dp->switches->source_deny, sync->lists->global_deny,
 				 __ATOMIC_RELEASE);
 	for (i = 0; ret == 0 && i < desired->service_count; i++) {
-		record = &sync->dp->services[desired->services[i].id];
-		if (sync->marked[desired->services[i].id] &&
-		    leaves_slots(record, &desired->services[i]))
+		if (sync->marked[desired->services[i].id] && leaves_slots(&desired->services[i]))
 			ret = slots_leave(sync, &desired->services[i], err);
 		if (ret)
 			break;
@@ -939,14 +979,15 @@ static uint32_t longest_silence(const struct sync *sync)
 
 void sync_round(struct sync *sync, uint32_t sampled, uint64_t now)
 {
+	uint32_t id, tick = (uint32_t)(now >> sync->dp->clock.coarse_tick_shift);
 	struct lb_switches *switches = sync->dp->switches;
-	uint32_t id;
 
-	for (id = 1; id <= sync->dp->sizes.services; id++)
+	for (id = 1; id <= sync->dp->sizes.services; id++) {
 		unmark(sync, (uint16_t)id, now);
-	sync->sample = flow_sample_next(sync->sample, sampled,
-					(uint32_t)(now >> sync->dp->clock.coarse_tick_shift),
-					longest_silence(sync));
+		if ((int32_t)(tick - sync->excused[id]) > 0)
+			excuse_end(&sync->dp->services[id]);
+	}
+	sync->sample = flow_sample_next(sync->sample, sampled, tick, longest_silence(sync));
 	__atomic_store_n(&switches->counted_mask, sync->sample.counted, __ATOMIC_RELAXED);
 	__atomic_store_n(&switches->sample_mask, sync->sample.mask, __ATOMIC_RELAXED);
 }

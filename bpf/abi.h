@@ -129,6 +129,9 @@ enum lb_service_flags {
 	LB_SERVICE_COOKIES = 1 << 5,        /* SYNs are answered here, always or at times */
 	/* With LB_SERVICE_TRACK: of TCP and SCTP, only flows of marked slots and of the sample. */
 	LB_SERVICE_TRACK_CHANGED = 1 << 6,
+	/* With LB_SERVICE_COOKIES: flows may have begun without an entry, so who has none and
+	 * brings no cookie is not refused. */
+	LB_SERVICE_EXCUSED = 1 << 7,
 };
 
 /* A flow's state, as kept in two bits of its entry. */

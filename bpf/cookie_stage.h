@@ -40,16 +40,6 @@ LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const stru
 	return backend != NULL;
 }
 
-/* May the flow have begun when flows had no entries? Then it cannot prove itself. */
-LB_INLINE bool cookie_flow_may_be_old(const struct lb_service *service,
-				      const struct cookie_job *job)
-{
-	__u32 former = READ_ONCE(service->tables.former);
-
-	return former && !flags_are_syn(job->tcp_flags) &&
-	       slot_read(former, slot_of(flow_fingerprint(job->hash)));
-}
-
 /* A SYN of a service that does not always answer by cookies. */
 LB_INLINE void cookie_spend(const struct lb_service *service, struct lb_cookie_state *state,
 			    __u32 coarse_tick)
@@ -193,7 +183,7 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 	    !backend_alive(schedule(service, tuple, hash, 0, false)))
 		return LB_PASS;
 	judged = cookie_prove(ctx, job);
-	return judged == LB_BAD_COOKIE && cookie_flow_may_be_old(service, job) ? LB_PASS : judged;
+	return judged == LB_BAD_COOKIE && service->flags & LB_SERVICE_EXCUSED ? LB_PASS : judged;
 }
 
 /* Is it TCP that brings its header? An answer to a fragment, or to what has extension headers, is

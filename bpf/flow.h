@@ -310,14 +310,18 @@ LB_INLINE bool flow_is_by_slot(const struct packet *pkt, struct decision *d)
 	return true;
 }
 
+/* Is it what only who has been answered has to send? Of UDP nobody can tell. */
+LB_INLINE bool is_answer(const struct packet *pkt)
+{
+	return pkt->l4_proto != IPPROTO_UDP && !is_syn(pkt);
+}
+
 /* A new flow is embryonic until the client answers; who brings a cookie has done so. */
 LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision *d)
 {
-	bool proven = pkt->class == LB_CLASS_TCP && !is_syn(pkt);
-
-	if (!d->new_flow)
-		return d->service->begun_state;
-	return LB_FLOW_EMBRYONIC + (d->new_flow & proven);
+	if (is_closing(pkt))
+		return LB_FLOW_CLOSING;
+	return d->new_flow ? LB_FLOW_EMBRYONIC + is_answer(pkt) : d->service->begun_state;
 }
 
 /* Enters the flow of this packet in place of seen, if it had an entry, at word. */
@@ -325,8 +329,7 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
 			  struct lb_flow_bucket *bucket, __u64 *word, __u64 seen, __u32 state)
 {
 	__u64 value = flow_word(d->hash, d->backend_id, state, pkt->now);
-	bool bold = pkt->l4_proto != IPPROTO_UDP && !is_syn(pkt);
-	__u32 flags = bold ? FLOW_INSERT_BOLD : 0;
+	__u32 flags = is_answer(pkt) ? FLOW_INSERT_BOLD : 0;
 
 	if (keeps_loads(d->service))
 		flags |= FLOW_INSERT_LOADS;
@@ -355,8 +358,8 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 	verdict = flow_begin(pkt, d);
 	if (verdict != LB_PASS)
 		return verdict;
-	/* Neither an error nor the end of a flow that is forgotten already makes an entry. */
-	if (!is_kind(pkt, LB_ICMP_ERROR) && !is_closing(pkt))
+	/* The end of a flow makes one, too: or the ACK of the backend's FIN would begin it anew. */
+	if (!is_kind(pkt, LB_ICMP_ERROR))
 		flow_enter(pkt, d, bucket, word, seen, flow_first_state(pkt, d));
 	return LB_PASS;
 }
@@ -449,6 +452,10 @@ __noinline int flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
 	if (!d.service)
 		return LB_INTERNAL;
 	verdict = flow_assign(ctx, &pkt, &d);
+	job = flow_scratch_get(); /* again: to keep it would take stack, of which there is no more
+				   */
+	if (!job)
+		return LB_INTERNAL;
 	job->backend_id = d.backend_id;
 	job->new_flow = d.new_flow;
 	job->syn_retransmit = d.syn_retransmit;

@@ -163,13 +163,15 @@ static int parse_cookies(const char *text, struct case_service *service, struct 
 	return r;
 }
 
-/* track=no, track=changed, too_big=drop, down=pass: away from what is usual */
+/* track=no, track=changed, excused=yes, too_big=drop, down=pass: away from what is usual */
 static int parse_flag(const struct pair *pair, struct case_service *service, struct error *err)
 {
 	if (strcmp(pair->key, "track") == 0 && strcmp(pair->value, "no") == 0)
 		service->flags &= ~LB_SERVICE_TRACK;
 	else if (strcmp(pair->key, "track") == 0 && strcmp(pair->value, "changed") == 0)
 		service->flags |= LB_SERVICE_TRACK_CHANGED;
+	else if (strcmp(pair->key, "excused") == 0 && strcmp(pair->value, "yes") == 0)
+		service->flags |= LB_SERVICE_EXCUSED;
 	else if (strcmp(pair->key, "too_big") == 0 && strcmp(pair->value, "drop") == 0)
 		service->flags &= ~LB_SERVICE_TELL_TOO_BIG;
 	else if (strcmp(pair->key, "down") == 0 && strcmp(pair->value, "pass") == 0)

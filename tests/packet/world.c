@@ -144,7 +144,8 @@ static int put_cookie_keys(const struct engine *engine)
 
 static uint8_t begun_state(const struct lb_service *service)
 {
-	bool late = service->tables.former || service->flags & LB_SERVICE_TRACK_CHANGED;
+	bool late = service->tables.former ||
+		    service->flags & (LB_SERVICE_TRACK_CHANGED | LB_SERVICE_EXCUSED);
 
 	return late ? LB_FLOW_INHERITED : LB_FLOW_EMBRYONIC;
 }

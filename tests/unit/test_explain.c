@@ -377,6 +377,9 @@ static void test_cookies(void **state)
 	step(world, "cookie", "sent");
 	assert_verdict(world, "cookie", "XDP_TX");
 	assert_null(find_step(world, "schedule", "empty"));
+	explain(world, WEB_FLOW, "ack", NULL); /* it may have begun before */
+	assert_verdict(world, "forward", "XDP_TX");
+	world->dp->services[1].flags &= (uint16_t)~LB_SERVICE_EXCUSED;
 	explain(world, WEB_FLOW, "ack", NULL);
 	step(world, "cookie", "bad");
 	assert_verdict(world, "bad_cookie", "XDP_DROP");

@@ -823,32 +823,41 @@ static void test_marks_of_choices(void **state)
 	assert_true(record->flags & LB_SERVICE_TRACK_CHANGED);
 	service(fixture, WEB)->tracking = TRACK_ALL;
 	sync_ok(fixture);
-	assert_int_equal(marked_with(fixture, WEB, 0), 0);
 	assert_int_equal(record->flags & LB_SERVICE_TRACK_CHANGED, 0);
 }
 
-/* SYN cookies ask who has an entry: whoever may have none yet is excused for as long. */
-static void test_marks_of_cookies(void **state)
+/* SYN cookies ask who has an entry: whoever may have none yet is excused, but not of a new
+ * service. */
+static void test_excuse_of_cookies(void **state)
 {
 	struct fixture *fixture = *state;
 	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	uint64_t coarse_tick = 1ULL << fixture->fake->dp.clock.coarse_tick_shift;
 
 	fixture->fake->dp.cookie_keys->key[0].word[0] = 1;
 	add_service(fixture, WEB, 2);
-	sync_ok(fixture);
-	rounds(fixture, 2);
-	assert_int_equal(record->tables.former, 0);
 	service(fixture, WEB)->syn_cookies = COOKIES_ALWAYS;
 	sync_ok(fixture);
 	assert_true(record->flags & LB_SERVICE_COOKIES);
-	assert_int_equal(record->flags & LB_SERVICE_TRACK_CHANGED, 0);
-	assert_int_equal(marked_with(fixture, WEB, 0), 0);
-	rounds(fixture, 3);
-	assert_int_equal(marked_with(fixture, WEB, 0), 0);
-	fixture->fake->now += (uint64_t)(record->timeout[LB_FLOW_ESTABLISHED] + 1)
-			      << fixture->fake->dp.clock.coarse_tick_shift;
+	assert_int_equal(record->flags & LB_SERVICE_EXCUSED, 0);
+	service(fixture, WEB)->syn_cookies = COOKIES_OFF;
+	sync_ok(fixture);
 	rounds(fixture, 1);
-	assert_int_equal(record->tables.former, 0);
+	assert_int_equal(record->flags & LB_SERVICE_EXCUSED, 0);
+	service(fixture, WEB)->syn_cookies = COOKIES_AUTO;
+	sync_ok(fixture);
+	assert_true(record->flags & LB_SERVICE_EXCUSED);
+	sync_free(fixture->sync); /* another agent goes on */
+	fixture->sync = sync_new(&fixture->fake->dp);
+	assert_non_null(fixture->sync);
+	sync_ok(fixture);
+	fixture->fake->now += record->timeout[LB_FLOW_ESTABLISHED] * coarse_tick;
+	rounds(fixture, 1);
+	assert_true(record->flags & LB_SERVICE_EXCUSED);
+	fixture->fake->now += coarse_tick;
+	rounds(fixture, 1);
+	sync_ok(fixture);
+	assert_int_equal(record->flags & LB_SERVICE_EXCUSED, 0);
 }
 
 /* Another agent goes on where the former one was. */
@@ -1233,7 +1242,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_block_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks_of_choices, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_marks_of_cookies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_excuse_of_cookies, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks_adopted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_marks_leak_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_record, setup, teardown),
