@@ -79,9 +79,7 @@ LB_INLINE bool flow_swap(__u64 *word, __u64 seen, __u64 value)
 /* Does the flow behind the word count as its backend's load? */
 LB_INLINE bool flow_is_load(__u64 word)
 {
-	__u32 state = flow_state(word);
-
-	return state == LB_FLOW_EMBRYONIC || state == LB_FLOW_ESTABLISHED;
+	return word && flow_state(word) != LB_FLOW_CLOSING;
 }
 
 /* Puts value in place of seen and keeps the backends' loads, if they are asked for, true to it. */
