@@ -79,7 +79,7 @@ int cookies_check(const struct dataplane *dp, const struct desired *next, struct
 bool cookies_on(const struct dataplane *dp, const struct service_spec *service, uint64_t now)
 {
 	uint32_t until = __atomic_load_n(&dp->cookie_states[service->id].until, __ATOMIC_RELAXED);
-	uint32_t left = until - (uint32_t)(now >> dp->clock.coarse_tick_shift);
+	uint32_t left = until - dataplane_coarse(&dp->clock, now);
 
 	if (service->syn_cookies == COOKIES_OFF || !cookies_have_key(dp))
 		return false;

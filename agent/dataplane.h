@@ -221,6 +221,12 @@ uint16_t dataplane_ticks(const struct dataplane_clock *clock, enum lb_flow_state
 uint64_t dataplane_ms(const struct dataplane_clock *clock, enum lb_flow_state state,
 		      uint64_t ticks);
 
+/* The coarse tick of a moment in jiffies. */
+static inline uint32_t dataplane_coarse(const struct dataplane_clock *clock, uint64_t now)
+{
+	return (uint32_t)(now >> clock->coarse_tick_shift);
+}
+
 /* The clock for a kernel of this HZ. */
 struct dataplane_clock dataplane_clock_for(uint32_t hz);
 

@@ -27,11 +27,6 @@ static uint16_t *block_slots(const struct slot_marks *marks, uint32_t block)
 	return marks->dp->slots[(size_t)block * marks->dp->table_lines].backend;
 }
 
-static uint32_t coarse(const struct slot_marks *marks, uint64_t now)
-{
-	return (uint32_t)(now >> marks->dp->clock.coarse_tick_shift);
-}
-
 static bool service_marks_make(struct slot_marks *marks, uint16_t service_id, uint32_t tick)
 {
 	struct service_marks *service = &marks->services[service_id];
@@ -66,7 +61,7 @@ static void slot_touch(struct service_marks *service, uint32_t slot, uint32_t ti
 /* Takes the marks of a former agent over. */
 static bool adopt(struct slot_marks *marks, uint16_t service_id)
 {
-	uint32_t slot, tick = coarse(marks, marks->dp->ops->now(marks->dp));
+	uint32_t slot, tick = dataplane_coarse(&marks->dp->clock, marks->dp->ops->now(marks->dp));
 
 	if (!marks->dp->services[service_id].tables.former)
 		return true;
@@ -130,7 +125,7 @@ int slot_marks_change(struct slot_marks *marks, uint16_t service_id, const uint1
 	const struct lb_tables *tables = &marks->dp->services[service_id].tables;
 	const uint16_t *owned = block_slots(marks, tables->current);
 	const uint16_t *marked = block_slots(marks, tables->former);
-	uint32_t slot, tick = coarse(marks, now);
+	uint32_t slot, tick = dataplane_coarse(&marks->dp->clock, now);
 	bool all = flows == SLOT_FLOWS_UNKNOWN || flows == SLOT_FLOWS_LEAVE;
 	int count = 0;
 
@@ -211,7 +206,7 @@ uint32_t slot_marks_round(struct slot_marks *marks, uint16_t service_id, uint64_
 	struct service_marks *service = &marks->services[service_id];
 	const uint16_t *owned = block_slots(marks, record->tables.current);
 	uint16_t *marked = block_slots(marks, record->tables.former), mark;
-	uint32_t slot, count = 0, tick = coarse(marks, now);
+	uint32_t slot, count = 0, tick = dataplane_coarse(&marks->dp->clock, now);
 	uint32_t silence = slot_marks_silence(&marks->dp->clock, record);
 
 	if (!service->changed)

@@ -152,33 +152,39 @@ static void blocks_init(struct sync *sync, bool *used)
 	}
 }
 
+static uint32_t coarse_now(struct dataplane *dp)
+{
+	return dataplane_coarse(&dp->clock, dp->ops->now(dp));
+}
+
 /* A former agent's sample; for all that is known, it became larger just now. */
 static struct flow_sample sample_adopt(struct dataplane *dp)
 {
 	return (struct flow_sample){
 		.mask = dp->switches->sample_mask,
 		.counted = dp->switches->counted_mask,
-		.grew = (uint32_t)(dp->ops->now(dp) >> dp->clock.coarse_tick_shift),
+		.grew = coarse_now(dp),
 	};
 }
 
 /* --- excuses --- */
 
-static uint32_t coarse_now(const struct sync *sync)
-{
-	return (uint32_t)(sync->dp->ops->now(sync->dp) >> sync->dp->clock.coarse_tick_shift);
-}
-
 /* From now on for as long as a flow may be silent. */
 static void excuse(struct sync *sync, uint16_t service_id)
 {
 	sync->excused[service_id] =
-		coarse_now(sync) +
+		coarse_now(sync->dp) +
 		slot_marks_silence(&sync->dp->clock, &sync->dp->services[service_id]);
 }
 
-static void excuse_end(struct lb_service *record)
+/* If it has one, and that is over. */
+static void excuse_end(struct sync *sync, uint16_t service_id, uint32_t tick)
 {
+	struct lb_service *record = &sync->dp->services[service_id];
+
+	if (!(record->flags & LB_SERVICE_EXCUSED) ||
+	    (int32_t)(tick - sync->excused[service_id]) <= 0)
+		return;
 	record->flags &= (uint16_t)~LB_SERVICE_EXCUSED;
 	begun_store(record, record->tables.former);
 }
@@ -979,13 +985,12 @@ static uint32_t longest_silence(const struct sync *sync)
 
 void sync_round(struct sync *sync, uint32_t sampled, uint64_t now)
 {
-	uint32_t id, tick = (uint32_t)(now >> sync->dp->clock.coarse_tick_shift);
+	uint32_t id, tick = dataplane_coarse(&sync->dp->clock, now);
 	struct lb_switches *switches = sync->dp->switches;
 
 	for (id = 1; id <= sync->dp->sizes.services; id++) {
 		unmark(sync, (uint16_t)id, now);
-		if ((int32_t)(tick - sync->excused[id]) > 0)
-			excuse_end(&sync->dp->services[id]);
+		excuse_end(sync, (uint16_t)id, tick);
 	}
 	sync->sample = flow_sample_next(sync->sample, sampled, tick, longest_silence(sync));
 	__atomic_store_n(&switches->counted_mask, sync->sample.counted, __ATOMIC_RELAXED);
