@@ -226,7 +226,8 @@ $(call objects,$(wildcard bpf/native/*.c)): NATIVE := $(NATIVE_FLAGS)
 # The packet cases as lbagent carries them for its self-test; see agent/recording.h.
 RECORD_SRC  := $(wildcard tests/record/*.c bpf/native/*.c tests/native/*.c) $(addprefix tests/packet/,case.c \
                engine.c engine_native.c frame.c frame_print.c layer.c lexer.c play.c protocol.c \
-               setup.c walk.c world.c) agent/recording.c agent/selftest.c common/parse.c common/error.c
+               setup.c walk.c world.c) agent/recording.c agent/selftest.c common/clock.c \
+               common/parse.c common/error.c
 $(call objects,$(wildcard tests/record/*.c tests/native/*.c) tests/packet/engine_native.c): \
 	NATIVE := -Itests/packet -Itests/native $(NATIVE_FLAGS)
 
@@ -470,14 +471,14 @@ $(O)/tests/unit/test_%: $$(call san_objects,tests/unit/test_$$*.c $$(TEST_$$*) $
 comma := ,
 
 $(O)/tests/packet/lb_packet_test: $(call san_objects,$(wildcard tests/packet/*.c) \
-		$(wildcard bpf/native/*.c tests/native/*.c) common/parse.c common/error.c)
+		$(wildcard bpf/native/*.c tests/native/*.c) common/clock.c common/parse.c common/error.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)
 
 $(O)/tests/replay/lb_replay: $(call san_objects,$(wildcard tests/replay/*.c) \
 		$(filter-out %/lb_packet_test.c,$(wildcard tests/packet/*.c)) \
-		$(wildcard bpf/native/*.c tests/native/*.c) common/parse.c common/error.c)
+		$(wildcard bpf/native/*.c tests/native/*.c) common/clock.c common/parse.c common/error.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS) -lpcap

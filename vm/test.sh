@@ -24,7 +24,8 @@ kernels=("$@")
 [ $# -gt 0 ] || mapfile -t kernels < <(sed -E 's/[[:space:]]*(#.*)?$//; /^$/d' vm/kernels.txt)
 [ -z "$short" ] || kernels=("${kernels[0]}")
 
-# tally KERNEL LOG: adds its last line to the totals; a kernel without one has failed once.
+# tally KERNEL LOG: adds its last line to the totals; a kernel without one has failed once, and what
+# failed there follows.
 tally() {
 	local words bad=
 	read -r -a words <<<"$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$2")"
@@ -34,6 +35,8 @@ tally() {
 	skipped=$((skipped + words[4]))
 	[ "${words[2]}" -eq 0 ] || bad='not '
 	echo "${bad}ok $1: ${words[0]} passed, ${words[2]} failed, ${words[4]} skipped"
+	# What run.sh repeats in front of its count.
+	[ -z "$bad" ] || sed -n '/^failed:$/,/ skipped$/s/^  /# /p' "$2"
 }
 
 trap 'exit 130' INT TERM # else the next kernel would follow

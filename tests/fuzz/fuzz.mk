@@ -62,7 +62,7 @@ $(call san_objects,$(wildcard tests/fuzz/*packet*.c) tests/fuzz/lb_differential.
 
 $(O)/fuzz/lb_differential: $(call san_objects,tests/fuzz/lb_differential.c tests/fuzz/packet_world.c \
 		tests/replay/judge.c $(filter-out %/lb_packet_test.c,$(wildcard tests/packet/*.c)) \
-		$(wildcard bpf/native/*.c tests/native/*.c) common/parse.c common/error.c)
+		$(wildcard bpf/native/*.c tests/native/*.c) common/clock.c common/parse.c common/error.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)

@@ -15,6 +15,9 @@
 
 #define VERIFIED_MAX 500000
 
+/* A case takes a few milliseconds, and none minds a quarter of a second. */
+#define STILL_SECONDS 0.25
+
 struct options {
 	bool native;
 	bool bpf;
@@ -31,14 +34,24 @@ static bool tells_time(const struct test_case *test)
 	return false;
 }
 
+/* One that fails on a machine that stood still is played again: its budgets filled meanwhile. */
 static bool play_on(struct run *run, const struct engine *engine)
 {
+	unsigned int tries = 10;
+	size_t variables;
+	bool good;
+
 	run->engine = engine;
 	if (tells_time(run->test)) {
 		run->variables.count = 0;
 		run->expected = NULL;
 	}
-	return play_case(run);
+	variables = run->variables.count;
+	do {
+		run->variables.count = variables;
+		good = play_case(run);
+	} while (!good && run->seconds > STILL_SECONDS && --tries);
+	return good;
 }
 
 /* Variables and outcomes of the first run bind the second. */

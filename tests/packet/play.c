@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "world.h"
 
 static const char *code_name(int code)
@@ -226,13 +227,18 @@ static bool run_step(struct run *run, size_t index)
 bool play_case(struct run *run)
 {
 	struct error err;
+	bool good = true;
+	double began;
 	size_t i;
+
+	run->seconds = 0;
 
 	if (run->engine->reset(&run->test->constants, &err) < 0 ||
 	    world_setup(run->engine, run->test, &err) < 0)
 		return fail(run, run->test->line, "%s", err.message);
-	for (i = 0; i < run->test->step_count; i++)
-		if (!run_step(run, i))
-			return false;
-	return true;
+	began = clock_seconds(CLOCK_MONOTONIC);
+	for (i = 0; good && i < run->test->step_count; i++)
+		good = run_step(run, i);
+	run->seconds = clock_seconds(CLOCK_MONOTONIC) - began;
+	return good;
 }

@@ -14,6 +14,7 @@ struct run {
 	struct variables variables;
 	struct outcome *outcomes;       /* one a step, filled */
 	const struct outcome *expected; /* of the engine before; NULL: this is the first */
+	double seconds; /* that the steps took, filled; the case's clock ran on so far */
 };
 
 /* False: it did not do as the case says; lines that begin with "# " have told why. */
