@@ -80,6 +80,26 @@ int rtnl_open(struct rtnl **ret_rtnl)
 	return 0;
 }
 
+int rtnl_open_routes(struct rtnl **ret_rtnl)
+{
+	struct rtnl *rtnl = calloc(1, sizeof(*rtnl));
+	int strict = 1, error;
+
+	if (!rtnl)
+		return -ENOMEM;
+	error = open_query(rtnl);
+	/* Without it the kernel gives every route of the machine for the few that are asked for. */
+	if (!error && setsockopt(mnl_socket_get_fd(rtnl->query), SOL_NETLINK,
+				 NETLINK_GET_STRICT_CHK, &strict, sizeof(strict)) < 0)
+		error = -errno;
+	if (error) {
+		rtnl_close(rtnl);
+		return error;
+	}
+	*ret_rtnl = rtnl;
+	return 0;
+}
+
 void rtnl_close(struct rtnl *rtnl)
 {
 	if (!rtnl)
@@ -618,4 +638,112 @@ int rtnl_use_neighbour(struct rtnl *rtnl, uint32_t ifindex, const struct address
 			      NTF_USE, ifindex, address);
 
 	return ask(rtnl, message, NULL, NULL);
+}
+
+/* --- routes of the agent's own --- */
+
+static void put_table(struct nlmsghdr *message, struct rtmsg *info, uint32_t table)
+{
+	info->rtm_table = table <= UINT8_MAX ? (uint8_t)table : RT_TABLE_UNSPEC;
+	mnl_attr_put_u32(message, RTA_TABLE, table);
+}
+
+/* What is returned is the message's own head, for its scope. */
+static struct rtmsg *put_route(char *buffer, uint16_t type, uint16_t flags,
+			       const struct rtnl_own_route *route)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct rtmsg *info;
+
+	message->nlmsg_type = type;
+	message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+	info->rtm_family = family_of(&route->prefix.address);
+	info->rtm_dst_len = route->prefix.length;
+	info->rtm_protocol = RTNL_OWN_PROTOCOL;
+	info->rtm_type = RTN_UNREACHABLE;
+	put_table(message, info, route->table);
+	put_address(message, RTA_DST, &route->prefix.address);
+	return info;
+}
+
+int rtnl_add_route(struct rtnl *rtnl, const struct rtnl_own_route *route)
+{
+	char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct rtmsg *info = put_route(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
+
+	info->rtm_scope = RT_SCOPE_UNIVERSE;
+	return ask(rtnl, (struct nlmsghdr *)buffer, NULL, NULL);
+}
+
+int rtnl_remove_route(struct rtnl *rtnl, const struct rtnl_own_route *route)
+{
+	char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct rtmsg *info = put_route(buffer, RTM_DELROUTE, 0, route);
+	int error;
+
+	info->rtm_scope = RT_SCOPE_NOWHERE; /* of any */
+	error = ask(rtnl, (struct nlmsghdr *)buffer, NULL, NULL);
+	return error == -ESRCH ? 0 : error;
+}
+
+struct route_listener {
+	uint32_t table;
+	rtnl_route_handler handler;
+	void *context;
+};
+
+static int on_own_route(const struct nlmsghdr *message, void *context)
+{
+	const struct route_listener *listener = context;
+	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attribute;
+	uint32_t table = info->rtm_table;
+	struct prefix prefix;
+
+	mnl_attr_for_each(attribute, message, sizeof(*info))
+	{
+		if (mnl_attr_get_type(attribute) == RTA_TABLE)
+			table = mnl_attr_get_u32(attribute);
+	}
+	if (table == listener->table && info->rtm_protocol == RTNL_OWN_PROTOCOL &&
+	    info->rtm_type == RTN_UNREACHABLE && parse_destination(message, &prefix))
+		listener->handler(listener->context, &prefix);
+	return MNL_CB_OK;
+}
+
+static int dump_own(struct rtnl *rtnl, uint8_t family, struct route_listener *listener)
+{
+	char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int error = -EINTR;
+
+	/* EINTR: as in rtnl_dump_links(). */
+	for (int i = 0; i < 10 && error == -EINTR; i++) {
+		struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+		struct rtmsg *info;
+
+		message->nlmsg_type = RTM_GETROUTE;
+		message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+		info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
+		info->rtm_family = family;
+		info->rtm_protocol = RTNL_OWN_PROTOCOL;
+		put_table(message, info, listener->table);
+		error = ask(rtnl, message, on_own_route, listener);
+	}
+	return error;
+}
+
+int rtnl_dump_own_routes(struct rtnl *rtnl, uint32_t table, rtnl_route_handler handler,
+			 void *context)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+	struct route_listener listener = {table, handler, context};
+	int error = 0;
+
+	for (size_t i = 0; !error && i < sizeof(families); i++) {
+		error = dump_own(rtnl, families[i], &listener);
+		if (error == -ENOENT || error == -EAFNOSUPPORT) /* no such table, or no IPv6 */
+			error = 0;
+	}
+	return error;
 }

@@ -122,4 +122,31 @@ int rtnl_get_neighbour(struct rtnl *rtnl, uint32_t ifindex, const struct address
  */
 int rtnl_use_neighbour(struct rtnl *rtnl, uint32_t ifindex, const struct address *address);
 
+/*
+ * Routes that the agent puts into a table for routing daemons to find; see announcer.h. They say
+ * "unreachable": nobody's packets follow them, and where somebody sends packets by that table all
+ * the same, their senders are told. The protocol, a number that rt_protos has for nobody, tells
+ * them from others' routes.
+ */
+#define RTNL_OWN_PROTOCOL 108
+
+struct rtnl_own_route {
+	uint32_t table;
+	struct prefix prefix;
+};
+
+/* For these calls only: no events. Needs Linux 4.20. */
+int rtnl_open_routes(struct rtnl **ret_rtnl);
+
+/* -EEXIST: there is a route to the prefix, the agent's or somebody else's. */
+int rtnl_add_route(struct rtnl *rtnl, const struct rtnl_own_route *route);
+/* 0, too, if there is none; others' are left alone. */
+int rtnl_remove_route(struct rtnl *rtnl, const struct rtnl_own_route *route);
+
+typedef void (*rtnl_route_handler)(void *context, const struct prefix *prefix);
+
+/* Those that are in the table; one may be handed over twice. */
+int rtnl_dump_own_routes(struct rtnl *rtnl, uint32_t table, rtnl_route_handler handler,
+			 void *context);
+
 #endif
