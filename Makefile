@@ -335,6 +335,9 @@ TEST_desired    := $(SRC_desired)
 TEST_dns_message := agent/dns_message.c
 TEST_check_way  := agent/check_way.c $(SRC_desired)
 TEST_health     := agent/health.c
+TEST_announce   := agent/announce.c
+TEST_announcer  := agent/announcer.c agent/announce.c agent/announce_note.c agent/rtnl.c $(SRC_desired) $(EVENTS_SRC)
+TEST_digest     = $(TEST_plan)
 TEST_slow_start := agent/slow_start.c
 TEST_passive    := agent/passive.c
 TEST_pool       := agent/pool.c
@@ -358,7 +361,7 @@ TEST_wheel      := agent/wheel.c
 TEST_http_request := agent/http_request.c $(SRC_check)
 TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
-SRC_sync        := agent/sync.c agent/vip_list.c agent/slot_marks.c agent/flow_sample.c agent/maglev.c
+SRC_sync        := agent/digest.c agent/sync.c agent/vip_list.c agent/slot_marks.c agent/flow_sample.c agent/maglev.c
 TEST_flow_sample := agent/flow_sample.c
 TEST_slot_marks := agent/slot_marks.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_steady     := agent/steady.c
@@ -377,7 +380,7 @@ TEST_capture_stream := agent/capture_stream.c agent/capture_file.c $(SRC_capture
 TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
-TEST_metrics    := agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
+TEST_metrics    := agent/digest.c agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
                    agent/process.c agent/view.c agent/verdict_words.c agent/latency.c $(SRC_config) agent/dataplane.c \
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
@@ -394,7 +397,9 @@ TEST_door       := agent/door.c agent/guesses.c agent/tokens.c
 TEST_etag       := agent/etag.c
 TEST_privileges := agent/privileges.c
 TEST_http_clients := agent/http_clients.c
-TEST_manager    := agent/manager.c agent/manager_sync.c agent/backend_run.c agent/service_run.c \
+SRC_announce    := agent/manager_announce.c agent/announcer.c agent/announce.c agent/announce_note.c agent/rtnl.c \
+                   agent/document.c
+TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
@@ -498,7 +503,7 @@ $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
 
-CONTROL_SRC := accept.c dataplane.c diff.c document.c figures.c ids.c latency.c maglev.c match.c \
+CONTROL_SRC := accept.c dataplane.c diff.c digest.c document.c figures.c ids.c latency.c maglev.c match.c \
                metrics.c metrics_text.c plan.c process.c slot_marks.c slow_start.c sync.c verdict_words.c \
                view.c vip_list.c flow_sample.c
 
@@ -506,7 +511,7 @@ $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) 
 		tests/unit/fake_dataplane.c tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lcrypto -lm
 
 # Each source by itself, for compilers that shall only judge it (tests/lint.sh).
 compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard backends/*.c bpf/native/*.c \

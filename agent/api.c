@@ -24,6 +24,7 @@ static const struct route {
 	call_handler get, put, post, patch, delete;
 } routes[] = {
 	{{"status"}, .get = api_status_get},
+	{{"announce"}, .get = api_announce_get, .patch = api_announce_patch},
 	{{"doctor"}, .get = api_doctor_get},
 	{{"explain"}, .get = api_explain_get},
 	{{"events"}, .get = api_events_get},

@@ -89,6 +89,8 @@ int api_backend_patch(struct call *call);
 int api_backend_delete(struct call *call);
 int api_scale_get(struct call *call);
 int api_scale_webhook_post(struct call *call);
+int api_announce_get(struct call *call);
+int api_announce_patch(struct call *call);
 int api_status_get(struct call *call);
 int api_doctor_get(struct call *call);
 int api_explain_get(struct call *call);

@@ -129,6 +129,47 @@ static bool write_vip_ids(const struct field *field, const void *object, cJSON *
 	return array;
 }
 
+/* --- announce-min: a number of backends, or a share of them --- */
+
+static int read_announce_min(const struct field *field, const cJSON *json, const char *where,
+			     void *object, struct error *err)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, field->key);
+	struct service_spec *spec = object;
+	char text[32] = "";
+	struct error inner;
+	uint64_t number = 0;
+	size_t length;
+	bool percent;
+
+	if (!value)
+		return 0;
+	if (cJSON_IsNumber(value))
+		snprintf(text, sizeof(text), "%.15g", value->valuedouble);
+	else if (cJSON_IsString(value))
+		snprintf(text, sizeof(text), "%s", value->valuestring);
+	length = strlen(text);
+	percent = length > 1 && text[length - 1] == '%';
+	if (percent)
+		text[length - 1] = '\0';
+	if (parse_number(text, 0, percent ? 100 : ANNOUNCE_MIN_MAX, &number, &inner)) {
+		refuse_value(where, field->key, "neither a number of backends nor a share of them",
+			     err);
+		return error_hint(err, -EINVAL, "write 0 to %d, or 0%% to 100%%", ANNOUNCE_MIN_MAX);
+	}
+	spec->announce_min = (struct announce_min){(uint16_t)number, percent};
+	return 0;
+}
+
+static bool write_announce_min(const struct field *field, const void *object, cJSON *json)
+{
+	const struct announce_min *min = &((const struct service_spec *)object)->announce_min;
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u%s", min->value, min->percent ? "%" : "");
+	return cJSON_AddStringToObject(json, field->key, text);
+}
+
 /* --- quic-id: bytes as hexadecimal digits; empty for none --- */
 
 static int read_quic_id(const struct field *field, const cJSON *json, const char *where,
@@ -212,6 +253,7 @@ static const struct field service_fields[] = {
 	CHOICE("passive", struct service_spec, passive, passive_words),
 	NUMBER("eject-max", struct service_spec, eject_max, UINT8_MAX),
 	NUMBER("panic-threshold", struct service_spec, panic_threshold, UINT8_MAX),
+	{.key = "announce-min", .read = read_announce_min, .write = write_announce_min},
 	DURATION("timeout-established", struct service_spec, timeout_ms[LB_FLOW_ESTABLISHED]),
 	DURATION("timeout-embryonic", struct service_spec, timeout_ms[LB_FLOW_EMBRYONIC]),
 	DURATION("timeout-closing", struct service_spec, timeout_ms[LB_FLOW_CLOSING]),
@@ -580,8 +622,9 @@ static int read_steady(const cJSON *json, struct steady *steady, struct error *e
 static int read_state_head(const cJSON *json, struct desired *desired, const cJSON **ret_services,
 			   struct error *err)
 {
-	static const char *const keys[] = {"version", "generation",     "seed", "services",
-					   "boot",    "boot-offset-ms", NULL};
+	static const char *const keys[] = {"version", "generation",     "seed",      "services",
+					   "boot",    "boot-offset-ms", "withdrawn", NULL};
+	static const struct field withdrawn = BOOL("withdrawn", struct desired, withdrawn);
 	const size_t required = 4;
 	const char *seed = NULL;
 	int r = check_version(json, err);
@@ -602,6 +645,8 @@ static int read_state_head(const cJSON *json, struct desired *desired, const cJS
 		r = read_seed(seed, &desired->seed, err);
 	if (r == 0)
 		r = read_steady(json, &desired->steady, err);
+	if (r == 0)
+		r = read_bool(&withdrawn, json, "state", desired, err);
 	return r < 0 ? r : json_array(json, "state", "services", ret_services, err);
 }
 
@@ -659,6 +704,8 @@ cJSON *config_write_state(const struct desired *desired)
 	if (desired->steady.boot[0] &&
 	    (!cJSON_AddStringToObject(json, "boot", desired->steady.boot) ||
 	     !cJSON_AddNumberToObject(json, "boot-offset-ms", (double)desired->steady.offset_ms)))
+		goto fail;
+	if (desired->withdrawn && !cJSON_AddTrueToObject(json, "withdrawn"))
 		goto fail;
 	services = cJSON_AddArrayToObject(json, "services");
 	if (!services)

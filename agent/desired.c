@@ -38,6 +38,7 @@ void service_spec_init(struct service_spec *spec)
 		.gue_port = GUE_PORT_DEFAULT,
 		.passive = PASSIVE_WATCH,
 		.eject_max = 10,
+		.announce_min = {.value = 1},
 		.timeout_ms =
 			{
 				[LB_FLOW_EMBRYONIC] = 30 * SECOND_MS,
@@ -146,6 +147,7 @@ struct desired *desired_clone(const struct desired *desired)
 	clone->generation = desired->generation;
 	clone->seed = desired->seed;
 	clone->steady = desired->steady;
+	clone->withdrawn = desired->withdrawn;
 	if (desired->service_count == 0)
 		return clone;
 	clone->services = calloc(desired->service_count, sizeof(*clone->services));
@@ -395,6 +397,8 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 		{"slow-start", spec->slow_start_ms, 0, HOUR_MS, true},
 		{"eject-max", spec->eject_max, 1, 100, false},
 		{"panic-threshold", spec->panic_threshold, 0, 100, false},
+		{"announce-min", spec->announce_min.value, 0,
+		 spec->announce_min.percent ? 100 : ANNOUNCE_MIN_MAX, false},
 		{"timeout-established", timeout[LB_FLOW_ESTABLISHED], 2 * SECOND_MS,
 		 DATAPLANE_TIMEOUT_MAX_MS, true},
 		{"timeout-udp", spec->timeout_udp_ms, 2 * SECOND_MS, DATAPLANE_TIMEOUT_MAX_MS,

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "announce.h"
 #include "autoscale_policy.h"
 #include "check.h"
 #include "error.h"
@@ -99,6 +100,7 @@ struct service_spec {
 	enum passive_action passive;
 	uint8_t eject_max;                   /* per cent of the pool; see pool.h */
 	uint8_t panic_threshold;             /* per cent of the pool's weight; 0: it never panics */
+	struct announce_min announce_min;    /* of healthy backends, for its VIPs to be announced */
 	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_INHERITED] unused */
 	uint64_t timeout_udp_ms;             /* of UDP, for [LB_FLOW_ESTABLISHED] */
 	uint8_t quic_id_length;              /* bytes of a QUIC server ID; 0: none */
@@ -118,6 +120,7 @@ struct desired {
 	uint64_t generation;           /* raised by each commit */
 	uint64_t seed;                 /* of the flow hash; fleet-wide if the operator says so */
 	struct steady steady;          /* the clock of deadlines */
+	bool withdrawn;                /* this balancer announces no VIP; not of the services */
 	struct service_spec *services; /* owned; in order of insertion */
 	size_t service_count;
 };

@@ -56,6 +56,10 @@
 	X(SERVICE_PANICS_NO_MORE, "service-panics-no-more", INFO)                                  \
 	X(SYN_COOKIES_ON, "syn-cookies-on", WARN)                                                  \
 	X(SYN_COOKIES_OFF, "syn-cookies-off", INFO)                                                \
+	X(VIP_ANNOUNCED, "vip-announced", INFO)                                                    \
+	X(VIP_WITHDRAWN, "vip-withdrawn", WARN)                                                    \
+	X(BALANCER_WITHDRAWN, "balancer-withdrawn", WARN)                                          \
+	X(BALANCER_ANNOUNCED, "balancer-announced", INFO)                                          \
 	X(REPLIES_ASTRAY, "replies-astray", WARN)                                                  \
 	X(INTERFACE_ATTACHED, "interface-attached", INFO)                                          \
 	X(INTERFACE_DETACHED, "interface-detached", INFO)                                          \

@@ -8,6 +8,9 @@
 #include "cookies.h"
 #include "view.h"
 
+/* A digest's upper bits, as a number that a double holds. */
+#define DIGEST_SHIFT 16
+
 #define LABELS_ELSEWHERE (LB_VERDICT_COUNT + 8) /* items that are no service's or backend's */
 
 /* Room for so many items, all zero. NULL: out of memory. */
@@ -116,6 +119,25 @@ static void add_vips(struct figures *figures, struct dataplane *dp,
 	}
 }
 
+/* Their labels are those of the VIPs' traffic, which come before. */
+static void add_routes(struct figures *figures, const struct manager *manager,
+		       const struct service_spec *service)
+{
+	const struct figures_list *vips = &figures->lists[FIGURES_VIPS];
+	const struct traffic_figures *items = vips->items;
+	struct announced_route route;
+	struct route_figures *item;
+	size_t i;
+
+	for (i = 0; i < service->vip_count; i++) {
+		if (!manager_route(manager, &service->vips[i].vip, &route))
+			continue;
+		item = add_item(figures, FIGURES_ROUTES);
+		item->labels = items[vips->count - service->vip_count + i].labels;
+		item->announced = route.announced;
+	}
+}
+
 static void add_service(struct figures *figures, const struct manager *manager,
 			const struct service_spec *service)
 {
@@ -129,8 +151,11 @@ static void add_service(struct figures *figures, const struct manager *manager,
 	item->syn_cookies = cookies_on(dp, service, dp->ops->now(dp));
 	item->source_allow = manager_sources(manager, service, false);
 	item->source_deny = manager_sources(manager, service, true);
+	item->table_digest = manager_table_digest(manager, service) >> DIGEST_SHIFT;
+	item->config_digest = manager_config_digest(manager, service) >> DIGEST_SHIFT;
 	dp->ops->service_drops(dp, service->id, &item->drops);
 	add_vips(figures, dp, service);
+	add_routes(figures, manager, service);
 	if (!checks)
 		return;
 	latency = add_item(figures, FIGURES_CHECKS);
@@ -209,6 +234,7 @@ static bool gather_services(struct figures *figures, const struct manager *manag
 		make_list(figures, FIGURES_CHECKS, census->services,
 			  sizeof(struct latency_figures)) &&
 		make_list(figures, FIGURES_VIPS, census->vips, sizeof(struct traffic_figures)) &&
+		make_list(figures, FIGURES_ROUTES, census->vips, sizeof(struct route_figures)) &&
 		make_list(figures, FIGURES_BACKENDS, census->backends,
 			  sizeof(struct backend_figures)) &&
 		make_list(figures, FIGURES_HANDSHAKES, census->backends,
@@ -338,6 +364,8 @@ static bool gather_agent(struct figures *figures, const struct figures_input *in
 	item->build_seconds = manager_build_seconds(input->manager);
 	item->sync_seconds = manager_sync_seconds(input->manager);
 	item->in_sync = manager_out_of_sync(input->manager) == NULL;
+	item->withdrawn = strcmp(manager_announces(input->manager).state, "withdrawn") == 0 ||
+			  strcmp(manager_announces(input->manager).state, "stopping") == 0;
 	item->refused_tokens = input->refused_tokens;
 	item->source_deny = manager_sources(input->manager, NULL, true);
 	item->process_started = input->process_started;

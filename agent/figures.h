@@ -20,6 +20,7 @@ enum figures_list_name {
 	FIGURES_BUILD,      /* one struct labels_only: version */
 	FIGURES_SERVICES,   /* struct service_figures: service */
 	FIGURES_VIPS,       /* struct traffic_figures: service, vip */
+	FIGURES_ROUTES,     /* struct route_figures: service, vip; none if VIPs are not announced */
 	FIGURES_BACKENDS,   /* struct backend_figures: service, backend */
 	FIGURES_HANDSHAKES, /* struct latency_figures: service, backend; of services with a tcp VIP
 			     */
@@ -46,6 +47,7 @@ struct agent_figures {
 	double build_seconds;
 	double sync_seconds;
 	uint64_t in_sync;
+	uint64_t withdrawn; /* it announces no VIP, on demand or because it stops */
 	uint64_t refused_tokens;
 	uint64_t source_deny; /* prefixes */
 	struct process_usage process;
@@ -58,6 +60,12 @@ struct service_figures {
 	uint64_t syn_cookies;               /* they are on */
 	uint64_t source_allow, source_deny; /* prefixes */
 	struct lb_service_drops drops;
+	uint64_t table_digest, config_digest; /* their upper 48 bits */
+};
+
+struct route_figures {
+	const char *labels;
+	uint64_t announced;
 };
 
 struct traffic_figures {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "announce_note.h"
 #include "api.h"
 #include "autoscale_run.h"
 #include "config.h"
@@ -34,11 +35,14 @@
 #include "steady.h"
 #include "store.h"
 
+#define STOP_EXTRA_MS 10000 /* for what comes after the drain */
+
 struct agent {
 	struct options options;
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup;
-	int state_fd; /* the state directory, locked; -1: not yet */
+	uv_timer_t drain; /* from SIGTERM to the end */
+	int state_fd;     /* the state directory, locked; -1: not yet */
 	struct dataplane *dp;
 	struct events *events;
 	struct manager *manager;
@@ -295,12 +299,33 @@ static void warn_of_cookies(const struct agent *agent, const struct desired *des
 		log_warn("SYNs go to the backends", "reason", err.message, "hint", err.hint);
 }
 
+/* A seed of the fleet's goes before the state's, which takes it on with the next change. */
+static int choose_seed(const struct options *options, struct desired *desired, bool fresh,
+		       struct error *err)
+{
+	uint64_t former = desired->seed;
+	int ret = setup_seed(options, &desired->seed, err);
+
+	if (ret == 0 && !fresh && desired->seed != former)
+		log_warn("the flow hash has another seed", "reason",
+			 "--seed-file names another than the saved state's", "consequence",
+			 "flows of a former lbagent are forgotten");
+	return ret;
+}
+
+/* Or takes back what a former agent has announced. */
+static int announce(struct agent *agent, struct error *err)
+{
+	if (agent->options.announce_table)
+		return manager_announce(agent->manager, agent->options.announce_table, err);
+	return announcer_clear(agent->options.state_dir, err);
+}
+
 static int start(struct agent *agent, struct error *err)
 {
 	struct error warning = {0};
 	struct desired *desired = NULL;
 	bool fresh = false;
-	uint64_t seed;
 	int ret;
 
 	ret = check_rights(err);
@@ -321,8 +346,9 @@ static int start(struct agent *agent, struct error *err)
 							   .reason = warning.message,
 							   .hint = warning.hint});
 	steady_begin(&desired->steady);
-	seed = desired->seed;
-	ret = open_dataplane(agent, seed, err);
+	ret = choose_seed(&agent->options, desired, fresh, err);
+	if (ret == 0)
+		ret = open_dataplane(agent, desired->seed, err);
 	if (ret == 0 && fresh)
 		ret = check_fresh(agent, err);
 	if (ret) {
@@ -342,6 +368,8 @@ static int start(struct agent *agent, struct error *err)
 	if (ret == 0 && fresh)
 		ret = save_new_state(&agent->options, manager_desired(agent->manager), err);
 	if (ret == 0)
+		ret = announce(agent, err);
+	if (ret == 0)
 		ret = autoscaler_new(&agent->loop, agent->manager, agent->events,
 				     agent->options.state_dir, &agent->autoscaler, err);
 	if (ret == 0)
@@ -353,15 +381,41 @@ static int start(struct agent *agent, struct error *err)
 
 /* --- run and stop --- */
 
+static void on_drained(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/* Routers are told first, and what they send meanwhile is forwarded and watched as ever. Whoever is
+ * in a hurry sends a second signal, or SIGINT. */
+static bool drain_first(struct agent *agent, int number)
+{
+	uint64_t drain_ms = agent->options.drain_on_stop_ms;
+
+	if (number != SIGTERM || !drain_ms || uv_is_active((uv_handle_t *)&agent->drain) ||
+	    !manager_withdraw_to_stop(agent->manager))
+		return false;
+	sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+		   (unsigned long long)(drain_ms + STOP_EXTRA_MS) * 1000);
+	uv_timer_start(&agent->drain, on_drained, drain_ms, 0);
+	return true;
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
 	struct agent *agent = signal->data;
+	bool drains = drain_first(agent, number);
+	char after[80] = "packets flow on; lbagent --unload ends them";
+	char duration[DURATION_TEXT_MAX];
 
-	events_tell(agent->events,
-		    &(struct event){.kind = EVENT_AGENT_STOPPING,
-				    .after = "packets flow on; lbagent --unload ends them",
-				    .reason = strsignal(number)});
-	uv_stop(signal->loop);
+	if (drains)
+		snprintf(after, sizeof(after), "VIPs are withdrawn; the end comes in %s",
+			 format_duration(agent->options.drain_on_stop_ms, duration));
+	events_tell(agent->events, &(struct event){.kind = EVENT_AGENT_STOPPING,
+						   .after = after,
+						   .reason = strsignal(number)});
+	if (!drains)
+		uv_stop(signal->loop);
 }
 
 static void reload_cookies(struct agent *agent)
@@ -400,6 +454,7 @@ static void stop(struct agent *agent)
 	uv_close((uv_handle_t *)&agent->sigterm, NULL);
 	uv_close((uv_handle_t *)&agent->sigint, NULL);
 	uv_close((uv_handle_t *)&agent->sighup, NULL);
+	uv_close((uv_handle_t *)&agent->drain, NULL);
 	uv_run(&agent->loop, UV_RUN_DEFAULT); /* closes handles, and with the servers the streams */
 	event_streams_free(agent->api.streams);
 	capture_free(agent->api.capture);
@@ -466,6 +521,7 @@ static int run(struct agent *agent)
 	watch_signal(agent, &agent->sigterm, on_signal, SIGTERM);
 	watch_signal(agent, &agent->sigint, on_signal, SIGINT);
 	watch_signal(agent, &agent->sighup, on_reload, SIGHUP);
+	uv_timer_init(&agent->loop, &agent->drain);
 	ret = start(agent, &err);
 	if (ret) {
 		log_error("cannot start", "error", err.message, "hint", err.hint);
@@ -478,11 +534,24 @@ static int run(struct agent *agent)
 	return ret ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Routes first, if no agent is there who would put them back: then --unload is refused, too. */
+static int unload_routes(const struct options *options, struct error *err)
+{
+	struct error busy;
+	int ret, fd = -1;
+
+	if (!announce_note_read(options->state_dir) || store_lock(options->state_dir, &fd, &busy))
+		return 0;
+	ret = announcer_clear(options->state_dir, err);
+	close(fd);
+	return ret;
+}
+
 static int unload(const struct options *options)
 {
 	struct error err = {0};
 
-	if (dataplane_bpf_unload(options->bpffs, &err) == 0)
+	if (unload_routes(options, &err) == 0 && dataplane_bpf_unload(options->bpffs, &err) == 0)
 		return EXIT_SUCCESS;
 	log_error("cannot unload", "error", err.message, "hint", err.hint);
 	return EXIT_FAILURE;

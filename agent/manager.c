@@ -11,6 +11,8 @@
 #include "check_files.h"
 #include "config.h"
 #include "cookies.h"
+#include "digest.h"
+#include "document.h"
 #include "ids.h"
 #include "log.h"
 #include "manager_internal.h"
@@ -195,6 +197,7 @@ static int reconcile(struct manager *manager, struct error *err)
 	if (ret == 0)
 		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
+	announce_changed(manager);
 	return ret;
 }
 
@@ -361,6 +364,7 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 
 	next->generation = manager->desired->generation + 1;
 	next->steady = manager->desired->steady; /* however next was made */
+	next->withdrawn = manager->desired->withdrawn;
 	ret = desired_check(next, err);
 	if (ret == 0)
 		ret = check_all_replies(manager, next, err);
@@ -504,6 +508,31 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 	}
 	note_sync(manager, 0, err);
 	desired_free(former);
+	announce_follow(manager);
+	return 0;
+}
+
+int manager_withdraw(struct manager *manager, bool withdrawn, struct error *err)
+{
+	struct desired *desired = manager->desired;
+	int ret;
+
+	if (!manager->announce.announcer) {
+		error_set(err, EINVAL, "lbagent announces no VIPs: it has no --announce-table");
+		return error_hint(err, -EINVAL, "start it with --announce-table N");
+	}
+	if (desired->withdrawn == withdrawn)
+		return 0;
+	desired->withdrawn = withdrawn;
+	ret = persist(manager, desired, err);
+	if (ret) {
+		desired->withdrawn = !withdrawn;
+		return ret;
+	}
+	events_tell(manager->events, &(struct event){.kind = withdrawn ? EVENT_BALANCER_WITHDRAWN
+								       : EVENT_BALANCER_ANNOUNCED});
+	announce_changed(manager);
+	announce_follow(manager);
 	return 0;
 }
 
@@ -613,6 +642,7 @@ static void on_tick(uv_timer_t *timer)
 	scan_flows(manager);
 	scan_nat_flows(manager);
 	follow_sources(manager);
+	announce_follow(manager);
 	if (++manager->ticks % (HOUSEKEEPING_MS / TICK_MS))
 		return;
 	tell_late(manager);
@@ -640,17 +670,20 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	manager->by_address = by_address_new(manager->dp->sizes.backends);
 	manager->facts = calloc(backends, sizeof(*manager->facts));
 	manager->service_runs = calloc(services, sizeof(*manager->service_runs));
+	manager->config_digests = calloc(services, sizeof(*manager->config_digests));
 	manager->sync = sync_new(manager->dp);
 	manager->sources = sources_new(manager->dp, manager->global_deny);
 	manager->scan = flow_scan_new(manager->dp);
 	manager->probes = probe_engine_new(manager->loop);
 	if (!manager->service_by_id || !manager->checks || !manager->stale || !manager->runs ||
 	    !manager->by_address || !manager->facts || !manager->service_runs || !manager->sync ||
-	    !manager->scan || !manager->probes || !manager->sources ||
+	    !manager->scan || !manager->probes || !manager->sources || !manager->config_digests ||
 	    !service_watch_init(&manager->watch, manager->dp))
 		return error_set(err, ENOMEM, "out of memory");
 	sync_use_lists(manager->sync, sources_lists(manager->sources));
 	flow_scan_tell(manager->scan, sync_marks(manager->sync));
+	manager->seed_digest = digest_seed(manager->desired->seed);
+	sync_use_seed(manager->sync, manager->seed_digest);
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
 	if (ret == 0)
 		nexthop_on_links(manager->nexthops, on_links, manager);
@@ -766,6 +799,9 @@ void manager_free(struct manager *manager)
 {
 	if (!manager)
 		return;
+	announcer_free(manager->announce.announcer);
+	free(manager->announce.health);
+	free(manager->config_digests);
 	sync_free(manager->sync);
 	sources_free(manager->sources);
 	flow_scan_free(manager->scan);
@@ -866,6 +902,41 @@ const struct lb_latency *manager_check_durations(const struct manager *manager,
 	const struct check_run *check = manager->checks[service->id];
 
 	return check && check->spec.kind != CHECK_NONE ? &check->durations : NULL;
+}
+
+uint64_t manager_seed_digest(const struct manager *manager)
+{
+	return manager->seed_digest;
+}
+
+uint64_t manager_table_digest(const struct manager *manager, const struct service_spec *service)
+{
+	return sync_table_digest(manager->sync, service->id);
+}
+
+/* Of the service as `export` writes it. */
+static uint64_t digest_service(const struct service_spec *service)
+{
+	const struct desired alone = {.services = (struct service_spec *)service,
+				      .service_count = 1};
+	cJSON *json = document_write(&alone);
+	char *text = json ? cJSON_PrintUnformatted(json) : NULL;
+	uint64_t digest = text ? digest_text(text) : 0;
+
+	cJSON_free(text);
+	cJSON_Delete(json);
+	return digest;
+}
+
+uint64_t manager_config_digest(const struct manager *manager, const struct service_spec *service)
+{
+	struct config_digest *known = &manager->config_digests[service->id];
+
+	if (!known->digest || known->generation != manager->desired->generation) {
+		known->digest = digest_service(service);
+		known->generation = manager->desired->generation;
+	}
+	return known->digest;
 }
 
 double manager_build_seconds(const struct manager *manager)

@@ -8,6 +8,7 @@
  */
 #include <uv.h>
 
+#include "announcer.h"
 #include "dataplane.h"
 #include "desired.h"
 #include "events.h"
@@ -136,6 +137,44 @@ const char *manager_out_of_sync(const struct manager *manager);
 /* How long the service's checks took since they were asked for as they are; NULL: it has none. */
 const struct lb_latency *manager_check_durations(const struct manager *manager,
 						 const struct service_spec *service);
+
+/*
+ * Announces VIPs by routes in this table, from the loop's first turn on; see announcer.h. Without
+ * this call none is announced. What keeps the balancer as a whole from forwarding withdraws all of
+ * them when it has lasted for a second: the data plane out of sync, or what manager_obstacle()
+ * says.
+ */
+int manager_announce(struct manager *manager, uint32_t table, struct error *err);
+
+/* What is in the way of all packets, such as an interface that is not attached; NULL: nothing. */
+void manager_obstacle(struct manager *manager, const char *reason);
+
+/* Withdraws all VIPs, or lets them be announced again, at once and over restarts. -EINVAL: they are
+ * not announced at all; else what the disk says, and nothing has changed. */
+int manager_withdraw(struct manager *manager, bool withdrawn, struct error *err);
+
+/* Withdraws all VIPs until the agent ends, which is soon. False: none is announced, and there is
+ * nobody to wait for. */
+bool manager_withdraw_to_stop(struct manager *manager);
+
+struct announce_view {
+	uint32_t table;     /* 0: VIPs are not announced */
+	const char *state;  /* "off", "announcing", "withdrawn", "stopping", "out-of-order" */
+	const char *reason; /* of the last; else "" */
+	size_t announced, routes;
+};
+
+struct announce_view manager_announces(const struct manager *manager);
+
+/* The route of a VIP. False: VIPs are not announced. */
+bool manager_route(const struct manager *manager, const struct vip *vip,
+		   struct announced_route *ret_route);
+
+/* What balancers of a fleet are compared by; see digest.h. */
+uint64_t manager_table_digest(const struct manager *manager, const struct service_spec *service);
+/* 0: out of memory. */
+uint64_t manager_config_digest(const struct manager *manager, const struct service_spec *service);
+uint64_t manager_seed_digest(const struct manager *manager);
 
 /* Of the last table build and the last commit's sync. */
 double manager_build_seconds(const struct manager *manager);

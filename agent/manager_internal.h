@@ -2,8 +2,10 @@
 #ifndef SLUICE_MANAGER_INTERNAL_H
 #define SLUICE_MANAGER_INTERNAL_H
 
-/* What manager.c, manager_sync.c, backend_run.c and service_run.c share; nobody else includes it.
+/* What manager.c, manager_announce.c, manager_sync.c, backend_run.c and service_run.c share; nobody
+ * else includes it.
  */
+#include "announcer.h"
 #include "backend_run.h"
 #include "backend_way.h"
 #include "by_address.h"
@@ -57,6 +59,20 @@ struct manager {
 	bool *stale;            /* [service index]: it is one of them */
 	uint64_t rest_until_ns; /* not before then */
 	double sync_seconds;
+	struct {
+		struct announcer *announcer;    /* NULL: VIPs are not announced */
+		struct announce_health *health; /* [service index] */
+		bool stale;                     /* health or the desired state is another */
+		bool stopping;
+		uint64_t trouble_since;                                 /* loop time; 0: none */
+		bool troubled;                                          /* it has lasted */
+		char obstacle[sizeof(((struct error *)NULL)->message)]; /* manager_obstacle() */
+	} announce;
+	/* [service index]; of the generation, or to be made. */
+	struct config_digest {
+		uint64_t generation, digest;
+	} * config_digests;
+	uint64_t seed_digest;
 	struct error sync_error; /* message empty: in sync */
 };
 
@@ -67,5 +83,12 @@ void service_changed(struct manager *manager, uint16_t service_id);
 void note_sync(struct manager *manager, int ret, const struct error *err);
 
 void sync_due_init(struct manager *manager);
+
+/* Of manager_announce.c: has routes follow, if anything that they go by has changed or time has
+ * come. */
+void announce_follow(struct manager *manager);
+
+/* What a service's routes go by is another. */
+void announce_changed(struct manager *manager);
 
 #endif

@@ -50,7 +50,9 @@ static void sync_stale(struct manager *manager)
 		service_settle(manager, &desired->services[i]);
 		ret = sync_service(manager->sync, &desired->services[i], manager->facts, &err);
 		note_sync(manager, ret, &err);
+		announce_changed(manager);
 	}
+	announce_follow(manager);
 }
 
 static void on_due(uv_timer_t *timer)

@@ -11,6 +11,7 @@
 #include "json.h"
 
 #define CONFIG_SIZE_MAX (16u << 20)
+#define DRAIN_MAX_MS    (60ULL * 60 * 1000)
 #define NAT_PORTS_MIN   4096 /* fewer are no use: rather share ports with the host */
 
 /* --- one setter a kind of value --- */
@@ -133,6 +134,31 @@ static int set_token_file(struct options *options, const char *text, struct erro
 static int set_cookie_key_file(struct options *options, const char *text, struct error *err)
 {
 	return set_text(options->cookie_key_file, sizeof(options->cookie_key_file), text, err);
+}
+
+static int set_seed_file(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->seed_file, sizeof(options->seed_file), text, err);
+}
+
+/* 253 to 255 are the host's own: default, main, local. */
+static int set_announce_table(struct options *options, const char *text, struct error *err)
+{
+	uint64_t table = 0;
+	int ret = parse_number(text, 1, UINT32_MAX, &table, err);
+
+	if (ret == 0 && table >= 253 && table <= 255)
+		ret = error_set(err, EINVAL, "%.40s: is one of the host's own tables", text);
+	if (ret)
+		return error_hint(err, ret,
+				  "write the number of a table that nobody else uses, like 100");
+	options->announce_table = (uint32_t)table;
+	return 0;
+}
+
+static int set_drain_on_stop(struct options *options, const char *text, struct error *err)
+{
+	return parse_duration(text, 0, DRAIN_MAX_MS, &options->drain_on_stop_ms, err);
 }
 
 static int set_tls_cert(struct options *options, const char *text, struct error *err)
@@ -341,6 +367,12 @@ static const struct option {
 	{"tls-key", "FILE", TEXT, set_tls_key, "its key, PEM"},
 	{"cookie-key-file", "FILE", TEXT, set_cookie_key_file,
 	 "keys of SYN cookies, which the backends have, too"},
+	{"seed-file", "FILE", TEXT, set_seed_file,
+	 "the seed of the flow hash, the same for all balancers of a fleet"},
+	{"announce-table", "N", NUMBER, set_announce_table,
+	 "announce VIPs: put routes to them into this table, for BIRD or FRR"},
+	{"drain-on-stop", "DURATION", TEXT, set_drain_on_stop,
+	 "at SIGTERM withdraw VIPs, go on for so long, then stop (0s)"},
 	{"bpffs", "DIR", TEXT, set_bpffs, "where program and maps are pinned (/sys/fs/bpf/sluice)"},
 	{"xdp-mode", "MODE", TEXT, set_xdp_mode, "auto, native or generic (auto)"},
 	{"log-level", "LEVEL", TEXT, set_log_level, "error, warn, info or debug (info)"},
@@ -647,6 +679,12 @@ static int options_check(const struct options *options, struct error *err)
 	ret = check_listener(options, err);
 	if (ret)
 		return ret;
+	if (options->drain_on_stop_ms && !options->announce_table) {
+		error_set(err, EINVAL,
+			  "--drain-on-stop: no VIP is announced that could be "
+			  "withdrawn");
+		return error_hint(err, -EINVAL, "give --announce-table N, or leave it out");
+	}
 	if (options->interface_count)
 		return 0;
 	error_set(err, EINVAL, "--interface is missing");

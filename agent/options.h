@@ -23,6 +23,9 @@ struct options {
 	char tls_cert[200];     /* likewise; both or none */
 	char tls_key[200];
 	char cookie_key_file[200]; /* of SYN cookies; empty: none */
+	char seed_file[200];       /* of the flow hash's seed, that a fleet shares; empty: none */
+	uint32_t announce_table;   /* routes to VIPs go there; 0: VIPs are not announced */
+	uint64_t drain_on_stop_ms; /* at SIGTERM: from the withdrawal of VIPs to the end; 0: none */
 	char bpffs[200];
 	enum attach_mode xdp_mode;
 	enum log_level log_level;

@@ -33,9 +33,14 @@ static void on_change(void *context, const char *interface, enum port_change cha
 static void look(void *context)
 {
 	struct port_watch *watch = context;
+	const struct port_problem *problems;
 	struct error err;
+	size_t count;
+	int ret = ports_follow(watch->ports, manager_links(watch->manager), &err);
 
-	if (ports_follow(watch->ports, manager_links(watch->manager), &err) == 0) {
+	problems = ports_problems(watch->ports, &count);
+	manager_obstacle(watch->manager, count ? problems[0].reason : NULL);
+	if (ret == 0) {
 		watch->said[0] = '\0';
 		return;
 	}

@@ -130,9 +130,12 @@ enum preflight_status preflight(const struct options *options)
 	enum preflight_status worst = PREFLIGHT_GOOD;
 	struct dataplane_bpf_config config;
 	struct error err = {0};
+	uint64_t seed = look_at_state(options, &worst);
 	size_t i;
 
-	if (setup_dataplane(options, look_at_state(options, &worst), &config, &err)) {
+	if (setup_seed(options, &seed, &err))
+		refuse(&worst, "seed", &err);
+	if (setup_dataplane(options, seed, &config, &err)) {
 		refuse(&worst, "interfaces", &err);
 		return worst;
 	}

@@ -7,6 +7,7 @@
 #include "json.h"
 #include "ports.h"
 #include "rtnl.h"
+#include "seed_file.h"
 #include "sync.h"
 
 int setup_accept_state(void *context, const char *text, size_t length, struct error *err)
@@ -51,6 +52,11 @@ static struct dataplane_prefix dataplane_prefix_of(const struct prefix *prefix)
 		.addr = lb_addr_of(&prefix->address),
 		.host_bits = (uint8_t)(address_bits(&prefix->address) - prefix->length),
 	};
+}
+
+int setup_seed(const struct options *options, uint64_t *seed, struct error *err)
+{
+	return options->seed_file[0] ? seed_file_read(options->seed_file, seed, err) : 0;
 }
 
 int setup_dataplane(const struct options *options, uint64_t seed,

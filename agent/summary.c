@@ -71,7 +71,8 @@ static cJSON *summary_service(const struct manager *manager, const struct servic
 			cJSON_AddStringToObject(json, "mode", mode_words[service->mode]) &&
 			cJSON_AddStringToObject(json, "check", check) &&
 			cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
-			add_vips(json, manager, service) && add_statuses(json, manager, service));
+			add_vips(json, manager, service) && add_statuses(json, manager, service) &&
+			view_add_digests(json, manager, service));
 }
 
 cJSON *summary_services(const struct manager *manager)

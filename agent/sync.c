@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "cookies.h"
+#include "digest.h"
 #include "flow_sample.h"
 #include "slow_start.h"
 #include "vip_list.h"
@@ -25,9 +26,13 @@ struct sync {
 	uint64_t *digest;  /* [service index]: of what its table was built from */
 	bool *marked;      /* [service index]: marks say what its flows' entries may differ in */
 	uint32_t *excused; /* [service index]: LB_SERVICE_EXCUSED ends after this coarse tick */
-	uint32_t *slots;   /* [backend index]: slots owned */
-	uint16_t *owners;  /* a table under construction, */
-	uint16_t *former;  /* and its marks */
+	uint64_t *told_digest; /* [service index]: digest_table() of it */
+	uint64_t seed_digest;
+	struct digest_owner *digest_owners; /* scratch, as ranks */
+	uint16_t *ranks;
+	uint32_t *slots;  /* [backend index]: slots owned */
+	uint16_t *owners; /* a table under construction, */
+	uint16_t *former; /* and its marks */
 	struct slot_marks *marks;
 	struct flow_sample sample;
 	struct maglev_backend *members;
@@ -226,11 +231,15 @@ struct sync *sync_new(struct dataplane *dp)
 	sync->slots = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->slots));
 	sync->members = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->members));
 	sync->wanted = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->wanted));
+	sync->told_digest = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->told_digest));
+	sync->digest_owners = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->digest_owners));
+	sync->ranks = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->ranks));
 	sync->owners = calloc(dp->sizes.table_size, sizeof(*sync->owners));
 	sync->former = calloc(dp->sizes.table_size, sizeof(*sync->former));
 	sync->free_blocks = calloc(dp->table_blocks, sizeof(*sync->free_blocks));
 	if (sync->digest && sync->marked && sync->excused && sync->slots && sync->members &&
-	    sync->wanted && sync->owners && sync->former && sync->free_blocks) {
+	    sync->wanted && sync->owners && sync->former && sync->free_blocks &&
+	    sync->told_digest && sync->digest_owners && sync->ranks) {
 		blocks_init(sync, used);
 		sync->marks = slot_marks_new(dp);
 		excuses_adopt(sync);
@@ -250,6 +259,9 @@ void sync_free(struct sync *sync)
 	free(sync->digest);
 	free(sync->marked);
 	free(sync->excused);
+	free(sync->told_digest);
+	free(sync->digest_owners);
+	free(sync->ranks);
 	free(sync->slots);
 	free(sync->members);
 	free(sync->wanted);
@@ -399,6 +411,22 @@ static enum slot_flows slot_flows(bool were_marked, bool marked)
 	return were_marked ? SLOT_FLOWS_HERE : SLOT_FLOWS_UNKNOWN;
 }
 
+/* Of what packets read, which is what was just built, unless memory is broken. */
+static void tell_digest(struct sync *sync, const struct service_spec *service)
+{
+	uint32_t block = sync->dp->services[service->id].tables.current;
+	const uint16_t *slots =
+		(const uint16_t *)&sync->dp->slots[(size_t)block * sync->dp->table_lines];
+	size_t i;
+
+	for (i = 0; i < service->backend_count; i++)
+		sync->digest_owners[i] = (struct digest_owner){service->backends[i].endpoint,
+							       service->backends[i].id};
+	sync->told_digest[service->id] =
+		digest_table(sync->seed_digest, sync->digest_owners, service->backend_count, slots,
+			     sync->dp->sizes.table_size, sync->ranks);
+}
+
 static int table_sync(struct sync *sync, const struct service_spec *service,
 		      const struct backend_facts *facts, struct error *err)
 {
@@ -410,8 +438,11 @@ static int table_sync(struct sync *sync, const struct service_spec *service,
 
 	/* Without a table there is nobody to mark slots with. */
 	marked = has_marks(&sync->dp->services[service->id]) && (count || were_marked);
-	if (digest == sync->digest[service->id] && marked == were_marked)
+	if (digest == sync->digest[service->id] && marked == were_marked) {
+		if (!sync->told_digest[service->id])
+			tell_digest(sync, service); /* empty, as a removed one's was before */
 		return 0;
+	}
 	ret = maglev_build(sync->members, count, sync->owners, sync->dp->sizes.table_size);
 	if (ret)
 		return error_set(err, -ret, "service %s: table cannot be built: %s", service->name,
@@ -421,6 +452,7 @@ static int table_sync(struct sync *sync, const struct service_spec *service,
 		return ret;
 	count_slots(sync, service);
 	sync->marked[service->id] = marked;
+	tell_digest(sync, service);
 	sync->digest[service->id] = digest;
 	sync->build_seconds = clock_seconds(CLOCK_MONOTONIC) - began;
 	return 0;
@@ -887,8 +919,10 @@ static void clear_unused(struct sync *sync, const struct used *used)
 			sync->marked[id] = false;
 			sync->digest[id] = 0;
 		}
-		if (!used->services[id])
+		if (!used->services[id]) {
+			sync->told_digest[id] = 0;
 			guard_clear(sync, (uint16_t)id);
+		}
 	}
 	for (id = 1; id <= sync->dp->sizes.backends; id++) {
 		if (!used->backends[id] && sync->dp->backends[id].service) {
@@ -1000,6 +1034,16 @@ void sync_round(struct sync *sync, uint32_t sampled, uint64_t now)
 bool sync_hides_flows(const struct sync *sync, uint16_t service_id, uint16_t backend_id)
 {
 	return sync->sample.counted && slot_marks_name(sync->marks, service_id, backend_id);
+}
+
+void sync_use_seed(struct sync *sync, uint64_t seed_digest)
+{
+	sync->seed_digest = seed_digest;
+}
+
+uint64_t sync_table_digest(const struct sync *sync, uint16_t service_id)
+{
+	return sync->told_digest[service_id];
 }
 
 uint32_t sync_slots(const struct sync *sync, uint16_t backend_id)

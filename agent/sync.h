@@ -40,6 +40,9 @@ void sync_free(struct sync *sync);
  * are no lists. */
 void sync_use_lists(struct sync *sync, const struct source_lists *lists);
 
+/* What the digests of tables are told to be of besides; see digest_seed(). */
+void sync_use_seed(struct sync *sync, uint64_t seed_digest);
+
 /* Everything: what is new, what changed, what is gone. facts has sizes.backends + 1 entries. */
 int sync_all(struct sync *sync, const struct desired *desired, const struct backend_facts *facts,
 	     struct error *err);
@@ -69,6 +72,10 @@ void sync_round(struct sync *sync, uint32_t sampled, uint64_t now);
 
 /* May a backend that owns no slot any more have flows without an entry? */
 bool sync_hides_flows(const struct sync *sync, uint16_t service_id, uint16_t backend_id);
+
+/* digest_table() of the table that packets of the service go by, read where they read it. 0: there
+ * is none yet. */
+uint64_t sync_table_digest(const struct sync *sync, uint16_t service_id);
 
 /* Slots of its service's table that a backend owns. */
 uint32_t sync_slots(const struct sync *sync, uint16_t backend_id);

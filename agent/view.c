@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "cookies.h"
+#include "digest.h"
 #include "json.h"
 #include "latency.h"
 #include "verdict_words.h"
@@ -164,6 +165,102 @@ static bool add_service_drops(cJSON *json, struct dataplane *dp, const struct se
 	return whole;
 }
 
+/* --- announced --- */
+
+static bool add_digest(cJSON *json, const char *key, uint64_t digest)
+{
+	char text[DIGEST_TEXT_MAX];
+
+	return add_text(json, key, digest_format(digest, text));
+}
+
+bool view_add_digests(cJSON *json, const struct manager *manager,
+		      const struct service_spec *service)
+{
+	return add_digest(json, "table-digest", manager_table_digest(manager, service)) &&
+	       add_digest(json, "config-digest", manager_config_digest(manager, service));
+}
+
+static cJSON *view_route(const struct announced_route *route)
+{
+	cJSON *json = cJSON_CreateObject();
+	char prefix[PREFIX_TEXT_MAX];
+
+	return json_whole(json,
+			  json && add_text(json, "prefix", format_prefix(&route->prefix, prefix)) &&
+				  cJSON_AddBoolToObject(json, "announced", route->announced) &&
+				  add_text(json, "reason", route->reason) &&
+				  (route->since_ms ? add_time(json, "since", route->since_ms)
+						   : add_text(json, "since", "")));
+}
+
+static bool is_first(const struct service_spec *service, size_t index)
+{
+	const struct prefix prefix = announce_prefix(&service->vips[index].vip);
+	struct prefix other;
+	size_t i;
+
+	for (i = 0; i < index; i++) {
+		other = announce_prefix(&service->vips[i].vip);
+		if (prefix_equal(&prefix, &other))
+			return false;
+	}
+	return true;
+}
+
+/* Routes of a service's VIPs, each once; none where VIPs are not announced. */
+static bool add_routes(cJSON *json, const struct manager *manager,
+		       const struct service_spec *service)
+{
+	cJSON *array = cJSON_AddArrayToObject(json, "routes");
+	struct announced_route route;
+	bool whole = array;
+	size_t i;
+
+	for (i = 0; whole && i < service->vip_count; i++) {
+		if (is_first(service, i) && manager_route(manager, &service->vips[i].vip, &route))
+			whole = json_add_item(array, view_route(&route));
+	}
+	return whole;
+}
+
+static bool add_announce(cJSON *json, const struct manager *manager)
+{
+	const struct announce_view view = manager_announces(manager);
+
+	return add_number(json, "table", view.table) && add_text(json, "state", view.state) &&
+	       add_text(json, "reason", view.reason) &&
+	       cJSON_AddBoolToObject(json, "withdrawn", manager_desired(manager)->withdrawn) &&
+	       add_number(json, "routes", (double)view.routes) &&
+	       add_number(json, "announced", (double)view.announced);
+}
+
+static cJSON *view_announced_service(const struct manager *manager,
+				     const struct service_spec *service)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	return json_whole(json, json && add_text(json, "service", service->name) &&
+					add_routes(json, manager, service));
+}
+
+cJSON *view_announce(const struct manager *manager)
+{
+	const struct desired *desired = manager_desired(manager);
+	cJSON *json = cJSON_CreateObject(), *array;
+	bool whole = json && add_announce(json, manager);
+	size_t i;
+
+	array = whole ? cJSON_AddArrayToObject(json, "services") : NULL;
+	whole = array;
+	for (i = 0; whole && i < desired->service_count; i++)
+		whole = json_add_item(array,
+				      view_announced_service(manager, &desired->services[i]));
+	return json_whole(json, whole);
+}
+
+/* --- services --- */
+
 cJSON *view_service(const struct manager *manager, const struct service_spec *service)
 {
 	struct dataplane *dp = manager_dataplane(manager);
@@ -188,6 +285,8 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 		json, cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
 			      cJSON_AddBoolToObject(json, "syn-cookies-on",
 						    cookies_on(dp, service, dp->ops->now(dp))) &&
+			      view_add_digests(json, manager, service) &&
+			      add_routes(json, manager, service) &&
 			      add_number(json, "packets", (double)sum.packets) &&
 			      add_number(json, "bytes", (double)sum.bytes) &&
 			      add_sources(json, manager, service) &&
@@ -234,6 +333,13 @@ static bool add_interfaces(cJSON *json, const struct interface_views *views)
 		whole = add_interface(array, views->problems[i].name, "", "",
 				      views->problems[i].reason);
 	return whole;
+}
+
+static bool add_announce_status(cJSON *json, const struct manager *manager)
+{
+	cJSON *announce = cJSON_AddObjectToObject(json, "announce");
+
+	return announce && add_announce(announce, manager);
 }
 
 static bool add_limits(cJSON *json, const struct dataplane_sizes *sizes)
@@ -314,6 +420,8 @@ cJSON *view_status(const struct manager *manager, const struct interface_views *
 			cJSON_AddBoolToObject(json, "in-sync", problem == NULL) &&
 			(!problem || add_text(json, "sync-error", problem)) &&
 			add_interfaces(json, interfaces) &&
+			add_digest(json, "seed-digest", manager_seed_digest(manager)) &&
+			add_announce_status(json, manager) &&
 			add_limits(json, &manager_dataplane(manager)->sizes) &&
 			add_used(json, manager) &&
 			add_verdicts(json, "drops", view_drop_reason, manager_dataplane(manager)) &&

@@ -15,6 +15,13 @@ cJSON *view_services(const struct manager *manager);
 cJSON *view_backend(const struct manager *manager, const struct backend_spec *backend);
 cJSON *view_backends(const struct manager *manager, const struct service_spec *service);
 
+/* Which VIPs are announced, and whether any is. */
+cJSON *view_announce(const struct manager *manager);
+
+/* "table-digest" and "config-digest" of a service. False: out of memory. */
+bool view_add_digests(cJSON *json, const struct manager *manager,
+		      const struct service_spec *service);
+
 struct interface_views {
 	const struct dataplane_interface *attached;
 	size_t attached_count;

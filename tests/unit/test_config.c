@@ -59,7 +59,8 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"scheduler\":\"maglev\",\"tracking\":\"auto\",\"when-down\":\"drop\","                   \
 	"\"too-big\":\"tell\","
 #define PLAIN_HEALTH                                                                               \
-	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"
+	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
+	"\"announce-min\":\"1\","
 /* A check, before and behind its status. */
 #define PLAIN_REQUEST                                                                              \
 	"\"check-method\":\"GET\",\"check-path\":\"/\",\"check-host\":\"\",\"check-header\":[],"
@@ -111,6 +112,7 @@ static const char full_spec[] =
 	"\"scale-season\":\"24h\",\"scale-schedule\":[\"mon,tue 08:00-20:00 4-9\"],"
 	"\"scale-driver\":[\"/etc/sluice/checks/lab\",\"two words\"],"
 	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
+	"\"announce-min\":\"50%\","
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
 	"\"timeout-udp\":\"7s\",\"quic-id-length\":2,"
 	"\"source-allow\":\"/etc/allow\",\"source-deny\":\"198.18.2.0/24,2001:db8:2::/48\","
@@ -378,6 +380,14 @@ static void test_spec_refused(void **state)
 		{",\"eject-max\":101", "eject-max", "service web: eject-max: 101 is out of"},
 		{",\"panic-threshold\":101", "panic-threshold",
 		 "service web: panic-threshold: 101"},
+		{",\"announce-min\":\"101%\"", "announce-min",
+		 "service web: announce-min: neither a number of backends nor a share of them"},
+		{",\"announce-min\":\"half\"", "announce-min",
+		 "service web: announce-min: neither"},
+		{",\"announce-min\":\"%\"", "announce-min", "service web: announce-min: neither"},
+		{",\"announce-min\":1.5", "announce-min", "service web: announce-min: neither"},
+		{",\"announce-min\":65536", "announce-min", "service web: announce-min: neither"},
+		{",\"announce-min\":true", "announce-min", "service web: announce-min: neither"},
 		{",\"passive\":\"eject\",\"tracking\":\"none\"", "passive",
 		 "service web: passive eject tells repeated SYNs by the flow table"},
 		{",\"fall\":1.5", "fall", "service web: fall: 1.5 is not a whole number"},

@@ -193,6 +193,11 @@ static void test_ranges(void **state)
 	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "panic-threshold",
 		       "service web: panic-threshold: 101 is out of range");
 	spec.panic_threshold = 100;
+	spec.announce_min = (struct announce_min){101, true};
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "announce-min",
+		       "service web: announce-min: 101 is out of range");
+	spec.announce_min.percent = false;
+	assert_int_equal(service_spec_check(&spec, &err), 0);
 	spec.check.fall = 0;
 	assert_int_equal(service_spec_check(&spec, &err), -EINVAL);
 	assert_string_equal(err.field, "fall");

@@ -402,6 +402,11 @@ static void test_every_sample(void **state)
 		"lb_service_panic{service=\"web\"} 0",
 		"lb_service_panic{service=\"six\"} 1",
 		"lb_service_syn_cookies{service=\"web\"} 0",
+		"lb_vip_announced{service=\"web\",vip=\"udp://198.18.0.10:80\"} 1",
+		"lb_vip_announced{service=\"six\",vip=\"tcp://[2001:db8::10]:*\"} 0",
+		"lb_service_table_digest{service=\"web\"} 18764998447377",
+		"lb_service_config_digest{service=\"six\"} 37529996894754",
+		"lb_withdrawn 0",
 		"lb_service_drops_total{service=\"web\",reason=\"denied\"} 5",
 		"lb_service_drops_total{service=\"web\",reason=\"service_flows\"} 0",
 		"lb_service_source_prefixes{service=\"web\",list=\"allow\"} 10",
@@ -468,8 +473,12 @@ static void test_every_sample(void **state)
 	};
 	struct manager *manager = *state;
 
+	manager->announce_table = 100;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		assert_line(manager, lines[i], true);
+	manager->announce_table = 0;
+	assert_line(manager, "lb_vip_announced{service=\"web\",vip=\"udp://198.18.0.10:80\"} 1",
+		    false);
 	manager->out_of_sync = "map vips: no room";
 	assert_line(manager, "lb_in_sync 0", true);
 }

@@ -363,6 +363,30 @@ static void test_words(void **state)
 
 /* --- NAT ports --- */
 
+static void test_announce(void **state)
+{
+	static const char *const hint =
+		"write the number of a table that nobody else uses, like 100";
+
+	(void)state;
+	assert_int_equal(read_flag("--announce-table", "100"), 0);
+	assert_int_equal(options.announce_table, 100);
+	assert_int_equal(read_flag("--announce-table", "4294967295"), 0);
+	assert_error(read_flag("--announce-table", "254"), EINVAL,
+		     "--announce-table: 254: is one of the host's own tables", hint);
+	assert_int_equal(read_flag("--announce-table", "0"), -EINVAL);
+	assert_string_equal(err.hint, hint);
+	assert_int_equal(
+		read_options("--interface=eth0", "--announce-table=9", "--drain-on-stop=10s", NULL),
+		0);
+	assert_int_equal(options.drain_on_stop_ms, 10000);
+	assert_error(read_flag("--drain-on-stop", "10s"), EINVAL,
+		     "--drain-on-stop: no VIP is announced that could be withdrawn",
+		     "give --announce-table N, or leave it out");
+	assert_int_equal(read_flag("--seed-file", "/etc/sluice/seed"), 0);
+	assert_string_equal(options.seed_file, "/etc/sluice/seed");
+}
+
 static void test_nat_ports(void **state)
 {
 	static const char *const bad[] = {"",       "1024",    "1024-",    "-32767",
@@ -584,6 +608,7 @@ int main(void)
 		TEST(test_listen),
 		TEST(test_secrets),
 		TEST(test_words),
+		TEST(test_announce),
 		TEST(test_nat_ports),
 		TEST(test_default_nat_ports),
 		TEST(test_check),

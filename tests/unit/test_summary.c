@@ -44,10 +44,13 @@ static void test_services(void **state)
 		    "\"panic\":false,"
 		    "\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
 		    "\"packets\":300,\"bytes\":3000,"
-		    "\"backends\":{\"total\":2,\"up\":1,\"down\":1},\"active-flows\":12},"
+		    "\"backends\":{\"total\":2,\"up\":1,\"down\":1},\"active-flows\":12,"
+		    "\"table-digest\":\"1111111111110001\",\"config-digest\":\"2222222222220001\"},"
 		    "{\"name\":\"six\",\"mode\":\"nat\",\"check\":\"tcp\",\"panic\":true,"
 		    "\"vip\":[\"tcp://[2001:db8::10]:*\"],\"packets\":300,\"bytes\":3000,"
-		    "\"backends\":{\"total\":1,\"up\":1},\"active-flows\":0}]}");
+		    "\"backends\":{\"total\":1,\"up\":1},\"active-flows\":0,"
+		    "\"table-digest\":\"1111111111110002\","
+		    "\"config-digest\":\"2222222222220002\"}]}");
 }
 
 static void test_none(void **state)

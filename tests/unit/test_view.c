@@ -70,6 +70,7 @@
 	"\"scale-replace-after\":\"0ms\",\"scale-predict\":\"0ms\","                               \
 	"\"scale-season\":\"0ms\",\"scale-schedule\":[],\"scale-driver\":[],"                      \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
+	"\"announce-min\":\"1\","                                                                  \
 	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
 	"\"timeout-closing\":\"30s\",\"timeout-udp\":\"2m\",\"quic-id-length\":0,"                 \
 	"\"source-allow\":\"\",\"source-deny\":\"\","                                              \
@@ -79,13 +80,15 @@
 	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
-	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
-	"],\"panic\":false,\"syn-cookies-on\":false,\"packets\":300,\"bytes\":3000,"               \
+	",\"backends\":[" BACKEND_1 "," BACKEND_2 "],\"panic\":false,\"syn-cookies-on\":false,"    \
+	"\"table-digest\":\"1111111111110001\",\"config-digest\":\"2222222222220001\","            \
+	"\"routes\":[],\"packets\":300,\"bytes\":3000,"                                            \
 	"\"source-prefixes\":{\"allow\":10,\"deny\":11,\"loading\":false},\"drops\":{\"denied\":5}}"
 #define SERVICE_SIX                                                                                \
 	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
-	",\"backends\":[" BACKEND_3                                                                \
-	"],\"panic\":true,\"syn-cookies-on\":false,\"packets\":300,\"bytes\":3000,"                \
+	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"syn-cookies-on\":false,"                   \
+	"\"table-digest\":\"1111111111110002\",\"config-digest\":\"2222222222220002\","            \
+	"\"routes\":[],\"packets\":300,\"bytes\":3000,"                                            \
 	"\"source-prefixes\":{\"allow\":20,\"deny\":21,\"loading\":true},\"drops\":{\"denied\":5}}"
 #define STATUS_BEGIN                                                                               \
 	"{\"version\":\"" SLUICE_VERSION "\",\"uptime-seconds\":12.3,\"generation\":17,"
@@ -97,6 +100,9 @@
 	"\"attached-by\":\"dispatcher\",\"reason\":\"\"},"                                         \
 	"{\"name\":\"eth3\",\"attached\":false,\"mode\":\"\",\"attached-by\":\"\","                \
 	"\"reason\":\"interface eth3: gone\"}],"                                                   \
+	"\"seed-digest\":\"0123456789abcdef\","                                                    \
+	"\"announce\":{\"table\":0,\"state\":\"off\",\"reason\":\"\",\"withdrawn\":false,"         \
+	"\"routes\":0,\"announced\":0},"                                                           \
 	"\"limits\":{\"services\":4,\"backends\":3,\"vips\":8,\"flows\":1024,"                     \
 	"\"nat-flows\":2048,\"fragments\":0,\"table-size\":251},"                                  \
 	"\"used\":{\"services\":2,\"backends\":3,\"vips\":3,\"flows\":321,\"nat-flows\":9},"       \
@@ -218,6 +224,21 @@ static void test_status(void **state)
 		    "\"in-sync\":false,\"sync-error\":\"map vips: no \\\"room\\\"\"," STATUS_END);
 }
 
+static void test_announced(void **state)
+{
+	struct manager *manager = *state;
+
+	manager->announce_table = 100;
+	assert_json(view_announce(manager),
+		    "{\"table\":100,\"state\":\"announcing\",\"reason\":\"\",\"withdrawn\":false,"
+		    "\"routes\":2,\"announced\":1,\"services\":["
+		    "{\"service\":\"web\",\"routes\":[{\"prefix\":\"198.18.0.10/32\","
+		    "\"announced\":true,\"reason\":\"\",\"since\":\"2026-11-21T01:02:03.456Z\"}]},"
+		    "{\"service\":\"six\",\"routes\":[{\"prefix\":\"2001:db8::10/128\","
+		    "\"announced\":false,\"reason\":\"service six: 0 of 1 backends healthy, "
+		    "announce-min is 1\",\"since\":\"\"}]}]}");
+}
+
 /* Shares are rounded to four digits, but all of them is 1 and one slot of many is not 0. */
 static void test_share_is_rounded(void **state)
 {
@@ -310,9 +331,10 @@ static void test_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_backend),      TEST(test_drain),       TEST(test_service),
-		TEST(test_nothing_yet),  TEST(test_status),      TEST(test_share_is_rounded),
-		TEST(test_drop_reasons), TEST(test_reply_kinds), TEST(test_memory),
+		TEST(test_backend),     TEST(test_drain),        TEST(test_service),
+		TEST(test_nothing_yet), TEST(test_status),       TEST(test_share_is_rounded),
+		TEST(test_announced),   TEST(test_drop_reasons), TEST(test_reply_kinds),
+		TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests_name("view", tests, NULL, NULL);

@@ -67,3 +67,41 @@ double manager_sync_seconds(const struct manager *manager)
 	(void)manager;
 	return 0.01;
 }
+
+struct announce_view manager_announces(const struct manager *manager)
+{
+	(void)manager;
+	return (struct announce_view){.state = "off", .reason = ""};
+}
+
+bool manager_route(const struct manager *manager, const struct vip *vip,
+		   struct announced_route *ret_route)
+{
+	(void)manager;
+	(void)vip;
+	(void)ret_route;
+	return false;
+}
+
+struct prefix announce_prefix(const struct vip *vip)
+{
+	return (struct prefix){vip->endpoint.address, address_bits(&vip->endpoint.address)};
+}
+
+uint64_t manager_table_digest(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return service->id;
+}
+
+uint64_t manager_config_digest(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return service->id;
+}
+
+uint64_t manager_seed_digest(const struct manager *manager)
+{
+	(void)manager;
+	return 1;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "digest.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED_ROUNDS 4096
+#define CHUNK       2048 /* slots that are turned into bytes at once */
+
+/* What a digest is of comes first, so that none can be taken for another. */
+static const char table_head[] = "sluice table 1", text_head[] = "sluice text 1",
+		  seed_head[] = "sluice seed 1";
+
+const char *digest_format(uint64_t digest, char text[DIGEST_TEXT_MAX])
+{
+	snprintf(text, DIGEST_TEXT_MAX, "%016" PRIx64, digest);
+	return text;
+}
+
+/* The first 64 bits as a number; 0 stands for none. */
+static uint64_t first_bits(const uint8_t *hash)
+{
+	uint64_t digest = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(digest); i++)
+		digest = digest << 8 | hash[i];
+	return digest ?: 1;
+}
+
+static void put_big(uint8_t *bytes, uint64_t value, size_t size)
+{
+	while (size--) {
+		bytes[size] = (uint8_t)value;
+		value >>= 8;
+	}
+}
+
+uint64_t digest_seed(uint64_t seed)
+{
+	uint8_t bytes[sizeof(seed)], hash[8];
+	bool done;
+
+	put_big(bytes, seed, sizeof(bytes));
+	done = PKCS5_PBKDF2_HMAC((const char *)bytes, sizeof(bytes), (const uint8_t *)seed_head,
+				 sizeof(seed_head) - 1, SEED_ROUNDS, EVP_sha256(), sizeof(hash),
+				 hash) == 1;
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+	return done ? first_bits(hash) : 0;
+}
+
+/* NULL: libcrypto will not. */
+static EVP_MD_CTX *begin(const char *head, size_t length)
+{
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+
+	if (context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+	    EVP_DigestUpdate(context, head, length) == 1)
+		return context;
+	EVP_MD_CTX_free(context);
+	return NULL;
+}
+
+static uint64_t end(EVP_MD_CTX *context, bool whole)
+{
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	uint64_t digest = 0;
+
+	if (whole && EVP_DigestFinal_ex(context, hash, NULL) == 1)
+		digest = first_bits(hash);
+	EVP_MD_CTX_free(context);
+	return digest;
+}
+
+uint64_t digest_text(const char *text)
+{
+	EVP_MD_CTX *context = begin(text_head, sizeof(text_head));
+
+	return context ? end(context, EVP_DigestUpdate(context, text, strlen(text)) == 1) : 0;
+}
+
+/* --- tables --- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct digest_owner *left = a, *right = b;
+	int order = memcmp(&left->endpoint.address, &right->endpoint.address,
+			   sizeof(left->endpoint.address));
+
+	return order ?: (int)left->endpoint.port - (int)right->endpoint.port;
+}
+
+/* Ranks of those who own a slot, from 1, and how many they are; of all others 0. */
+static uint16_t rank(const struct digest_owner *owners, size_t count, const uint16_t *slots,
+		     uint32_t size, uint16_t *ranks)
+{
+	uint16_t last = 0;
+	uint32_t slot;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		ranks[owners[i].id] = 0;
+	for (slot = 0; slot < size; slot++)
+		ranks[slots[slot]] = 1;
+	ranks[0] = 0;
+	for (i = 0; i < count; i++) {
+		if (ranks[owners[i].id])
+			ranks[owners[i].id] = ++last;
+	}
+	return last;
+}
+
+static bool add_owners(EVP_MD_CTX *context, const struct digest_owner *owners, size_t count,
+		       const uint16_t *ranks)
+{
+	uint8_t bytes[sizeof(struct in6_addr) + 2];
+	bool whole = true;
+	size_t i;
+
+	for (i = 0; whole && i < count; i++) {
+		if (!ranks[owners[i].id])
+			continue;
+		memcpy(bytes, &owners[i].endpoint.address.ip, sizeof(struct in6_addr));
+		put_big(bytes + sizeof(struct in6_addr), owners[i].endpoint.port, 2);
+		whole = EVP_DigestUpdate(context, bytes, sizeof(bytes)) == 1;
+	}
+	return whole;
+}
+
+static bool add_slots(EVP_MD_CTX *context, const uint16_t *slots, uint32_t size,
+		      const uint16_t *ranks)
+{
+	uint16_t chunk[CHUNK];
+	uint32_t slot, count;
+	bool whole = true;
+
+	for (slot = 0; whole && slot < size; slot += count) {
+		for (count = 0; count < CHUNK && slot + count < size; count++)
+			chunk[count] = htons(ranks[slots[slot + count]]);
+		whole = EVP_DigestUpdate(context, chunk, count * sizeof(*chunk)) == 1;
+	}
+	return whole;
+}
+
+uint64_t digest_table(uint64_t seed_digest, struct digest_owner *owners, size_t count,
+		      const uint16_t *slots, uint32_t size, uint16_t *ranks)
+{
+	EVP_MD_CTX *context = begin(table_head, sizeof(table_head));
+	uint8_t head[14];
+	uint16_t owning;
+
+	if (!context)
+		return 0;
+	if (count > 1)
+		qsort(owners, count, sizeof(*owners), compare);
+	owning = rank(owners, count, slots, size, ranks);
+	put_big(head, seed_digest, 8);
+	put_big(head + 8, size, 4);
+	put_big(head + 12, owning, 2);
+	return end(context, EVP_DigestUpdate(context, head, sizeof(head)) == 1 &&
+				    add_owners(context, owners, count, ranks) &&
+				    add_slots(context, slots, size, ranks));
+}
