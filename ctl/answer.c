@@ -72,6 +72,10 @@ static const struct key backend_keys[] = {
 };
 /* clang-format on */
 
+static const struct key route_keys[] = {
+	TEXT("prefix"), TRUTH("announced"), TEXT("reason"), TEXT("since"), END,
+};
+
 static const struct key service_keys[] = {
 	TEXT("name"),
 	ARRAY("vip", NULL),
@@ -95,6 +99,7 @@ static const struct key service_keys[] = {
 	TEXT("passive"),
 	NUMBER("eject-max"),
 	NUMBER("panic-threshold"),
+	TEXT("announce-min"),
 	TEXT("timeout-established"),
 	TEXT("timeout-embryonic"),
 	TEXT("timeout-closing"),
@@ -111,6 +116,9 @@ static const struct key service_keys[] = {
 	TEXT("syn-cookies"),
 	NUMBER("syn-cookies-above"),
 	TRUTH("panic"),
+	TEXT("table-digest"),
+	TEXT("config-digest"),
+	ARRAY("routes", route_keys),
 	ARRAY("backends", backend_keys),
 	END,
 };
@@ -122,12 +130,23 @@ static const struct key services_keys[] = {ARRAY("services", service_keys), END}
 static const struct key interface_keys[] = {TEXT("name"),        TRUTH("attached"), TEXT("mode"),
 					    TEXT("attached-by"), TEXT("reason"),    END};
 
+static cJSON_bool is_announce(const cJSON *value)
+{
+	return cJSON_IsNumber(answer_item(value, "table")) &&
+	       cJSON_IsString(answer_item(value, "state")) &&
+	       cJSON_IsString(answer_item(value, "reason")) &&
+	       cJSON_IsNumber(answer_item(value, "routes")) &&
+	       cJSON_IsNumber(answer_item(value, "announced"));
+}
+
 static const struct key status_keys[] = {
 	TEXT("version"),
 	NUMBER("uptime-seconds"),
 	NUMBER("generation"),
 	TRUTH("in-sync"),
 	ARRAY("interfaces", interface_keys),
+	TEXT("seed-digest"),
+	{"announce", is_announce, "an object of table, state, reason, routes, announced", NULL},
 	OBJECT("limits"),
 	OBJECT("used"),
 	OBJECT("drops"),
@@ -305,6 +324,28 @@ static const struct key plan_keys[] = {
 	END,
 };
 
+static const struct key announced_keys[] = {
+	TEXT("service"),
+	ARRAY("routes", route_keys),
+	END,
+};
+
+static const struct key announce_keys[] = {
+	NUMBER("table"),
+	TEXT("state"),
+	TEXT("reason"),
+	NUMBER("routes"),
+	NUMBER("announced"),
+	ARRAY("services", announced_keys),
+	END,
+};
+
+static const struct key summary_keys[] = {
+	TEXT("name"), TEXT("table-digest"), TEXT("config-digest"), OBJECT("backends"), END,
+};
+
+static const struct key summaries_keys[] = {ARRAY("services", summary_keys), END};
+
 static const struct key version_keys[] = {TEXT("version"), END};
 
 /* Recursion is as deep as the tables above are nested: three. */
@@ -430,6 +471,16 @@ int answer_check_scale(const cJSON *answer, struct error *err)
 	if (r == 0)
 		r = check(answer_item(answer, "policy"), scale_policy_keys, err);
 	return r == 0 && cJSON_IsObject(state) ? check(state, scale_state_keys, err) : r;
+}
+
+int answer_check_announce(const cJSON *answer, struct error *err)
+{
+	return check(answer, announce_keys, err);
+}
+
+int answer_check_summaries(const cJSON *answer, struct error *err)
+{
+	return check(answer, summaries_keys, err);
 }
 
 int answer_check_version(const cJSON *status, struct error *err)

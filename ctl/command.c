@@ -41,7 +41,7 @@
 	 FLAG_BIT(FLAG_TRACKING) | FLAG_BIT(FLAG_WHEN_DOWN) | FLAG_BIT(FLAG_TOO_BIG) |             \
 	 FLAGS_CHECK | FLAGS_SCALE | FLAG_BIT(FLAG_SLOW_START) | FLAG_BIT(FLAG_PASSIVE) |                        \
 	 FLAG_BIT(FLAG_EJECT_MAX) | FLAG_BIT(FLAG_PANIC_THRESHOLD) |                               \
-	 FLAG_BIT(FLAG_CHECK_VIA) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |                           \
+	 FLAG_BIT(FLAG_CHECK_VIA) | FLAG_BIT(FLAG_ANNOUNCE_MIN) | FLAG_BIT(FLAG_TIMEOUT_ESTABLISHED) |   \
 	 FLAG_BIT(FLAG_TIMEOUT_EMBRYONIC) | FLAG_BIT(FLAG_TIMEOUT_CLOSING) |                       \
 	 FLAG_BIT(FLAG_TIMEOUT_UDP) | FLAG_BIT(FLAG_QUIC_ID_LENGTH) | FLAGS_GUARD)
 #define FLAGS_BACKEND                                                                              \
@@ -108,6 +108,16 @@ const struct command commands[] = {
 	 FLAG_BIT(FLAG_INTERVAL) | FLAG_BIT(FLAG_ONCE), 0, false, show_top},
 	{"status", NULL, "show the agent, its interfaces, limits and drops", {{0}},
 	 0, 0, false, show_status},
+	{"withdraw", NULL, "announce no VIP any more, until announce", {{0}},
+	 0, 0, false, withdraw_balancer},
+	{"announce", NULL, "announce VIPs again, as far as their services are healthy", {{0}},
+	 0, 0, false, announce_balancer},
+	{"fleet", NULL, "compare balancers: do they agree, and if not, in what",
+	 {{"URL|SOCKET", ARGUMENT_NEW, false, true}}, 0, 0, false, compare_fleet},
+	{"bgp-config", NULL, "print what makes BIRD or FRR announce the VIPs", {{0}},
+	 FLAG_BIT(FLAG_FOR) | FLAG_BIT(FLAG_AS) | FLAG_BIT(FLAG_PEER_AS) | FLAG_BIT(FLAG_PEER) |
+	 FLAG_BIT(FLAG_ROUTER_ID) | FLAG_BIT(FLAG_TABLE) | FLAG_BIT(FLAG_BFD),
+	 FLAG_BIT(FLAG_FOR), false, print_bgp_config},
 	{"explain", NULL, "tell where a packet would go, and why",
 	 {{"PROTO", ARGUMENT_PROTOCOL, false, false}, {"SRC[:PORT]", ARGUMENT_NEW, false, false},
 	  {"DST[:PORT]", ARGUMENT_NEW, false, false}},

@@ -84,6 +84,9 @@ int command_resolve(const struct options *options, struct invocation *invocation
 #define COMMAND_SYNOPSIS_MAX 160
 const char *command_synopsis(const struct command *command, char buffer[COMMAND_SYNOPSIS_MAX]);
 
+/* What bgp-config is --for. */
+#define BGP_DAEMONS "bird|frr"
+
 int add_service(struct invocation *invocation, struct error *err);
 int add_backend(struct invocation *invocation, struct error *err);
 int set_service(struct invocation *invocation, struct error *err);
@@ -102,6 +105,10 @@ int show_drops(struct invocation *invocation, struct error *err);
 int show_events(struct invocation *invocation, struct error *err);
 int show_top(struct invocation *invocation, struct error *err);
 int show_status(struct invocation *invocation, struct error *err);
+int withdraw_balancer(struct invocation *invocation, struct error *err);
+int announce_balancer(struct invocation *invocation, struct error *err);
+int compare_fleet(struct invocation *invocation, struct error *err);
+int print_bgp_config(struct invocation *invocation, struct error *err);
 int show_doctor(struct invocation *invocation, struct error *err);
 int show_explanation(struct invocation *invocation, struct error *err);
 int show_version(struct invocation *invocation, struct error *err);

@@ -94,12 +94,18 @@ static void split_partial(struct completion *c)
 	c->partial = equals + 1;
 }
 
+/* The choices of a flag that other verbs give something else. */
+static const char *choices_of(const struct completion *c)
+{
+	if (c->awaits == FLAG_FOR && c->word_count > 0 && strcmp(c->words[0], "bgp-config") == 0)
+		return BGP_DAEMONS;
+	return flag_has_choices(&flags[c->awaits]) ? flags[c->awaits].value : "";
+}
+
 static void offer_choices(const struct completion *c)
 {
-	const char *choice = flags[c->awaits].value;
+	const char *choice = choices_of(c);
 
-	if (!flag_has_choices(&flags[c->awaits]))
-		return;
 	while (*choice != '\0') {
 		size_t length = strcspn(choice, "|");
 

@@ -98,6 +98,9 @@ const struct flag flags[FLAG_COUNT] = {
 			    "most backends that passive eject takes out"},
 	[FLAG_PANIC_THRESHOLD] = {"panic-threshold", "panic-threshold", FLAG_KIND_NUMBER, "PERCENT",
 				  "with less up, by weight, those that are down get flows too"},
+	[FLAG_ANNOUNCE_MIN] = {"announce-min", "announce-min", FLAG_KIND_TEXT, "N[%]",
+			       "backends, or share of them, that must be healthy for VIPs to be "
+			       "announced"},
 	[FLAG_TIMEOUT_ESTABLISHED] = {"timeout-established", "timeout-established", FLAG_KIND_TEXT,
 				      "DURATION", "idle time that ends an established flow"},
 	[FLAG_TIMEOUT_EMBRYONIC] = {"timeout-embryonic", "timeout-embryonic", FLAG_KIND_TEXT,
@@ -243,9 +246,19 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_SAMPLE] = {"sample", NULL, FLAG_KIND_TEXT, "1/N", "one packet in N, at random"},
 	[FLAG_SNAPLEN] = {"snaplen", NULL, FLAG_KIND_NUMBER, "N",
 			  "bytes of each packet, 16 to 2048; 256 if not given"},
-	[FLAG_FOR] = {"for", NULL, FLAG_KIND_TEXT, "DURATION", "end after this time"},
+	[FLAG_FOR] = {"for", NULL, FLAG_KIND_TEXT, "WHAT",
+		      "capture: how long, like 30s; bgp-config: bird or frr"},
 	[FLAG_WRITE] = {"write", NULL, FLAG_KIND_TEXT, "FILE",
 			"the file to write, in pcapng; - for standard output; -w is the same"},
+	[FLAG_AS] = {"as", NULL, FLAG_KIND_NUMBER, "ASN", "the balancers' own AS"},
+	[FLAG_PEER_AS] = {"peer-as", NULL, FLAG_KIND_NUMBER, "ASN", "the routers' AS"},
+	[FLAG_PEER] = {"peer", NULL, FLAG_KIND_LIST, "ADDR", "a router's address; again for more"},
+	[FLAG_ROUTER_ID] = {"router-id", NULL, FLAG_KIND_TEXT, "ADDR",
+			    "an IPv4 address of this balancer, its name in BGP"},
+	[FLAG_TABLE] = {"table", NULL, FLAG_KIND_NUMBER, "N",
+			"lbagent's --announce-table; else the agent is asked"},
+	[FLAG_BFD] = {"bfd", NULL, FLAG_KIND_SWITCH, NULL,
+		      "watch routers, and be watched, by BFD each 100 ms"},
 };
 
 struct given {

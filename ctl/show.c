@@ -213,6 +213,7 @@ static void print_choices(const cJSON *service)
 		{"passive", "suspect"},
 		{"eject-max", "10"},
 		{"panic-threshold", "0"},
+		{"announce-min", "1"},
 		{"timeout-established", "15m"},
 		{"timeout-embryonic", "30s"},
 		{"timeout-closing", "30s"},
@@ -273,11 +274,31 @@ static void print_drops(const cJSON *service)
 		putchar('\n');
 }
 
+/* What routers are told of its VIPs, and what balancers of a fleet are compared by. */
+static void print_routes(const cJSON *service)
+{
+	const char *red = screen_has_colour() ? "\033[31m" : "";
+	const char *plain = screen_has_colour() ? "\033[0m" : "";
+	const cJSON *route;
+
+	cJSON_ArrayForEach (route, answer_item(service, "routes")) {
+		bool announced = answer_true(route, "announced");
+		const char *reason = answer_text(route, "reason");
+
+		printf("  %s%s%s %s%s%s\n", announced ? "" : red,
+		       announced ? "announced" : "not announced", announced ? "" : plain,
+		       answer_text(route, "prefix"), reason[0] ? ": " : "", reason);
+	}
+	printf("  digests: table %s, configuration %s\n", answer_text(service, "table-digest"),
+	       answer_text(service, "config-digest"));
+}
+
 static int print_service(const cJSON *service, struct error *err)
 {
 	print_head(service);
 	print_choices(service);
 	print_drops(service);
+	print_routes(service);
 	if (cJSON_IsTrue(answer_item(service, "panic")))
 		puts("  panics: too few are up, so those that are down get flows too");
 	if (cJSON_IsTrue(answer_item(service, "syn-cookies-on")))

@@ -8,6 +8,18 @@
 #include "human.h"
 #include "screen.h"
 
+static void print_announce(const cJSON *announce)
+{
+	const char *reason = answer_text(announce, "reason");
+
+	if (answer_number(announce, "table") == 0)
+		return;
+	printf("VIPs in table %.0f: %s, %.0f of %.0f routes announced%s%s\n",
+	       answer_number(announce, "table"), answer_text(announce, "state"),
+	       answer_number(announce, "announced"), answer_number(announce, "routes"),
+	       reason[0] ? ": " : "", reason);
+}
+
 static void print_head(const cJSON *answer)
 {
 	bool in_sync = answer_true(answer, "in-sync");
@@ -25,6 +37,7 @@ static void print_head(const cJSON *answer)
 		else
 			printf("NOT ATTACHED: %s\n", answer_text(interface, "reason"));
 	}
+	print_announce(answer_item(answer, "announce"));
 	printf("capabilities:");
 	cJSON_ArrayForEach (capability, answer_item(answer, "capabilities"))
 		printf(" %s", cJSON_IsString(capability) ? capability->valuestring : "?");

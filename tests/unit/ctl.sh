@@ -108,5 +108,17 @@ expect 0 "--deadline" complete -- rm backend web 198.18.1.11 --d
 expect 0 "" complete -- rm backend web 198.18.1.11 --wait --w
 expect 0 "" complete -- show --nix=
 expect 0 "" complete -- show ""
+expect 0 $'bird\nfrr' complete -- bgp-config --for ""
+expect 0 "" complete -- capture --for ""
+expect 0 "# BIRD 2, *kernel table 100;*neighbor 198.18.0.254 as 65000;*neighbor 2001:db8::fe as 65000;*" \
+	bgp-config --for bird --as 65001 --peer-as 65000 --peer 198.18.0.254 --peer 2001:db8::fe \
+	--router-id 198.18.0.1 --table 100
+expect 0 "! FRR, *ip import-table 100 *peer 198.18.0.254*redistribute table 100 *" bgp-config --for frr \
+	--as 65001 --peer-as 65000 --peer 198.18.0.254 --router-id 198.18.0.1 --table 100 --bfd
+expect 0 '{*"for":*"bird",*"config":*"# BIRD*}' bgp-config --json --for bird --as 65001 --peer-as 65000 \
+	--peer 198.18.0.254 --router-id 198.18.0.1 --table 100
+expect 1 "lbctl: no agent at $SLUICE_SOCKET: *
+  try: give --table N*" bgp-config --for bird --as 1 --peer-as 2 --peer 198.18.0.2 --router-id 198.18.0.1
+expect 1 "BALANCER*unreachable*none.sock*lbctl: the balancers do not agree*" fleet "$SLUICE_SOCKET"
 
 ((failures == 0))
