@@ -220,6 +220,10 @@ api "an unknown backend" 404 '198.18.1.77' DELETE $services/web/backends/198.18.
 api "an unknown path" 404 '.' GET /v1/nothing
 api "a method that a path does not know" 405 '.' PUT $services '{}'
 api "a reload with arguments" 400 'unknown key' POST /v1/sources '{"x": 1}'
+api "withdrawing what is not announced" 400 'announces no VIPs' PATCH /v1/announce '{"withdrawn": true}'
+api "withdrawn as a text" 400 'withdrawn is not true or false' PATCH /v1/announce '{"withdrawn": "yes"}'
+api "withdrawn left out" 400 'withdrawn is missing' PATCH /v1/announce '{}'
+api "another word of announce" 400 'unknown key' PATCH /v1/announce '{"table": 7}'
 api "renaming" 400 'name' PATCH $services/web '{"name": "shop"}'
 api "a body over 1 MiB" 413 '.' POST $services "$(head -c 1200000 /dev/zero | tr '\0' x)"
 check_equal "API: the TCP listener is read-only" 403 "$(lab_exec lb curl -s -o /dev/null \
@@ -245,5 +249,16 @@ cli 1 'source-deny: .*nobody' set service web --source-deny 198.18.2.0/24,nobody
 cli 1 'source-allow: /none: No such file' set service web --source-allow /none
 cli 1 'source-prefix-ipv4: 33 is out of range' set service web --source-prefix-ipv4 33
 cli 1 'max-new-flows: 1000000001 is out of range' set service web --max-new-flows 1000000001
+cli 1 'announce-min: neither a number' set service web --announce-min most
+cli 1 'announce-min: neither a number' set service web --announce-min 101%
+cli 1 'announces no VIPs' withdraw
+cli 2 'neither bird nor frr' bgp-config --for quagga
+cli 2 'as is missing' bgp-config --for bird
+cli 2 'peer: nobody' bgp-config --for bird --as 1 --peer-as 2 --peer nobody --router-id 198.18.0.1
+cli 2 'no IPv4 address' bgp-config --for bird --as 1 --peer-as 2 --peer 198.18.0.2 --router-id 2001:db8::1
+cli 2 'FRR takes no IPv6' bgp-config --for frr --as 1 --peer-as 2 --peer 2001:db8::2 --router-id 198.18.0.1
+cli 1 'announces no VIPs' bgp-config --for frr --as 1 --peer-as 2 --peer 198.18.0.2 --router-id 198.18.0.1
+cli 2 'FRR takes none above' bgp-config --for frr --as 1 --peer-as 2 --peer 198.18.0.2 --router-id 198.18.0.1 --table 300
+cli 1 'do not agree' fleet "$LAB_DIR/none.sock" "$LAB_SOCKET"
 cli 1 'max-vips' add service x --vip tcp://198.18.0.11:80
 checks_done

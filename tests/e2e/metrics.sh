@@ -85,7 +85,7 @@ lab_up || exit 1
 for i in 1 2; do
 	lab_backend_start $i hello || exit 1
 done
-lab_agent_start --handshake-sample 1 || exit 1
+lab_agent_start --handshake-sample 1 --announce-table 100 || exit 1
 lab_service web "tcp://$LAB_VIP4:80" "1 2" || bail "the service comes up"
 
 # --- counts ---
@@ -189,7 +189,8 @@ cat >"$LAB_DIR/agent" <<-AGENT
 	exec setpriv --bounding-set=-sys_admin "$LAB_BUILD/lbagent" "\$@"
 AGENT
 chmod +x "$LAB_DIR/agent"
-LAB_AGENT=$LAB_DIR/agent lab_agent_start --handshake-sample 1 || exit 1
+LAB_AGENT=$LAB_DIR/agent lab_agent_start --handshake-sample 1 --announce-table 100 || exit 1
+check_equal "with no more rights than those it writes routes" 0 "$(lab_exec lb ip route show table 100 | grep -cv unreachable)"
 check "a new agent's program goes on counting where the former was" \
 	[ "$(sum lb_program_runs_total)" -ge "$before" ]
 check_equal "and handshakes stay" "$handshakes" "$(sum lb_backend_handshake_seconds_count)"

@@ -26,6 +26,9 @@ peers='haproxy nftables libnginx-mod-stream'
 # A database's figures, and the dashboards' source.
 boards='prometheus-mysqld-exporter jsonnet'
 
+# Routing daemons that export what lbagent announces.
+routers='bird2 frr'
+
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils ipvsadm'
 [ "${1:-}" = vm ] || vm=
@@ -35,7 +38,7 @@ deb='debhelper lintian fakeroot'
 [ "${1:-}" = deb ] || deb=
 
 missing=
-for package in $build $demo $tests $peers $boards $vm $deb; do
+for package in $build $demo $tests $peers $boards $routers $vm $deb; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
