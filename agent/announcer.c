@@ -21,6 +21,8 @@
 /* Of one look; the rest is one event. */
 #define TOLD_MAX  16
 
+#define SERVICE_IDS (UINT16_MAX + 1)
+
 struct entry {
 	struct prefix prefix;
 	const char *service; /* the first that has it; into the desired state of this look */
@@ -28,7 +30,8 @@ struct entry {
 	bool adopted; /* found at the start, and not withdrawn since */
 	bool routed;  /* in the table, as far as is known */
 	bool seen;    /* at the last reading of it */
-	bool fit;     /* scratch of a look */
+	bool fit;     /* scratch of a look, as the next */
+	bool served;  /* by a service that is healthy enough */
 	int refused;  /* why the kernel would not do it; a positive errno, 0: it would */
 	uint64_t since_ms;
 	char reason[ANNOUNCE_REASON_MAX];
@@ -40,7 +43,8 @@ struct announcer {
 	uint32_t table;
 	struct entry *entries; /* by prefix */
 	size_t count;
-	uint64_t generation; /* of the desired state that entries are of */
+	bool *proved;        /* [service index]: it has been healthy enough */
+	uint64_t generation; /* of the desired state that entries and proved are of */
 	bool known;          /* entries are of any */
 	uint64_t settled_at;
 	uint64_t reread_at, look_at;
@@ -269,6 +273,7 @@ void announcer_free(struct announcer *announcer)
 		return;
 	rtnl_close(announcer->rtnl);
 	free(announcer->entries);
+	free(announcer->proved);
 	free(announcer);
 }
 
@@ -372,19 +377,49 @@ static size_t fill(const struct desired *desired, struct entry *entries)
 	return settle(entries, count);
 }
 
+/*
+ * Who has been healthy enough before: of what a former agent has announced, everybody. An index
+ * that a service has had is no other's in the next state, so what is not in this one is forgotten.
+ */
+static void follow_proved(struct announcer *announcer, const struct desired *desired, bool *proved)
+{
+	const struct service_spec *service;
+	const struct entry *entry;
+	struct prefix prefix;
+	size_t i, v;
+
+	for (i = 0; i < desired->service_count; i++) {
+		service = &desired->services[i];
+		proved[service->id] = announcer->proved && announcer->proved[service->id];
+		for (v = 0; !announcer->known && v < service->vip_count; v++) {
+			prefix = announce_prefix(&service->vips[v].vip);
+			entry = find(announcer, &prefix);
+			proved[service->id] |= entry && entry->adopted;
+		}
+	}
+	free(announcer->proved);
+	announcer->proved = proved;
+}
+
 /* Which of the routes are known from before. Without memory those of before go on. */
 static void follow_desired(struct announcer *announcer, const struct desired *desired)
 {
 	struct entry *entries, *former;
 	size_t i, count = 0;
+	bool *proved;
 
 	if (announcer->known && announcer->generation == desired->generation)
 		return;
 	for (i = 0; i < desired->service_count; i++)
 		count += desired->services[i].vip_count;
 	entries = calloc(count + 1, sizeof(*entries));
-	if (!entries)
+	proved = calloc(SERVICE_IDS, sizeof(*proved));
+	if (!entries || !proved) {
+		free(entries);
+		free(proved);
 		return;
+	}
+	follow_proved(announcer, desired, proved);
 	count = fill(desired, entries);
 	for (i = 0; i < announcer->count; i++)
 		announcer->entries[i].seen = false;
@@ -453,6 +488,45 @@ static void reread(struct announcer *announcer, uint64_t now)
 
 /* --- looking --- */
 
+static void say_unhealthy(struct entry *entry, const struct service_spec *service,
+			  const struct announce_health *health)
+{
+	if (health->backends == 0)
+		snprintf(entry->reason, sizeof(entry->reason), "service %s: has no backends%s",
+			 service->name, service->backend_count ? ", but in maintenance" : "");
+	else
+		snprintf(entry->reason, sizeof(entry->reason),
+			 "service %s: %" PRIu32 " of %" PRIu32
+			 " backends healthy, announce-min is %u%s",
+			 service->name, health->healthy, health->backends,
+			 service->announce_min.value, service->announce_min.percent ? "%" : "");
+}
+
+/*
+ * All of an address' services must be healthy enough. But whoever adds a service to an address that
+ * others are served by shall not cut them: one that has no backends yet does not count, and one
+ * that never was healthy enough keeps a route back, and withdraws none.
+ */
+static void judge_route(struct announcer *announcer, struct entry *entry,
+			const struct service_spec *service, const struct announce_health *health)
+{
+	bool *proved = announcer->proved ? &announcer->proved[service->id] : NULL;
+
+	entry->service = entry->service ?: service->name;
+	if (announce_enough(&service->announce_min, health, entry->past.announced)) {
+		entry->served = true;
+		/* Not by a hope, that is. */
+		if (proved && announce_enough(&service->announce_min, health, false))
+			*proved = true;
+		return;
+	}
+	if (!entry->fit)
+		return;
+	say_unhealthy(entry, service, health);
+	if (health->backends && (!entry->past.announced || !proved || *proved))
+		entry->fit = false;
+}
+
 static void judge_service(struct announcer *announcer, const struct service_spec *service,
 			  const struct announce_health *health)
 {
@@ -463,18 +537,8 @@ static void judge_service(struct announcer *announcer, const struct service_spec
 	for (v = 0; v < service->vip_count; v++) {
 		prefix = announce_prefix(&service->vips[v].vip);
 		entry = find(announcer, &prefix);
-		if (!entry)
-			continue;
-		entry->service = entry->service ?: service->name;
-		if (!entry->fit ||
-		    announce_enough(&service->announce_min, health, entry->past.announced))
-			continue;
-		entry->fit = false;
-		snprintf(entry->reason, sizeof(entry->reason),
-			 "service %s: %" PRIu32 " of %" PRIu32
-			 " backends healthy, announce-min is %u%s",
-			 service->name, health->healthy, health->backends,
-			 service->announce_min.value, service->announce_min.percent ? "%" : "");
+		if (entry)
+			judge_route(announcer, entry, service, health);
 	}
 }
 
@@ -488,11 +552,14 @@ static void judge_all(struct announcer *announcer, const struct announcer_input 
 		entry = &announcer->entries[i];
 		entry->service = NULL;
 		entry->fit = !input->trouble;
+		entry->served = false;
 		snprintf(entry->reason, sizeof(entry->reason), "%s", input->trouble ?: "");
 	}
 	for (i = 0; i < desired->service_count; i++)
 		judge_service(announcer, &desired->services[i],
 			      &input->health[desired->services[i].id]);
+	for (i = 0; i < announcer->count; i++)
+		announcer->entries[i].fit &= announcer->entries[i].served;
 }
 
 static void look_again(struct announcer *announcer, uint64_t at)

@@ -10,7 +10,8 @@
  * became of a former agent, the next one takes over what is right and removes the rest.
  *
  * One address, or prefix, may be the VIP of several services, by their ports. Its route brings
- * packets of all of them, so it is announced while all of them are healthy enough.
+ * packets of all of them, so it is announced while all of them are healthy enough; but one that is
+ * new and never was does not withdraw the others.
  */
 #include "announce.h"
 #include "desired.h"

@@ -342,7 +342,7 @@ int print_bgp_config(struct invocation *invocation, struct error *err)
 	bool frr = strcmp(daemon, "frr") == 0;
 	char *text = NULL;
 	size_t length = 0;
-	struct bgp bgp;
+	struct bgp bgp = {0};
 	FILE *out;
 	int r;
 

@@ -216,6 +216,59 @@ static void test_shared_address(void **state)
 	assert_true(in_table(TABLE, "198.18.0.10"));
 }
 
+/* Whoever adds a service to an address in use does not cut those who use it. */
+static void test_new_service(void **state)
+{
+	(void)state;
+	announce_two();
+	add_service("tls", "tcp://198.18.0.10:443", one);
+	fx.health[3] = (struct announce_health){0};
+	look(LATER);
+	assert_true(in_table(TABLE, "198.18.0.10"));
+	assert_reason("tcp://198.18.0.10:443", "service tls: has no backends");
+	fx.health[3] = (struct announce_health){.backends = 2, .checking = 2};
+	look(LATER + 1);
+	fx.health[3] = (struct announce_health){.backends = 2};
+	look(LATER + 2);
+	assert_true(in_table(TABLE, "198.18.0.10"));
+	assert_reason("tcp://198.18.0.10:443",
+		      "service tls: 0 of 2 backends healthy, announce-min is 1");
+	fx.health[3].healthy = 2; /* from now on it counts */
+	look(LATER + 3);
+	fx.health[3].healthy = 0;
+	look(LATER + 4);
+	assert_false(in_table(TABLE, "198.18.0.10"));
+	fx.health[3] = (struct announce_health){0}; /* all in maintenance */
+	look(LATER + 5);
+	look(LATER + 5 + 2 * ANNOUNCE_HOLD_MIN_MS);
+	assert_true(in_table(TABLE, "198.18.0.10"));
+}
+
+/* One that is not announced yet waits for all that have backends. */
+static void test_never_healthy(void **state)
+{
+	(void)state;
+	add_service("web", "tcp://198.18.0.10:80", one);
+	add_service("tls", "tcp://198.18.0.10:443", one);
+	add_service("none", "tcp://198.18.0.11:80", one);
+	fx.health[2].healthy = 0;
+	fx.health[3] = (struct announce_health){0};
+	look(SETTLED);
+	look(LATER);
+	assert_int_equal(routes(TABLE), 0);
+	assert_reason("tcp://198.18.0.11:80", "service none: has no backends");
+	fx.health[2].healthy = 4;
+	look(LATER + 1);
+	look(LATER + 1 + ANNOUNCE_HOLD_MIN_MS);
+	assert_int_equal(routes(TABLE), 1);
+	/* A new agent knows that what is announced was healthy. */
+	restart(2 * LATER);
+	look(2 * LATER);
+	fx.health[2].healthy = 0;
+	look(2 * LATER + 5000);
+	assert_int_equal(routes(TABLE), 0);
+}
+
 static void test_prefixes(void **state)
 {
 	size_t all;
@@ -356,7 +409,7 @@ int main(void)
 		TEST(test_health),      TEST(test_shared_address),  TEST(test_prefixes),
 		TEST(test_withdrawn),   TEST(test_removed_service), TEST(test_restart),
 		TEST(test_left_behind), TEST(test_another_table),   TEST(test_taken_away),
-		TEST(test_in_the_way),
+		TEST(test_in_the_way),  TEST(test_new_service),     TEST(test_never_healthy),
 	};
 
 	return cmocka_run_group_tests(tests, make_namespace, drop_namespace);
