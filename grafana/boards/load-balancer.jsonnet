@@ -39,7 +39,7 @@ b.board(
         'Services none of whose backends is up and gets new flows: their clients get no answer. `lbctl show SERVICE` names each backend and why it is out.',
         'none',
         'sum(sum by (instance, service) (lb_backend_up{%s} * (lb_backend_share_ratio{%s} > bool 0)) == bool 0)' % [service, service]
-      ) + b.alerts(['SluiceServiceWithoutBackends']) + b.zero_is_good,
+      ) + b.alerts(['SluiceServiceWithoutBackends', 'SluiceVipNotAnnounced']) + b.zero_is_good,
       b.stat(
         'Backends down',
         'Backends that should serve and do not, for their checks fail. `lbctl events` says since when and why. Those that drain or are in maintenance are not counted.',
@@ -138,7 +138,7 @@ b.board(
         'down: its checks fail; `lbctl events` says why. suspect: checks pass, but clients repeat their SYNs far more than at its peers; look at the way from clients to it. taken out: it drains or is in maintenance, because somebody wants it so.',
         { '{{service}} {{backend}} at {{instance}}': 'lb_backend_up{%s} * (1 + lb_backend_suspect{%s}) + 3 * (1 - lb_backend_up{%s}) * (1 - lb_backend_enabled{%s})' % [backend, backend, backend, backend] },
         { '0': ['down', 'red'], '1': ['up', 'green'], '2': ['suspect', 'orange'], '3': ['taken out', 'blue'] }
-      ) + b.alerts(['SluiceBackendDown', 'SluiceBackendSuspect', 'SluiceServiceInPanic']) + b.size(16, 9),
+      ) + b.alerts(['SluiceBackendDown', 'SluiceBackendSuspect', 'SluiceServiceInPanic', 'SluiceFleetDiffers']) + b.size(16, 9),
       b.graph(
         'Checks failed',
         "Part of each backend's health checks that failed. Above 0 and below 1 it flaps: a longer timeout or a higher `fall` hides that, a look at the backend ends it.",
