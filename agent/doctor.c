@@ -253,6 +253,27 @@ static const struct doctor_interface *silent_interface(const struct exam *exam, 
 	return NULL;
 }
 
+/* How a VIP that is in no network of ours comes here. */
+static void examine_route(struct exam *exam, const struct vip *vip, const char *object)
+{
+	const struct announce_view announce = manager_announces(exam->manager);
+	struct announced_route route;
+	struct doctor_finding *finding;
+
+	if (!manager_route(exam->manager, vip, &route)) {
+		find(exam, DOCTOR_NOTE, "vip", object,
+		     "not in a network of this machine: routers must send its packets here");
+	} else if (route.announced) {
+		find(exam, DOCTOR_OK, "vip", object, "announced to routers by table %u",
+		     announce.table);
+	} else {
+		finding = find(exam, DOCTOR_WARNING, "vip", object, "not announced to routers: %s",
+			       route.reason);
+		if (manager_desired(exam->manager)->withdrawn)
+			advise(finding, "lbctl announce");
+	}
+}
+
 static void examine_vip(struct exam *exam, const struct vip *vip)
 {
 	const struct address *address = &vip->endpoint.address;
@@ -266,8 +287,7 @@ static void examine_vip(struct exam *exam, const struct vip *vip)
 	format_address(address, text);
 	place = vip->host_bits ? NULL : vip_place(exam, address, &own);
 	if (!place) {
-		find(exam, DOCTOR_NOTE, "vip", object,
-		     "not in a network of this machine: routers must send its packets here");
+		examine_route(exam, vip, object);
 		return;
 	}
 	if (!own) {

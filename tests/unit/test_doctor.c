@@ -245,6 +245,19 @@ static void vips_that_nobody_answers_for(void **state)
 	assert_int_equal(complaints(patient), 2);
 }
 
+static void a_vip_that_is_not_announced(void **state)
+{
+	struct patient *patient = *state;
+
+	patient->manager->announce_table = 100;
+	patient->host.address_count = 2; /* that of six is not ours */
+	assert_complaint(patient, DOCTOR_WARNING, "vip", "tcp://[2001:db8::10]:*",
+			 "not announced to routers: service six: 0 of 1", "");
+	patient->manager->desired->withdrawn = true;
+	assert_complaint(patient, DOCTOR_WARNING, "vip", "tcp://[2001:db8::10]:*", "not announced",
+			 "lbctl announce");
+}
+
 static void a_vip_of_no_network_here_is_only_noted(void **state)
 {
 	struct patient *patient = *state;
@@ -383,6 +396,7 @@ int main(void)
 		ROOMY(offloads_that_hurt),
 		ROOMY(vips_that_nobody_answers_for),
 		ROOMY(a_vip_of_no_network_here_is_only_noted),
+		ROOMY(a_vip_that_is_not_announced),
 		ROOMY(backends_that_are_not_up),
 		ROOMY(checks_that_go_another_way),
 		ROOMY(a_backend_on_the_balancer),

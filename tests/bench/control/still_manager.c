@@ -105,3 +105,18 @@ uint64_t manager_seed_digest(const struct manager *manager)
 	(void)manager;
 	return 1;
 }
+
+size_t manager_sources(const struct manager *manager, const struct service_spec *service, bool deny)
+{
+	(void)manager;
+	(void)service;
+	(void)deny;
+	return 0;
+}
+
+bool manager_sources_loading(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	(void)service;
+	return false;
+}
