@@ -511,7 +511,7 @@ $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) 
 		tests/unit/fake_dataplane.c tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lcrypto -lm
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lgnutls -lm
 
 # Each source by itself, for compilers that shall only judge it (tests/lint.sh).
 compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard backends/*.c bpf/native/*.c \

@@ -2,8 +2,9 @@
 #include "digest.h"
 
 #include <arpa/inet.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,45 +44,43 @@ static void put_big(uint8_t *bytes, uint64_t value, size_t size)
 
 uint64_t digest_seed(uint64_t seed)
 {
-	uint8_t bytes[sizeof(seed)], hash[8];
-	bool done;
+	uint8_t bytes[sizeof(seed)], salt[sizeof(seed_head)], hash[8];
+	const gnutls_datum_t key = {bytes, sizeof(bytes)}, with = {salt, sizeof(salt) - 1};
+	int error;
 
 	put_big(bytes, seed, sizeof(bytes));
-	done = PKCS5_PBKDF2_HMAC((const char *)bytes, sizeof(bytes), (const uint8_t *)seed_head,
-				 sizeof(seed_head) - 1, SEED_ROUNDS, EVP_sha256(), sizeof(hash),
-				 hash) == 1;
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	return done ? first_bits(hash) : 0;
+	memcpy(salt, seed_head, sizeof(salt));
+	error = gnutls_pbkdf2(GNUTLS_MAC_SHA256, &key, &with, SEED_ROUNDS, hash, sizeof(hash));
+	gnutls_memset(bytes, 0, sizeof(bytes));
+	return error ? 0 : first_bits(hash);
 }
 
-/* NULL: libcrypto will not. */
-static EVP_MD_CTX *begin(const char *head, size_t length)
+/* NULL: GnuTLS will not. */
+static gnutls_hash_hd_t begin(const char *head, size_t length)
 {
-	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	gnutls_hash_hd_t hash = NULL;
 
-	if (context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
-	    EVP_DigestUpdate(context, head, length) == 1)
-		return context;
-	EVP_MD_CTX_free(context);
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
+		return NULL;
+	if (gnutls_hash(hash, head, length) == 0)
+		return hash;
+	gnutls_hash_deinit(hash, NULL);
 	return NULL;
 }
 
-static uint64_t end(EVP_MD_CTX *context, bool whole)
+static uint64_t end(gnutls_hash_hd_t hash, bool whole)
 {
-	uint8_t hash[EVP_MAX_MD_SIZE];
-	uint64_t digest = 0;
+	uint8_t bits[32];
 
-	if (whole && EVP_DigestFinal_ex(context, hash, NULL) == 1)
-		digest = first_bits(hash);
-	EVP_MD_CTX_free(context);
-	return digest;
+	gnutls_hash_deinit(hash, bits);
+	return whole ? first_bits(bits) : 0;
 }
 
 uint64_t digest_text(const char *text)
 {
-	EVP_MD_CTX *context = begin(text_head, sizeof(text_head));
+	gnutls_hash_hd_t hash = begin(text_head, sizeof(text_head));
 
-	return context ? end(context, EVP_DigestUpdate(context, text, strlen(text)) == 1) : 0;
+	return hash ? end(hash, gnutls_hash(hash, text, strlen(text)) == 0) : 0;
 }
 
 /* --- tables --- */
@@ -115,7 +114,7 @@ static uint16_t rank(const struct digest_owner *owners, size_t count, const uint
 	return last;
 }
 
-static bool add_owners(EVP_MD_CTX *context, const struct digest_owner *owners, size_t count,
+static bool add_owners(gnutls_hash_hd_t hash, const struct digest_owner *owners, size_t count,
 		       const uint16_t *ranks)
 {
 	uint8_t bytes[sizeof(struct in6_addr) + 2];
@@ -127,12 +126,12 @@ static bool add_owners(EVP_MD_CTX *context, const struct digest_owner *owners, s
 			continue;
 		memcpy(bytes, &owners[i].endpoint.address.ip, sizeof(struct in6_addr));
 		put_big(bytes + sizeof(struct in6_addr), owners[i].endpoint.port, 2);
-		whole = EVP_DigestUpdate(context, bytes, sizeof(bytes)) == 1;
+		whole = gnutls_hash(hash, bytes, sizeof(bytes)) == 0;
 	}
 	return whole;
 }
 
-static bool add_slots(EVP_MD_CTX *context, const uint16_t *slots, uint32_t size,
+static bool add_slots(gnutls_hash_hd_t hash, const uint16_t *slots, uint32_t size,
 		      const uint16_t *ranks)
 {
 	uint16_t chunk[CHUNK];
@@ -142,7 +141,7 @@ static bool add_slots(EVP_MD_CTX *context, const uint16_t *slots, uint32_t size,
 	for (slot = 0; whole && slot < size; slot += count) {
 		for (count = 0; count < CHUNK && slot + count < size; count++)
 			chunk[count] = htons(ranks[slots[slot + count]]);
-		whole = EVP_DigestUpdate(context, chunk, count * sizeof(*chunk)) == 1;
+		whole = gnutls_hash(hash, chunk, count * sizeof(*chunk)) == 0;
 	}
 	return whole;
 }
@@ -150,11 +149,11 @@ static bool add_slots(EVP_MD_CTX *context, const uint16_t *slots, uint32_t size,
 uint64_t digest_table(uint64_t seed_digest, struct digest_owner *owners, size_t count,
 		      const uint16_t *slots, uint32_t size, uint16_t *ranks)
 {
-	EVP_MD_CTX *context = begin(table_head, sizeof(table_head));
+	gnutls_hash_hd_t hash = begin(table_head, sizeof(table_head));
 	uint8_t head[14];
 	uint16_t owning;
 
-	if (!context)
+	if (!hash)
 		return 0;
 	if (count > 1)
 		qsort(owners, count, sizeof(*owners), compare);
@@ -162,7 +161,7 @@ uint64_t digest_table(uint64_t seed_digest, struct digest_owner *owners, size_t 
 	put_big(head, seed_digest, 8);
 	put_big(head + 8, size, 4);
 	put_big(head + 12, owning, 2);
-	return end(context, EVP_DigestUpdate(context, head, sizeof(head)) == 1 &&
-				    add_owners(context, owners, count, ranks) &&
-				    add_slots(context, slots, size, ranks));
+	return end(hash, gnutls_hash(hash, head, sizeof(head)) == 0 &&
+				 add_owners(hash, owners, count, ranks) &&
+				 add_slots(hash, slots, size, ranks));
 }

@@ -264,11 +264,13 @@ cJSON *view_announce(const struct manager *manager)
 cJSON *view_service(const struct manager *manager, const struct service_spec *service)
 {
 	struct dataplane *dp = manager_dataplane(manager);
-	cJSON *json = config_write_service(service);
-	cJSON *backends = json ? backend_array(manager, service) : NULL;
 	struct lb_traffic sum = {0}, stats;
+	cJSON *json, *backends;
 	size_t i;
 
+	manager_config_digest(manager, service); /* now, while the memory is not yet taken */
+	json = config_write_service(service);
+	backends = json ? backend_array(manager, service) : NULL;
 	/* Not replaced: cJSON 1.7.15 loses the key if there is no memory to copy it. */
 	cJSON_DeleteItemFromObjectCaseSensitive(json, "backends");
 	if (!backends || !cJSON_AddItemToObject(json, "backends", backends)) {
