@@ -152,7 +152,7 @@ static bool alike(const struct fleet *fleet, const char *name, const char *key, 
 	return same;
 }
 
-/* What the text or number at PART.key of the status is, as text. */
+/* Is what the status has at key, or at key of its part, the same with all that were reached? */
 static bool status_alike(const struct fleet *fleet, const char *part, const char *key)
 {
 	const cJSON *first = NULL;
@@ -440,11 +440,8 @@ static int print_services(const cJSON *document, struct error *err)
 	cJSON_ArrayForEach (service, answer_item(document, "services")) {
 		cJSON_ArrayForEach (at, answer_item(service, "balancers")) {
 			if (r == 0)
-				r = add_place(
-					table, service, at,
-					at->prev == NULL ||
-						at == answer_item(service, "balancers")->child,
-					err);
+				r = add_place(table, service, at,
+					      at == answer_item(service, "balancers")->child, err);
 		}
 	}
 	if (r == 0)

@@ -695,6 +695,29 @@ static void test_state_of_a_boot(void **state)
 	assert_null(desired);
 }
 
+/* Of the balancer, and of no service: a clone has it, a document has not. */
+static void test_state_withdrawn(void **state)
+{
+	static const char text[] = "{\"version\":1,\"generation\":0,\"seed\":\"0000000000000000\","
+				   "\"withdrawn\":true,\"services\":[]}";
+	static const char odd[] = "{\"version\":1,\"generation\":0,\"seed\":\"0000000000000000\","
+				  "\"withdrawn\":\"yes\",\"services\":[]}";
+	struct desired *desired = NULL, *clone;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(read_state(text, &desired, &err), 0);
+	clone = desired_clone(desired);
+	assert_non_null(clone);
+	assert_json(config_write_state(clone), text);
+	desired_free(clone);
+	desired_free(desired);
+	desired = NULL;
+	assert_int_equal(read_state(odd, &desired, &err), -EINVAL);
+	assert_string_equal(err.message, "state: withdrawn: not true or false");
+	assert_null(desired);
+}
+
 static void test_empty_state(void **state)
 {
 	static const char text[] =
@@ -904,6 +927,7 @@ int main(void)
 		cmocka_unit_test(test_patch_backend_refused),
 		cmocka_unit_test(test_state_round_trip),
 		cmocka_unit_test(test_state_of_a_boot),
+		cmocka_unit_test(test_state_withdrawn),
 		cmocka_unit_test(test_empty_state),
 		cmocka_unit_test(test_state_refused),
 		cmocka_unit_test(test_state_refuses_duplicate_ids),
