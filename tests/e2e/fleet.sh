@@ -151,12 +151,15 @@ loaded "a balancer withdrawn and announced under load"
 
 # --- the agent killed ---
 
+routes_are() {
+	[ "$(fleet_routes 1)" = "$1" ]
+}
+check "the strict service's hold-down has passed" wait_until 10 routes_are 3
 ip -n "$LAB-router" monitor route >"$LAB_DIR/monitor" 2>&1 &
 monitor=$!
 load 3
-before=$(fleet_routes 1)
 lab_end lb1 KILL
-check_equal "the agent's end by kill -9 withdraws nothing" "$before" "$(fleet_routes 1)"
+check_equal "the agent's end by kill -9 withdraws nothing" 3 "$(fleet_routes 1)"
 sleep 0.3
 fleet_agent_start 1 || exit 1
 sleep 0.5
