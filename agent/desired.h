@@ -103,11 +103,11 @@ struct service_spec {
 	struct announce_min announce_min;    /* of healthy backends, for its VIPs to be announced */
 	uint64_t timeout_ms[LB_FLOW_STATES]; /* idle times; [LB_FLOW_INHERITED] unused */
 	uint64_t timeout_udp_ms;             /* of UDP, for [LB_FLOW_ESTABLISHED] */
-	uint8_t quic_id_length;              /* bytes of a QUIC server ID; 0: none */
 	char *source_allow;                  /* owned; words as in source_list.h; NULL: none */
 	char *source_deny;
 	/* Sources that share a rate begin alike, so many bits. */
 	uint8_t source_prefix_ipv4, source_prefix_ipv6;
+	uint8_t quic_id_length; /* bytes of a QUIC server ID; 0: none */
 	/* A second; 0: no limit. */
 	uint32_t source_rate_flows, source_rate_packets, max_new_flows, max_new_entries;
 	enum syn_cookies syn_cookies;
