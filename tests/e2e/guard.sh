@@ -87,6 +87,7 @@ check "and the list is the one of before" is_refused --interface $denied
 rm "$list"
 check_matches "so is a file that is missing" "$list: No such file" "$(lbctl reload 2>&1)"
 check "other changes go on" lbctl set backend web 198.18.1.11 --weight 2
+check "and back" lbctl set backend web 198.18.1.11 --weight 1
 out=$(lbctl set service web --source-allow "$LAB_DIR/none" 2>&1)
 check_matches "one that never was is refused" "source-allow: $LAB_DIR/none: No such file" "$out"
 check_equal "all of that has changed nothing" "$before" \
