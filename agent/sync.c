@@ -452,9 +452,9 @@ static int table_sync(struct sync *sync, const struct service_spec *service,
 		return ret;
 	count_slots(sync, service);
 	sync->marked[service->id] = marked;
-	tell_digest(sync, service);
 	sync->digest[service->id] = digest;
 	sync->build_seconds = clock_seconds(CLOCK_MONOTONIC) - began;
+	tell_digest(sync, service); /* packets do not wait for it */
 	return 0;
 }
 
