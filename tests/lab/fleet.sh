@@ -64,22 +64,16 @@ fleet_router() {
 	ip -n "$LAB-client" -6 route add default via 2001:db8:1::fe
 }
 
-# The switch's ends of the balancers' links have a program of their own; pass.bpf.c says why.
 fleet_balancer() {
 	fleet_host "lb$1" "198.18.0.$1" "2001:db8::$1" || return
 	lab_exec "lb$1" sh -c 'echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range' || return
-	lab_exec switch ip link set dev "lb$1" xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
+	lab_pass "lb$1"
 }
 
 # In place of lab.sh's.
 lab_build() {
 	local i
-	ip netns add "$LAB-switch" && lab_settle switch || return
-	ip -n "$LAB-switch" link add br0 type bridge \
-		stp_state 0 forward_delay 0 mcast_snooping 0 || return
-	ip -n "$LAB-switch" link set br0 up || return
-	${CLANG:-clang} -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
-		-c "$LAB_TOP/tests/lab/pass.bpf.c" -o "$LAB_DIR/pass.bpf.o" || return
+	lab_switch || return
 	fleet_router || return
 	for ((i = 1; i <= FLEET_BALANCERS; i++)); do
 		fleet_balancer "$i" || return

@@ -129,23 +129,28 @@ lab_vips() {
 	done
 }
 
-# The switch's end of the balancer's link; pass.bpf.c says why.
+# lab_pass LINK: on the switch's end of a balancer's link; pass.bpf.c says why.
 lab_pass() {
-	${CLANG:-clang} -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
-		-c "$LAB_TOP/tests/lab/pass.bpf.c" -o "$LAB_DIR/pass.bpf.o" || return
-	lab_exec switch ip link set dev lb xdpdrv object "$LAB_DIR/pass.bpf.o" section xdp.frags
+	local object=$LAB_DIR/pass.bpf.o
+	[ -e "$object" ] || ${CLANG:-clang} -O2 -g -target bpf -I"/usr/include/$(uname -m)-linux-gnu" \
+		-c "$LAB_TOP/tests/lab/pass.bpf.c" -o "$object" || return
+	lab_exec switch ip link set dev "$1" xdpdrv object "$object" section xdp.frags
+}
+
+lab_switch() {
+	ip netns add "$LAB-switch" && lab_settle switch || return
+	ip -n "$LAB-switch" link add br0 type bridge \
+		stp_state 0 forward_delay 0 mcast_snooping 0 || return
+	ip -n "$LAB-switch" link set br0 up
 }
 
 lab_build() {
 	local i
-	ip netns add "$LAB-switch" && lab_settle switch || return
-	ip -n "$LAB-switch" link add br0 type bridge \
-		stp_state 0 forward_delay 0 mcast_snooping 0 || return
-	ip -n "$LAB-switch" link set br0 up || return
+	lab_switch || return
 	lab_plug client 198.18.0.2 2001:db8::2 || return
 	lab_plug lb 198.18.0.1 2001:db8::1 || return
 	lab_vips || return
-	lab_pass || return
+	lab_pass lb || return
 	for ((i = 1; i <= LAB_BACKENDS; i++)); do
 		lab_plug "b$i" "198.18.1.1$i" "2001:db8::1:1$i" || return
 	done
