@@ -364,8 +364,7 @@ static bool gather_agent(struct figures *figures, const struct figures_input *in
 	item->build_seconds = manager_build_seconds(input->manager);
 	item->sync_seconds = manager_sync_seconds(input->manager);
 	item->in_sync = manager_out_of_sync(input->manager) == NULL;
-	item->withdrawn = strcmp(manager_announces(input->manager).state, "withdrawn") == 0 ||
-			  strcmp(manager_announces(input->manager).state, "stopping") == 0;
+	item->withdrawn = manager_announces(input->manager).withdrawn;
 	item->refused_tokens = input->refused_tokens;
 	item->source_deny = manager_sources(input->manager, NULL, true);
 	item->process_started = input->process_started;

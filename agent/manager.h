@@ -161,6 +161,7 @@ struct announce_view {
 	uint32_t table;     /* 0: VIPs are not announced */
 	const char *state;  /* "off", "announcing", "withdrawn", "stopping", "out-of-order" */
 	const char *reason; /* of the last; else "" */
+	bool withdrawn;     /* it announces no VIP, on demand or because it stops */
 	size_t announced, routes;
 };
 

@@ -163,6 +163,7 @@ struct announce_view manager_announces(const struct manager *manager)
 	view.table = announcer_table(announcer);
 	view.announced = announcer_count(announcer, &view.routes);
 	view.state = "announcing";
+	view.withdrawn = manager->announce.stopping || manager->desired->withdrawn;
 	if (manager->announce.stopping) {
 		view.state = "stopping";
 	} else if (manager->desired->withdrawn) {

@@ -212,6 +212,7 @@ struct announce_view manager_announces(const struct manager *manager)
 		.table = manager->announce_table,
 		.state = manager->desired->withdrawn ? "withdrawn" : "announcing",
 		.reason = "",
+		.withdrawn = manager->desired->withdrawn,
 		.announced = 1,
 		.routes = 2,
 	};
