@@ -578,9 +578,8 @@ static int compare_endpoints(const void *left, const void *right)
 {
 	const struct endpoint *a = &(*(const struct backend_spec *const *)left)->endpoint;
 	const struct endpoint *b = &(*(const struct backend_spec *const *)right)->endpoint;
-	int order = memcmp(&a->address, &b->address, sizeof(a->address));
 
-	return order != 0 ? order : (int)a->port - (int)b->port;
+	return endpoint_order(a, b);
 }
 
 static int compare_quic_ids(const void *left, const void *right)
@@ -805,11 +804,8 @@ static int compare_names(const void *a, const void *b)
 static int compare_vips(const void *a, const void *b)
 {
 	const struct claim *left = a, *right = b;
-	int order = memcmp(&left->vip->endpoint.address, &right->vip->endpoint.address,
-			   sizeof(left->vip->endpoint.address));
+	int order = endpoint_order(&left->vip->endpoint, &right->vip->endpoint);
 
-	if (order == 0)
-		order = (int)left->vip->endpoint.port - (int)right->vip->endpoint.port;
 	if (order == 0)
 		order = (int)left->vip->protocol - (int)right->vip->protocol;
 	if (order == 0)

@@ -88,10 +88,8 @@ uint64_t digest_text(const char *text)
 static int compare(const void *a, const void *b)
 {
 	const struct digest_owner *left = a, *right = b;
-	int order = memcmp(&left->endpoint.address, &right->endpoint.address,
-			   sizeof(left->endpoint.address));
 
-	return order ?: (int)left->endpoint.port - (int)right->endpoint.port;
+	return endpoint_order(&left->endpoint, &right->endpoint);
 }
 
 /* Ranks of those who own a slot, from 1, and how many they are; of all others 0. */

@@ -88,7 +88,7 @@ static int compare_vips(const void *a, const void *b)
 {
 	const struct vip *left = &((const struct vip_spec *)a)->vip;
 	const struct vip *right = &((const struct vip_spec *)b)->vip;
-	int order = match_order(&left->endpoint, &right->endpoint);
+	int order = endpoint_order(&left->endpoint, &right->endpoint);
 
 	if (order == 0)
 		order = (int)left->host_bits - (int)right->host_bits;
@@ -99,7 +99,7 @@ static int compare_backends(const void *a, const void *b)
 {
 	const struct backend_spec *left = a, *right = b;
 
-	return match_order(&left->endpoint, &right->endpoint);
+	return endpoint_order(&left->endpoint, &right->endpoint);
 }
 
 static int compare_services(const void *a, const void *b)

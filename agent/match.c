@@ -5,13 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int match_order(const struct endpoint *a, const struct endpoint *b)
-{
-	int order = memcmp(&a->address, &b->address, sizeof(a->address));
-
-	return order != 0 ? order : (int)a->port - (int)b->port;
-}
-
 /* --- services --- */
 
 static int compare_services(const void *a, const void *b)
@@ -63,8 +56,8 @@ static int compare_backends(const void *a, const void *b)
 {
 	const struct backend_match *left = a, *right = b;
 
-	return match_order(&(left->former ?: left->next)->endpoint,
-			   &(right->former ?: right->next)->endpoint);
+	return endpoint_order(&(left->former ?: left->next)->endpoint,
+			      &(right->former ?: right->next)->endpoint);
 }
 
 static size_t join_backends(struct backend_match *matches, size_t count)

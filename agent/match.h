@@ -26,7 +26,4 @@ int match_services(const struct desired *former, const struct desired *next,
 int match_backends(const struct service_spec *former, const struct service_spec *next,
 		   struct backend_match **ret_matches, size_t *ret_count);
 
-/* By address, then port. */
-int match_order(const struct endpoint *a, const struct endpoint *b);
-
 #endif

@@ -649,6 +649,13 @@ bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && address_equal(&a->address, &b->address);
 }
 
+int endpoint_order(const struct endpoint *a, const struct endpoint *b)
+{
+	int order = memcmp(&a->address, &b->address, sizeof(a->address));
+
+	return order ?: (int)a->port - (int)b->port;
+}
+
 bool vip_equal(const struct vip *a, const struct vip *b)
 {
 	return a->protocol == b->protocol && a->host_bits == b->host_bits &&

@@ -109,6 +109,8 @@ bool address_is_ipv4(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b);
+/* By address, then by port; as memcmp(). */
+int endpoint_order(const struct endpoint *a, const struct endpoint *b);
 bool vip_equal(const struct vip *a, const struct vip *b);
 
 /* 32 or 128, by the family. */
