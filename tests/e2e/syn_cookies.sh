@@ -53,6 +53,7 @@ lab_agent_stop && lab_agent_start --cookie-key-file "$keys" && lab_wait_up web |
 
 # --- connections ---
 
+lab_ports client 2000 65535
 # try NAME URL: requests with a connection each, all answered by a cookie
 try() {
 	local name=$1 url=$2 out=$LAB_DIR/wrk.out made
@@ -84,12 +85,15 @@ connected() {
 head -c 8000000 /dev/urandom >"$LAB_DIR/large"
 sum=$(sha256sum <"$LAB_DIR/large")
 lab_exec client sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_ecn'
+# From a port that no former connection had: the SYN of such a one goes to the backend.
+lab_ports client 1024 1999
 lab_spawn client held bash -c "exec 3<>/dev/tcp/$LAB_VIP4/80; sleep 60"
 wait_until 5 connected || bail "a connection is made"
 out=$(lab_exec client ss -Htino dst "$LAB_VIP4")
 for word in 'ts' 'sack' 'ecn' 'wscale:7,'; do
 	check_matches "a client gets $word" "(^|[ \t])$word" "$out"
 done
+lab_ports client 2000 65535
 lab_end held TERM
 check_equal "8 MB arrive as they are" "$sum" "$(lab_curl "$LAB_URL4/large" | sha256sum)"
 check_equal "and go there" 200 \

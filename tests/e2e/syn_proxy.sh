@@ -44,6 +44,7 @@ lab_service mail "tcp://$LAB_VIP4:2525" "1 2" --syn-cookies always || bail "that
 
 # --- connections ---
 
+lab_ports client 2000 65535
 # try NAME URL: requests with a connection each, answered by a cookie
 try() {
 	local name=$1 url=$2 out=$LAB_DIR/wrk.out before
@@ -75,12 +76,15 @@ connected() {
 	lab_exec client ss -Htn state established dst "$LAB_VIP4" | grep -q .
 }
 
+# From a port that no former connection had: the SYN of such a one goes to the backend.
+lab_ports client 1024 1999
 lab_spawn client held bash -c "exec 3<>/dev/tcp/$LAB_VIP4/80; sleep 60"
 wait_until 5 connected || bail "a connection is made"
 out=$(lab_exec client ss -Htino dst "$LAB_VIP4")
 for word in 'ts' 'sack' 'wscale:7,'; do
 	check_matches "a client gets $word" "(^|[ \t])$word" "$out"
 done
+lab_ports client 2000 65535
 lab_end held TERM
 
 head -c 8000000 /dev/urandom >"$LAB_DIR/large"

@@ -66,7 +66,7 @@ fleet_router() {
 
 fleet_balancer() {
 	fleet_host "lb$1" "198.18.0.$1" "2001:db8::$1" || return
-	lab_exec "lb$1" sh -c 'echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range' || return
+	lab_ports "lb$1" 32768 60999 || return
 	lab_pass "lb$1"
 }
 
@@ -120,6 +120,11 @@ fleet_packets() {
 # fleet_all_up N SERVICE
 fleet_all_up() {
 	fleet_lbctl "$1" --json show "$2" | jq -e 'all(.backends[]; .status == "up")'
+}
+
+# fleet_agree SOCKET...
+fleet_agree() {
+	"$LAB_BUILD/lbctl" --json fleet "$@" | jq -e .agree
 }
 
 # fleet_metric N SERIES

@@ -99,8 +99,13 @@ lab_settle() {
 			[ ! -w "$file" ] || echo 0 >"$file"
 		done'
 	# Clients open many connections; the balancer needs the ports below for mode nat.
-	[ "$1" = lb ] || lab_exec "$1" sh -c 'echo 1024 65535 >/proc/sys/net/ipv4/ip_local_port_range'
+	[ "$1" = lb ] || lab_ports "$1" 1024 65535
 	ip -n "$LAB-$1" link set lo up
+}
+
+# lab_ports NAME FIRST LAST: the ports of the connections that it opens from now on.
+lab_ports() {
+	lab_exec "$1" sh -c "echo $2 $3 >/proc/sys/net/ipv4/ip_local_port_range"
 }
 
 # lab_plug NAME ADDR4 ADDR6: makes the namespace and links it to the switch. Checksums are
