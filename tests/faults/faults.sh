@@ -93,6 +93,9 @@ judge() {
 		[ "$now" = "$before" ] || echo "it was refused ($output), but: $now"
 		[ "$before" = "$after" ] || wait_until 5 "$@" || echo "it cannot be done again: $("$@" 2>&1)"
 		;;
+	7 | 52 | 56) # curl's: no connection, no answer, one cut off. The next one is answered.
+		wait_until 5 "$@" || echo "it cannot be done again: $("$@" 2>&1)"
+		;;
 	*) echo "it ended with $status: $output" ;;
 	esac
 	[ "$(saved)" = "$(running)" ] || echo "the file has $(saved), the agent $(running)"
