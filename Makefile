@@ -223,11 +223,14 @@ $(call objects,$(wildcard agent/dataplane_*.c)): $(O)/gen/ingress.skel.h
 NATIVE_FLAGS := -Ibpf/native -fno-strict-aliasing
 $(call objects,$(wildcard bpf/native/*.c)): NATIVE := $(NATIVE_FLAGS)
 
+# What packets are played against (tests/packet): the native data plane, and what fills its maps.
+WORLD_SRC := $(wildcard bpf/native/*.c tests/native/*.c) agent/vip_table.c $(addprefix common/,clock.c \
+             parse.c error.c)
+
 # The packet cases as lbagent carries them for its self-test; see agent/recording.h.
-RECORD_SRC  := $(wildcard tests/record/*.c bpf/native/*.c tests/native/*.c) $(addprefix tests/packet/,case.c \
+RECORD_SRC  := $(wildcard tests/record/*.c) $(addprefix tests/packet/,case.c \
                engine.c engine_native.c frame.c frame_print.c layer.c lexer.c play.c protocol.c \
-               setup.c walk.c world.c) agent/recording.c agent/selftest.c common/clock.c \
-               common/parse.c common/error.c
+               setup.c walk.c world.c) agent/recording.c agent/selftest.c $(WORLD_SRC)
 $(call objects,$(wildcard tests/record/*.c tests/native/*.c) tests/packet/engine_native.c): \
 	NATIVE := -Itests/packet -Itests/native $(NATIVE_FLAGS)
 
@@ -322,6 +325,7 @@ $(O)/san/%.o: %.c
 EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
 
 # What each unit test is linked with, besides common/.
+FAKE_DATAPLANE  := tests/unit/fake_dataplane.c agent/vip_table.c
 SRC_check       := agent/check.c agent/range.c agent/dns_message.c
 SRC_policy      := agent/autoscale_policy.c agent/autoscale_schedule.c
 SRC_desired     := agent/desired.c agent/cookies.c $(SRC_policy) $(SRC_check)
@@ -330,7 +334,7 @@ TEST_autoscale  := agent/autoscale.c $(SRC_policy) $(SRC_check)
 TEST_check      := $(SRC_check)
 TEST_check_files := agent/check_files.c
 TEST_config     := $(SRC_config)
-TEST_cookies    := $(SRC_desired) agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_cookies    := $(SRC_desired) agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_desired    := $(SRC_desired)
 TEST_dns_message := agent/dns_message.c
 TEST_check_way  := agent/check_way.c $(SRC_desired)
@@ -349,7 +353,7 @@ TEST_metrics_text := agent/metrics_text.c agent/latency.c
 TEST_accept     := agent/accept.c
 TEST_process    := agent/process.c
 TEST_links      := agent/links.c agent/rtnl.c
-TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_ports      := agent/ports.c agent/links.c agent/dataplane.c $(FAKE_DATAPLANE)
 SRC_probe       := $(wildcard agent/probe*.c) agent/child.c agent/curl_loop.c agent/wheel.c agent/http_answer.c \
                    agent/check_run.c agent/http_request.c agent/latency.c $(SRC_check) \
                    tests/unit/probe_fixture.c
@@ -363,11 +367,12 @@ TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
 SRC_sync        := agent/digest.c agent/sync.c agent/vip_list.c agent/slot_marks.c agent/flow_sample.c agent/maglev.c
 TEST_flow_sample := agent/flow_sample.c
-TEST_slot_marks := agent/slot_marks.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_slot_marks := agent/slot_marks.c agent/dataplane.c $(FAKE_DATAPLANE)
+TEST_vip_table  := agent/vip_table.c
 TEST_steady     := agent/steady.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
-TEST_flow_scan  := agent/flow_scan.c agent/slot_marks.c agent/dataplane.c tests/unit/fake_dataplane.c
+TEST_flow_scan  := agent/flow_scan.c agent/slot_marks.c agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_journal    := agent/event.c agent/journal.c
 TEST_journal_file := agent/event.c agent/journal.c agent/journal_file.c
 TEST_events     := agent/change_events.c agent/diff.c agent/match.c $(SRC_config) $(EVENTS_SRC)
@@ -376,15 +381,15 @@ TEST_packet_line := agent/packet_line.c
 SRC_capture     := agent/capture_query.c agent/capture_names.c agent/verdict_words.c $(SRC_desired)
 TEST_capture_query := $(SRC_capture)
 TEST_capture_stream := agent/capture_stream.c agent/capture_file.c $(SRC_capture) $(EVENTS_SRC) agent/dataplane.c \
-                   agent/links.c agent/rtnl.c tests/unit/fake_manager.c tests/unit/fake_dataplane.c
-TEST_flow_list  := agent/flow_list.c agent/dataplane.c tests/unit/fake_dataplane.c
+                   agent/links.c agent/rtnl.c tests/unit/fake_manager.c $(FAKE_DATAPLANE)
+TEST_flow_list  := agent/flow_list.c agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
 TEST_metrics    := agent/digest.c agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
                    agent/process.c agent/view.c agent/verdict_words.c agent/latency.c $(SRC_config) agent/dataplane.c \
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
-                   tests/unit/fake_manager.c tests/unit/fake_dataplane.c
+                   tests/unit/fake_manager.c $(FAKE_DATAPLANE)
 TEST_page       := agent/page.c
 TEST_metrics_stream := agent/metrics_stream.c $(TEST_metrics)
 TEST_view       := $(filter-out agent/metrics% agent/figures.c agent/accept.c agent/process.c, \
@@ -406,7 +411,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/ba
                    agent/health.c $(SRC_sync) agent/flow_scan.c \
                    agent/steady.c agent/sources.c agent/source_list.c agent/source_readings.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
-                   tests/unit/fake_dataplane.c tests/unit/fake_nexthop.c \
+                   $(FAKE_DATAPLANE) tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
 TEST_autoscale_predict := agent/autoscale_predict.c
@@ -423,23 +428,23 @@ TEST_document   := agent/document.c agent/match.c $(SRC_config) \
 TEST_diff       := agent/diff.c $(TEST_document)
 TEST_plan       := agent/plan.c agent/stage.c $(SRC_sync) \
                    agent/slow_start.c agent/dataplane.c agent/ids.c $(TEST_diff) \
-                   tests/unit/fake_dataplane.c
+                   $(FAKE_DATAPLANE)
 TEST_sync       := $(SRC_sync) agent/dataplane.c $(SRC_desired) \
-                   agent/slow_start.c tests/unit/fake_dataplane.c
+                   agent/slow_start.c $(FAKE_DATAPLANE)
 TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) $(SRC_desired) \
                    agent/dataplane.c agent/links.c $(SRC_sync) \
                    agent/slow_start.c agent/verdict_words.c \
-                   tests/unit/fake_manager.c tests/unit/fake_dataplane.c
+                   tests/unit/fake_manager.c $(FAKE_DATAPLANE)
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
 TEST_tracking   := $(SRC_sync) agent/flow_scan.c agent/dataplane.c agent/slow_start.c $(SRC_desired) \
-                   $(wildcard bpf/native/*.c tests/native/*.c) tests/unit/fake_dataplane.c \
+                   $(wildcard bpf/native/*.c tests/native/*.c) $(FAKE_DATAPLANE) \
                    tests/unit/native_dataplane.c
 TEST_flow_table := tests/native/native_map.c
 TEST_budget     := tests/native/native_map.c
 TEST_source_list := agent/source_list.c
 TEST_source_readings := agent/source_readings.c $(TEST_source_list)
 TEST_sources    := agent/sources.c $(TEST_source_readings) agent/dataplane.c $(SRC_sync) \
-                   agent/slow_start.c $(SRC_desired) tests/unit/fake_dataplane.c
+                   agent/slow_start.c $(SRC_desired) $(FAKE_DATAPLANE)
 TEST_decap      := $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c)
 TEST_probe_path := $(TEST_decap)
 # Of the demo services; these tests see backends/.
@@ -476,14 +481,14 @@ $(O)/tests/unit/test_%: $$(call san_objects,tests/unit/test_$$*.c $$(TEST_$$*) $
 comma := ,
 
 $(O)/tests/packet/lb_packet_test: $(call san_objects,$(wildcard tests/packet/*.c) \
-		$(wildcard bpf/native/*.c tests/native/*.c) common/clock.c common/parse.c common/error.c)
+		$(WORLD_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)
 
 $(O)/tests/replay/lb_replay: $(call san_objects,$(wildcard tests/replay/*.c) \
 		$(filter-out %/lb_packet_test.c,$(wildcard tests/packet/*.c)) \
-		$(wildcard bpf/native/*.c tests/native/*.c) common/clock.c common/parse.c common/error.c)
+		$(WORLD_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS) -lpcap
@@ -498,7 +503,7 @@ $(call objects,$(BENCH_SRC) $(filter-out %/engine_native.c,$(wildcard tests/pack
 
 $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 		$(addprefix tests/packet/,case.c engine.c frame.c layer.c lexer.c protocol.c \
-		setup.c walk.c world.c))
+		setup.c walk.c world.c) agent/vip_table.c)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
@@ -508,7 +513,7 @@ CONTROL_SRC := accept.c dataplane.c diff.c digest.c document.c figures.c ids.c l
                view.c vip_list.c flow_sample.c
 
 $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) \
-		tests/unit/fake_dataplane.c tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
+		$(FAKE_DATAPLANE) tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lgnutls -lm

@@ -81,6 +81,8 @@ struct dataplane {
 	bool adopted; /* the maps were there already, with the flows of a former agent */
 
 	/* Shared with the kernel. Index 0 of services and backends is none. */
+	struct lb_vip_entry *vips; /* vip_slots; see vip_table.h, as of vip_groups */
+	uint32_t *vip_groups;
 	struct lb_service *services;  /* sizes.services + 1 */
 	struct lb_backend *backends;  /* sizes.backends + 1 */
 	struct lb_slot_line *slots;   /* table_blocks of table_lines each; block 0 stays empty */
@@ -91,6 +93,7 @@ struct dataplane {
 	struct lb_cookie_keys *cookie_keys;    /* one */
 	struct lb_cookie_state *cookie_states; /* sizes.services + 1; map service_cookies */
 	struct lb_switches *switches;
+	uint32_t vip_slots;
 	uint32_t table_lines;
 	uint32_t table_blocks;
 };

@@ -236,19 +236,22 @@ const struct carry *dataplane_bpf_carried(const struct dataplane *base)
 bool dataplane_bpf_former_serves(const struct dataplane *base)
 {
 	const struct dataplane_bpf *dp = (const struct dataplane_bpf *)base;
-	int fd = open_former(dp, dp->skel->maps.vips);
-	struct lb_vip vip = {0};
+	int fd = open_former(dp, dp->skel->maps.vips), more;
+	/* An entry begins with its VIP; up to ABI 7 it was the VIP, of a hash. */
+	union {
+		struct lb_vip vip;
+		struct lb_vip_entry entry;
+	} value = {0};
 	struct lb_vip_key key;
-	int more;
 
 	if (fd < 0)
 		return false;
 	more = bpf_map_get_next_key(fd, NULL, &key);
-	while (more == 0 && vip.kind != LB_VIP_SERVICE) {
-		if (bpf_map_lookup_elem(fd, &key, &vip))
-			vip.kind = 0;
+	while (more == 0 && value.vip.kind != LB_VIP_SERVICE) {
+		if (bpf_map_lookup_elem(fd, &key, &value))
+			value.vip.kind = 0;
 		more = bpf_map_get_next_key(fd, &key, &key);
 	}
 	close(fd);
-	return vip.kind == LB_VIP_SERVICE;
+	return value.vip.kind == LB_VIP_SERVICE;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dataplane_bpf_internal.h"
+#include "vip_table.h"
 
 #define SPARE_TABLES      8   /* see table_blocks below */
 #define OWN_ADDRESSES     256 /* room beside the VIPs for own addresses of mode nat */
@@ -67,6 +68,7 @@ void bpf_set_constants(const struct dataplane_bpf *dp, struct ingress *skel)
 
 	for (i = 0; i < LB_HASH_KEYS; i++)
 		constants->lb_hash_key[i] = (uint32_t)(splitmix64(&state) >> 32);
+	constants->lb_vip_slot_shift = vip_table_shift(dp->base.vip_slots);
 	constants->lb_flow_mask = dp->base.sizes.flows / LB_FLOW_WAYS - 1;
 	constants->lb_table_size = dp->base.sizes.table_size;
 	constants->lb_table_lines = dp->base.table_lines;
@@ -91,8 +93,8 @@ static void set_sizes(struct dataplane_bpf *dp)
 {
 	const struct dataplane_sizes *sizes = &dp->base.sizes;
 
-	/* Each VIP may have an address of its own, whose pings are answered. */
-	bpf_map__set_max_entries(dp->skel->maps.vips, 2 * sizes->vips + OWN_ADDRESSES);
+	bpf_map__set_max_entries(dp->skel->maps.vips, dp->base.vip_slots);
+	bpf_map__set_max_entries(dp->skel->maps.vip_groups, vip_table_groups(dp->base.vip_slots));
 	bpf_map__set_max_entries(dp->skel->maps.vip_prefixes, 2 * sizes->vips);
 	bpf_map__set_max_entries(dp->skel->maps.vip_stats, sizes->vips + 1);
 	bpf_map__set_max_entries(dp->skel->maps.services, sizes->services + 1);
@@ -227,6 +229,12 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 	ret = bpf_map_memory(dp->skel->maps.services, (void **)&dp->base.services,
 			     &dp->services_bytes, err);
 	if (ret == 0)
+		ret = bpf_map_memory(dp->skel->maps.vips, (void **)&dp->base.vips, &dp->vips_bytes,
+				     err);
+	if (ret == 0)
+		ret = bpf_map_memory(dp->skel->maps.vip_groups, (void **)&dp->base.vip_groups,
+				     &dp->vip_groups_bytes, err);
+	if (ret == 0)
 		ret = bpf_map_memory(dp->skel->maps.backends, (void **)&dp->base.backends,
 				     &dp->backends_bytes, err);
 	if (ret == 0)
@@ -266,6 +274,12 @@ static int write_meta(struct dataplane_bpf *dp, struct error *err)
 	return 0;
 }
 
+static int open_vips(struct dataplane_bpf *dp, struct error *err)
+{
+	dp->vips = vip_table_new(dp->base.vips, dp->base.vip_groups, dp->base.vip_slots);
+	return dp->vips ? 0 : error_set(err, ENOMEM, "out of memory");
+}
+
 static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config *config,
 		    struct error *err)
 {
@@ -292,6 +306,8 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 		ret = load(dp, config, err);
 	if (ret == 0)
 		ret = map_all_memory(dp, err);
+	if (ret == 0)
+		ret = open_vips(dp, err);
 	if (ret == 0 && !dp->carry.whole)
 		ret = write_meta(dp, err);
 	return ret ? ret : bpf_copy_backends(dp, err);
@@ -319,6 +335,8 @@ static struct dataplane_bpf *dataplane_new(const struct dataplane_bpf_config *co
 	dp->base.ops = &bpf_ops;
 	dp->base.sizes = config->sizes;
 	dp->base.clock = dataplane_clock_for(kernel_hz());
+	/* Each VIP may have an address of its own, whose pings are answered. */
+	dp->base.vip_slots = vip_table_slots(2 * config->sizes.vips + OWN_ADDRESSES);
 	dp->base.table_lines = dataplane_table_lines(config->sizes.table_size);
 	/* Each service may have a table and its marks.
 	 * A table that was just replaced may still be read by packets under way. With some
@@ -377,6 +395,9 @@ void dataplane_bpf_close(struct dataplane *dp)
 
 	if (!dp)
 		return;
+	vip_table_free(bpf->vips);
+	unmap(dp->vips, bpf->vips_bytes);
+	unmap(dp->vip_groups, bpf->vip_groups_bytes);
 	unmap(dp->services, bpf->services_bytes);
 	unmap(dp->backends, bpf->backends_bytes);
 	unmap(dp->slots, bpf->slots_bytes);

@@ -47,6 +47,8 @@ struct dataplane_bpf {
 	int former_nat_fd;  /* of a former agent's nat_flows, if that is copied; else -1 */
 	struct dataplane_interface interfaces[DATAPLANE_INTERFACES_MAX];
 	size_t interface_count;
+	struct vip_table *vips;
+	size_t vips_bytes, vip_groups_bytes;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
 	size_t probe_paths_bytes, handshakes_bytes, cookie_keys_bytes, cookie_states_bytes;
 	uint32_t handshake_mask;

@@ -14,6 +14,7 @@ void bpf_constants(const struct dataplane *dp, struct native_constants *ret_cons
 	const struct ingress__rodata *rodata = ((const struct dataplane_bpf *)dp)->skel->rodata;
 
 	*ret_constants = (struct native_constants){
+		.vip_slot_shift = rodata->lb_vip_slot_shift,
 		.flow_mask = rodata->lb_flow_mask,
 		.table_size = rodata->lb_table_size,
 		.table_lines = rodata->lb_table_lines,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dataplane_bpf_internal.h"
+#include "vip_table.h"
 
 /* --- VIPs and QUIC server IDs --- */
 
@@ -57,20 +58,23 @@ static bool vip_is_prefix(const struct lb_vip_prefix_key *key)
 static int vip_put(struct dataplane *dp, const struct lb_vip_prefix_key *key,
 		   const struct lb_vip *vip, struct error *err)
 {
-	const struct ingress *skel = bpf_of(dp)->skel;
+	struct dataplane_bpf *bpf = bpf_of(dp);
 
 	if (vip_is_prefix(key))
-		return map_put(skel->maps.vip_prefixes, key, vip, err);
-	return map_put(skel->maps.vips, &key->vip, vip, err);
+		return map_put(bpf->skel->maps.vip_prefixes, key, vip, err);
+	if (vip_table_put(bpf->vips, &key->vip, vip))
+		return error_set(err, ENOSPC, "map vips: there is no room for another VIP");
+	return 0;
 }
 
 static int vip_remove(struct dataplane *dp, const struct lb_vip_prefix_key *key, struct error *err)
 {
-	const struct ingress *skel = bpf_of(dp)->skel;
+	struct dataplane_bpf *bpf = bpf_of(dp);
 
 	if (vip_is_prefix(key))
-		return map_remove(skel->maps.vip_prefixes, key, err);
-	return map_remove(skel->maps.vips, &key->vip, err);
+		return map_remove(bpf->skel->maps.vip_prefixes, key, err);
+	vip_table_remove(bpf->vips, &key->vip);
+	return 0;
 }
 
 /* What a caller of vip_each() and its like wants to be shown, behind map_each(). */
@@ -81,13 +85,12 @@ struct visit {
 	void *context;
 };
 
-static void visit_vip(void *context, const void *key, const void *value)
+static void visit_vip(void *context, const struct lb_vip_key *key, const struct lb_vip *vip)
 {
-	struct lb_vip_prefix_key whole = {.prefix_length = DATAPLANE_VIP_BITS};
+	const struct lb_vip_prefix_key whole = {.prefix_length = DATAPLANE_VIP_BITS, .vip = *key};
 	const struct visit *visit = context;
 
-	memcpy(&whole.vip, key, sizeof(whole.vip));
-	visit->vip(visit->context, &whole, value);
+	visit->vip(visit->context, &whole, vip);
 }
 
 static void visit_prefix(void *context, const void *key, const void *value)
@@ -104,7 +107,7 @@ static void vip_each(struct dataplane *dp,
 {
 	struct visit shown = {.vip = visit, .context = context};
 
-	map_each(bpf_of(dp)->skel->maps.vips, visit_vip, &shown);
+	vip_table_each(bpf_of(dp)->vips, visit_vip, &shown);
 	map_each(bpf_of(dp)->skel->maps.vip_prefixes, visit_prefix, &shown);
 }
 

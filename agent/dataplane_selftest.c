@@ -40,6 +40,7 @@ static void set_constants(struct ingress *skel, const struct recording_piece *pi
 	memcpy(&constants, piece->first, sizeof(constants));
 	for (i = 0; i < LB_HASH_KEYS; i++)
 		rodata->lb_hash_key[i] = constants.hash_key[i];
+	rodata->lb_vip_slot_shift = constants.vip_slot_shift;
 	rodata->lb_flow_mask = constants.flow_mask;
 	rodata->lb_table_size = constants.table_size;
 	rodata->lb_table_lines = constants.table_lines;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "native/host.h"
+#include "vip_table.h"
 
 /* A packet asks for fewer: four VIPs, sixteen NAT ports, and some thirty others. */
 #define ENTRIES_MAX 64
@@ -92,14 +93,14 @@ int explain_maps_error(const struct explain_maps *maps)
 /* Packets may write it meanwhile, a word at a time. */
 static void copy_words(void *to, const void *from, size_t size)
 {
+	const uint32_t *half = from;
 	const uint64_t *word = from;
-	uint64_t copy;
 	size_t i;
 
-	for (i = 0; i < size / sizeof(copy); i++) {
-		copy = __atomic_load_n(&word[i], __ATOMIC_RELAXED);
-		memcpy((char *)to + i * sizeof(copy), &copy, sizeof(copy));
-	}
+	for (i = 0; i < size / sizeof(*word); i++)
+		((uint64_t *)to)[i] = __atomic_load_n(&word[i], __ATOMIC_RELAXED);
+	if (size % sizeof(*word))
+		((uint32_t *)to)[2 * i] = __atomic_load_n(&half[2 * i], __ATOMIC_RELAXED);
 }
 
 /* Arrays are shared memory. */
@@ -111,6 +112,8 @@ static bool copy_of_array(const struct dataplane *dp, const struct native_map_sh
 		const void *memory;
 		size_t count;
 	} arrays[] = {
+		{"vips", dp->vips, dp->vip_slots},
+		{"vip_groups", dp->vip_groups, vip_table_groups(dp->vip_slots)},
 		{"services", dp->services, (size_t)dp->sizes.services + 1},
 		{"backends", dp->backends, (size_t)dp->sizes.backends + 1},
 		{"backend_loads", dp->loads, (size_t)dp->sizes.backends + 1},

@@ -147,21 +147,35 @@ static void add_no_vip(struct explain_doc *doc)
 
 /* --- the VIP --- */
 
+/* Is the slot that was looked at that of the packet's destination? */
+static bool is_destination(const struct explain_doc *doc, const struct lb_vip_entry *entry)
+{
+	const struct lb_tuple *tuple = &doc->run->tuple;
+	const struct lb_vip_key *key = &entry->key;
+
+	return entry->vip.kind && key->l4_proto == tuple->l4_proto &&
+	       (key->port == tuple->dst_port || key->port == 0) &&
+	       memcmp(&key->addr, &tuple->dst, sizeof(key->addr)) == 0;
+}
+
 /* The entry that the packet's destination was found by; false: none. */
 static bool found_vip(const struct explain_doc *doc, struct lb_vip *ret_vip)
 {
-	static const char *const maps[] = {"vips", "vip_prefixes"};
-	const struct explain_entry *entry;
-	size_t i;
+	const struct explain_entry *entry = NULL;
+	struct lb_vip_entry exact;
 
-	for (i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
-		entry = NULL;
-		while ((entry = explain_maps_next(doc->run->maps, maps[i], entry))) {
-			if (!entry->found)
-				continue;
-			memcpy(ret_vip, entry->before, sizeof(*ret_vip));
-			return true;
-		}
+	while ((entry = explain_maps_next(doc->run->maps, "vips", entry))) {
+		memcpy(&exact, entry->before, sizeof(exact));
+		if (!is_destination(doc, &exact))
+			continue;
+		*ret_vip = exact.vip;
+		return true;
+	}
+	while ((entry = explain_maps_next(doc->run->maps, "vip_prefixes", entry))) {
+		if (!entry->found)
+			continue;
+		memcpy(ret_vip, entry->before, sizeof(*ret_vip));
+		return true;
 	}
 	return false;
 }

@@ -51,7 +51,8 @@ struct recording_constants {
 	uint16_t nat_port_count;
 	uint8_t tick_shift;
 	uint8_t coarse_tick_shift;
-	uint8_t pad[2];
+	uint8_t vip_slot_shift;
+	uint8_t pad;
 };
 
 /* Reads the piece at *at and moves *at behind it. 1: there was one; 0: the end; -EBADMSG: this is

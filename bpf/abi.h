@@ -8,7 +8,7 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 7
+#define LB_ABI_VERSION 8
 
 /*
  * What connections live by has versions of its own: where one stands still, the map is carried over
@@ -97,10 +97,18 @@ enum lb_vip_kind {
 };
 
 struct lb_vip {
-	__u16 kind;
+	__u16 kind;    /* 0: there is none */
 	__u16 service; /* index into services */
 	__u16 vip;     /* index into vip_stats */
 	__u16 pad;
+} __attribute__((aligned(8))); /* read and written as one word */
+
+/* One slot of the table of exact VIPs; bpf/vip_hash.h says which. Of a key that moves there are two
+ * for a while, both good. vip is one aligned word, written last, and cleared before key changes. */
+struct lb_vip_entry {
+	struct lb_vip vip;
+	struct lb_vip_key key;
+	__u32 pad;
 };
 
 /* All but nat are for direct server return. */
@@ -262,6 +270,9 @@ enum lb_backend_flags {
  * The link-layer way to a backend. dst_mac and flags are one aligned 64-bit store, so that no
  * packet sees half an address. Whoever changes the rest clears LB_BACKEND_RESOLVED first.
  */
+/* The word that begins with dst_mac; BPF here is little-endian. */
+#define LB_HOP_FLAGS_SHIFT 48
+#define LB_HOP_MAC_MASK    0xffffffffffffULL
 struct lb_hop {
 	__u8 dst_mac[6];
 	__u16 flags; /* enum lb_backend_flags */
@@ -321,7 +332,13 @@ struct lb_slot_line {
 /* Who read its clock a moment later may have stamped a word: an age of -1 to -8 means 0. */
 #define LB_FLOW_TICKS_AHEAD       8
 struct lb_flow_bucket {
-	__u64 word[LB_FLOW_WAYS];
+	union {
+		__u64 word[LB_FLOW_WAYS];
+		struct {
+			__u32 rest;
+			__u32 fingerprint; /* the word's upper half: BPF here is little-endian */
+		} half[LB_FLOW_WAYS];
+	};
 };
 
 /*
@@ -552,6 +569,7 @@ _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
 _Static_assert(sizeof(struct lb_vip_prefix_key) == 24, "ABI");
 _Static_assert(sizeof(struct lb_vip) == 8, "ABI");
+_Static_assert(sizeof(struct lb_vip_entry) == 32, "ABI");
 _Static_assert(sizeof(struct lb_tables) == sizeof(__u64), "ABI");
 _Static_assert(sizeof(struct lb_service) == 128, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_service, timeout) == 12, "ABI");

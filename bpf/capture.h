@@ -171,7 +171,7 @@ __noinline int capture_begin(struct xdp_md *ctx)
 LB_INLINE void capture_turn_round(struct capture_work *work)
 {
 	struct lb_nat_entry *entry = bpf_map_lookup_elem(&nat_flows, &work->tuple);
-	struct lb_vip vip = {};
+	__u64 vip;
 
 	if (!entry)
 		return;
@@ -182,8 +182,9 @@ LB_INLINE void capture_turn_round(struct capture_work *work)
 	work->tuple.dst = entry->vip_addr;
 	work->tuple.src_port = entry->client_port;
 	work->tuple.dst_port = entry->vip_port;
-	if (vip_find_apart(&work->tuple, &vip) == 1)
-		work->in.head.vip = vip.vip;
+	vip = vip_find_apart(&work->tuple, addr_is_mapped(&work->tuple.dst));
+	if (vip)
+		work->in.head.vip = vip_of(vip).vip;
 }
 
 /* What the program has not noted, for it costs stack: looked for again. */

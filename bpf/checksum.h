@@ -13,14 +13,15 @@ LB_INLINE __u64 csum_replace(__u64 diff, __u32 from, __u32 to)
 	return diff + (__u32)~from + to;
 }
 
+/* Each half is added to the other: what is carried out of the upper comes back in at the bottom. */
 LB_INLINE __u16 csum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	__u32 half;
+
+	sum += sum << 32 | sum >> 32;
+	half = sum >> 32;
+	half += half << 16 | half >> 16;
+	return half >> 16;
 }
 
 LB_INLINE __u16 csum_apply(__u16 check, __u64 diff)

@@ -35,7 +35,7 @@ LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const stru
 	flow_find(bucket, job->hash, &seen);
 	if (!seen)
 		return false;
-	backend = flow_holder(seen, job->service_id, job->now,
+	backend = flow_holder(seen, job->service_id, flow_clock(job->now),
 			      service->timeout[flow_state(seen) & LB_FLOW_STATE_MASK]);
 	return backend != NULL;
 }
@@ -165,7 +165,7 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 	struct cookie_job *job;
 	__u32 coarse_tick, judged, index = packet.service_id;
 
-	if (!lb_cookies || !service || !tuple || !(service->flags & LB_SERVICE_COOKIES))
+	if (!service || !tuple)
 		return LB_PASS;
 	job = cookie_scratch_get();
 	state = bpf_map_lookup_elem(&service_cookies, &index);
@@ -186,10 +186,12 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 	return judged == LB_BAD_COOKIE && service->flags & LB_SERVICE_EXCUSED ? LB_PASS : judged;
 }
 
-/* Is it TCP that brings its header? An answer to a fragment, or to what has extension headers, is
- * not worth its code: nobody begins so. */
-LB_INLINE bool cookie_concerns(const struct packet *pkt)
+/* Is it TCP that brings its header, for a service that has cookies? An answer to a fragment, or to
+ * what has extension headers, is not worth its code: nobody begins so. */
+LB_INLINE bool cookie_concerns(const struct packet *pkt, const struct lb_service *service)
 {
+	if (!lb_cookies || !(service->flags & LB_SERVICE_COOKIES))
+		return false;
 	if (pkt->class == LB_CLASS_RARE)
 		return pkt->l4_proto == IPPROTO_TCP && has_l4_header(pkt);
 	return pkt->class == LB_CLASS_TCP;

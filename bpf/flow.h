@@ -32,8 +32,17 @@ LB_INLINE __u16 flow_backend(__u64 word)
 	return (word >> LB_FLOW_BACKEND_SHIFT) & LB_FLOW_BACKEND_MASK;
 }
 
-/* All ones if condition (0 or 1) is 1, in a way that clang cannot turn back into a branch: eight
- * ways make 2^8 paths, too many for the branch predictor and for the verifier alike. */
+/* 1 if the value is 0, else 0, in a way that clang cannot turn back into a branch: eight ways make
+ * 2^8 paths, too many for the branch predictor and for the verifier alike. */
+LB_INLINE __u64 is_zero(__u32 value)
+{
+	__u64 below = (__u64)value - 1;
+
+	asm volatile("" : "+r"(below));
+	return below >> 63;
+}
+
+/* All ones if condition (0 or 1) is 1, likewise. */
 LB_INLINE __u64 mask_of(__u64 condition)
 {
 	__u64 mask = -condition;
@@ -42,28 +51,33 @@ LB_INLINE __u64 mask_of(__u64 condition)
 	return mask;
 }
 
-LB_INLINE __u64 is_zero(__u32 value)
+/* The time, as entries are stamped with it. */
+struct flow_clock {
+	__u64 ticks;
+	__u64 coarse;
+};
+
+LB_INLINE struct flow_clock flow_clock(__u64 now)
 {
-	return ((__u64)value - 1) >> 63;
+	return (struct flow_clock){now >> lb_tick_shift, now >> lb_coarse_tick_shift};
 }
 
-/* The clock that entries of a state are stamped with. */
-LB_INLINE __u32 flow_time(__u32 state, __u64 now)
+/* As an entry of that state is stamped. */
+LB_INLINE __u32 flow_time(__u32 state, struct flow_clock now)
 {
-	__u64 ticks = now >> lb_tick_shift, coarse = now >> lb_coarse_tick_shift;
+	__u64 other = (now.coarse ^ now.ticks) & mask_of(is_zero(state ^ LB_FLOW_EMBRYONIC));
 
-	return (coarse ^ ((coarse ^ ticks) & mask_of(is_zero(state ^ LB_FLOW_EMBRYONIC)))) &
-	       LB_FLOW_TIME_MASK;
+	return (now.coarse ^ other) & LB_FLOW_TIME_MASK;
 }
 
-LB_INLINE __u32 flow_age(__u64 word, __u64 now)
+LB_INLINE __u32 flow_age(__u64 word, struct flow_clock now)
 {
 	__u32 age = (flow_time(flow_state(word), now) - word) & LB_FLOW_TIME_MASK;
 
 	return age & ((age + LB_FLOW_TICKS_AHEAD) / (LB_FLOW_TIME_MASK + 1) - 1);
 }
 
-LB_INLINE __u64 flow_word(__u64 hash, __u16 backend, __u32 state, __u64 now)
+LB_INLINE __u64 flow_word(__u64 hash, __u16 backend, __u32 state, struct flow_clock now)
 {
 	return (hash >> LB_FLOW_FINGERPRINT_SHIFT << LB_FLOW_FINGERPRINT_SHIFT) |
 	       (__u64)backend << LB_FLOW_BACKEND_SHIFT | (__u64)state << LB_FLOW_STATE_SHIFT |
@@ -100,6 +114,27 @@ LB_INLINE struct lb_flow_bucket *flow_bucket(__u64 hash)
 	return bpf_map_lookup_elem(&flows, &index);
 }
 
+/* The number of the lowest bit of eight that is set, by a sequence of de Bruijn: Leiserson, Prokop
+ * and Randall, "Using de Bruijn Sequences to Index a 1 in a Computer Word", 1998. 0 if none is. */
+LB_INLINE __u32 lowest_of_eight(__u32 bits)
+{
+	const __u32 numbers = 0x56374210; /* of the sequence's three bits each, as nibbles */
+
+	return numbers >> ((bits & -bits) * 0x17 >> 5 & 7) * 4 & 7;
+}
+
+/* The first way that has the fingerprint; any, if there is none. Without a branch for each of the
+ * eight, which nobody could predict. */
+LB_INLINE __u32 flow_way(const struct lb_flow_bucket *bucket, __u32 fingerprint)
+{
+	__u32 way, ways = 0;
+
+#pragma unroll
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		ways |= is_zero(READ_ONCE(bucket->half[way].fingerprint) ^ fingerprint) << way;
+	return lowest_of_eight(ways);
+}
+
 /*
  * The flow's word; *seen is what it held, 0 if the flow has none. That tells, not a NULL: Linux 6.1
  * does not see that the word and the pointer would be zero together once both are spilled, and
@@ -108,20 +143,11 @@ LB_INLINE struct lb_flow_bucket *flow_bucket(__u64 hash)
 LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
 {
 	__u32 fingerprint = flow_fingerprint(hash);
-	__u64 word, found = 0;
-	__u32 way, at = 0;
+	__u64 *word = &bucket->word[flow_way(bucket, fingerprint)];
+	__u64 found = READ_ONCE(*word);
 
-#pragma unroll
-	for (way = 0; way < LB_FLOW_WAYS; way++) {
-		__u64 hit;
-
-		word = READ_ONCE(bucket->word[way]);
-		hit = mask_of(is_zero((__u32)(word >> LB_FLOW_FINGERPRINT_SHIFT) ^ fingerprint));
-		found ^= (found ^ word) & hit;
-		at ^= (at ^ way) & hit;
-	}
-	*seen = found;
-	return &bucket->word[at % LB_FLOW_WAYS];
+	*seen = found & mask_of(is_zero(flow_fingerprint(found) ^ fingerprint));
+	return word;
 }
 
 /*
@@ -129,7 +155,7 @@ LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *see
  * among equals the older first.
  */
 #define FLOW_WORTH_SHIFT 16
-LB_INLINE __u64 flow_worth(__u64 word, __u64 now)
+LB_INLINE __u64 flow_worth(__u64 word, struct flow_clock now)
 {
 	const __u32 rank = 0 << 2 * LB_FLOW_CLOSING | 1 << 2 * LB_FLOW_INHERITED |
 			   2 << 2 * LB_FLOW_EMBRYONIC | 3 << 2 * LB_FLOW_ESTABLISHED;
@@ -157,14 +183,23 @@ enum flow_insert_flags {
 };
 #define FLOW_INSERT_SERVICE_SHIFT 16 /* UDP: the service, which may limit its entries; else 0 */
 
-/* Enters a new flow in place of the word that is worth least. */
-__noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 flags, __u64 now)
+/* Which ways are empty, a bit each. */
+LB_INLINE __u32 flow_empty_ways(const struct lb_flow_bucket *bucket)
 {
-	__u64 worth, less, seen, least = ~0ULL >> 1;
+	__u32 way, ways = 0;
+
+#pragma unroll
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		ways |= is_zero(READ_ONCE(bucket->half[way].rest)) << way;
+	return ways;
+}
+
+/* The way that is worth least. */
+LB_INLINE __u32 flow_least_way(const struct lb_flow_bucket *bucket, struct flow_clock now)
+{
+	__u64 worth, less, least = ~0ULL >> 1;
 	__u32 way, at = 0;
 
-	if (!bucket || !entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
-		return 0;
 #pragma clang loop unroll(disable) /* the stack would not hold it */
 	for (way = 0; way < LB_FLOW_WAYS; way++) {
 		worth = flow_worth(READ_ONCE(bucket->word[way]), now);
@@ -172,6 +207,19 @@ __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 fla
 		least ^= (least ^ worth) & less;
 		at ^= (at ^ way) & less;
 	}
+	return at;
+}
+
+/* Enters a new flow where a way is empty, else in place of the one that is worth least. */
+__noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 flags, __u64 now)
+{
+	__u32 empty, at;
+	__u64 seen;
+
+	if (!bucket || !entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
+		return 0;
+	empty = flow_empty_ways(bucket);
+	at = empty ? lowest_of_eight(empty) : flow_least_way(bucket, flow_clock(now));
 	at %= LB_FLOW_WAYS;
 	seen = READ_ONCE(bucket->word[at]);
 	if (flow_state(seen) == LB_FLOW_ESTABLISHED && !(flags & FLOW_INSERT_BOLD))
@@ -206,7 +254,8 @@ LB_INLINE bool keeps_loads(const struct lb_service *service)
 
 /* Whose the flow behind the word is; NULL: the entry does not hold, for its backend is gone or it
  * was idle for too long. */
-LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id, __u64 now, __u32 timeout)
+LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id, struct flow_clock now,
+					 __u32 timeout)
 {
 	struct lb_backend *backend = backend_alive(flow_backend(seen));
 
@@ -221,10 +270,11 @@ LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id, __u64 now
  */
 LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *word, __u64 seen)
 {
+	struct flow_clock now = flow_clock(pkt->now);
 	__u32 state = flow_state(seen);
 	__u16 id = flow_backend(seen);
 	struct lb_backend *backend =
-		flow_holder(seen, d->service_id, pkt->now, flow_timeout(pkt, d->service, state));
+		flow_holder(seen, d->service_id, now, flow_timeout(pkt, d->service, state));
 
 	if (!backend)
 		return false;
@@ -233,8 +283,7 @@ LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *
 	if (is_kind(pkt, LB_ICMP_ERROR))
 		return true; /* not the client's word: it changes nothing */
 	if (!is_syn(pkt)) {
-		flow_replace(word, seen,
-			     flow_word(d->hash, id, flow_next_state(pkt, state), pkt->now),
+		flow_replace(word, seen, flow_word(d->hash, id, flow_next_state(pkt, state), now),
 			     keeps_loads(d->service));
 		return true;
 	}
@@ -326,7 +375,7 @@ LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision
 LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
 			  struct lb_flow_bucket *bucket, __u64 *word, __u64 seen, __u32 state)
 {
-	__u64 value = flow_word(d->hash, d->backend_id, state, pkt->now);
+	__u64 value = flow_word(d->hash, d->backend_id, state, flow_clock(pkt->now));
 	__u32 flags = is_answer(pkt) ? FLOW_INSERT_BOLD : 0;
 
 	if (keeps_loads(d->service))
@@ -391,11 +440,21 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 	return verdict;
 }
 
-/* What flow_assign() is to know of a packet, and what it found, in plain memory. */
+/* What flow_assign() found, in one word. */
+union flow_answer {
+	__u32 word;
+	struct {
+		__u8 verdict;
+		__u8 new_flow : 1;
+		__u8 syn_retransmit : 1;
+		__u16 backend_id;
+	};
+};
+
+/* What flow_assign() is to know of a packet, in plain memory. */
 struct flow_job {
 	__u64 now;
 	__u64 hash;
-	__u32 class;
 	__u32 kind;
 	__u32 l3_offset;
 	__u32 l4_offset;
@@ -403,9 +462,7 @@ struct flow_job {
 	__u16 backend_id;
 	__u8 l4_proto;
 	__u8 tcp_flags;
-	__u8 new_flow;
-	__u8 syn_retransmit;
-	__u8 pad[4];
+	__u8 pad[6];
 };
 
 /* The stack is too small for it. One packet a CPU is in here at a time. */
@@ -425,19 +482,20 @@ LB_INLINE struct flow_job *flow_scratch_get(void)
 
 /* flow_assign() as a function of its own, for the packets that are rare: so the verifier takes it
  * apart once for all of them. */
-__noinline int flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
+__noinline __u32 flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
 {
 	struct flow_job *job = flow_scratch_get();
+	union flow_answer answer = {.verdict = LB_INTERNAL};
 	enum lb_verdict verdict;
 	struct decision d = {};
 	struct packet pkt = {};
 	__u32 index;
 
 	if (!tuple || !job)
-		return LB_INTERNAL;
+		return answer.word;
 	pkt.tuple = tuple;
 	pkt.now = job->now;
-	pkt.class = job->class;
+	pkt.class = job->kind == LB_ICMP_ERROR ? LB_CLASS_ICMP : LB_CLASS_RARE;
 	pkt.kind = job->kind;
 	pkt.l3_offset = job->l3_offset;
 	pkt.l4_offset = job->l4_offset;
@@ -448,16 +506,13 @@ __noinline int flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
 	d.hash = job->hash;
 	d.service = bpf_map_lookup_elem(&services, &index);
 	if (!d.service)
-		return LB_INTERNAL;
+		return answer.word;
 	verdict = flow_assign(ctx, &pkt, &d);
-	job = flow_scratch_get(); /* again: to keep it would take stack, of which there is no more
-				   */
-	if (!job)
-		return LB_INTERNAL;
-	job->backend_id = d.backend_id;
-	job->new_flow = d.new_flow;
-	job->syn_retransmit = d.syn_retransmit;
-	return verdict == LB_REFUSED ? d.refusal : verdict;
+	answer.verdict = verdict == LB_REFUSED ? d.refusal : verdict;
+	answer.backend_id = d.backend_id;
+	answer.new_flow = d.new_flow;
+	answer.syn_retransmit = d.syn_retransmit;
+	return answer.word;
 }
 
 /* Chooses the backend of a packet that is rare, or of an ICMP error. */
@@ -465,12 +520,11 @@ LB_INLINE enum lb_verdict flow_assign_rare(struct xdp_md *ctx, const struct pack
 					   struct decision *d)
 {
 	struct flow_job *job = flow_scratch_get();
-	enum lb_verdict verdict;
+	union flow_answer answer;
 
 	if (!job)
 		return LB_INTERNAL;
 	job->now = pkt->now;
-	job->class = pkt->class;
 	job->kind = pkt->kind;
 	job->l3_offset = pkt->l3_offset;
 	job->l4_offset = pkt->l4_offset;
@@ -479,15 +533,13 @@ LB_INLINE enum lb_verdict flow_assign_rare(struct xdp_md *ctx, const struct pack
 	job->l4_proto = pkt->l4_proto;
 	job->tcp_flags = pkt->tcp_flags;
 	job->hash = d->hash;
-	verdict = flow_assign_apart(ctx, pkt->tuple);
-	if (verdict == LB_PASS_DOWN)
-		return LB_PASS_DOWN;
-	d->refusal = verdict;
+	answer.word = flow_assign_apart(ctx, pkt->tuple);
+	d->backend_id = answer.backend_id;
+	d->new_flow = answer.new_flow;
+	d->syn_retransmit = answer.syn_retransmit;
+	d->refusal = answer.verdict;
 	if (d->refusal)
-		return LB_REFUSED;
-	d->backend_id = job->backend_id;
-	d->new_flow = job->new_flow;
-	d->syn_retransmit = job->syn_retransmit;
+		return d->refusal == LB_PASS_DOWN ? LB_PASS_DOWN : LB_REFUSED;
 	d->backend = backend_alive(d->backend_id);
 	return d->backend ? LB_PASS : LB_NO_BACKEND;
 }

@@ -44,47 +44,44 @@ __noinline int hop_from_kernel(struct xdp_md *ctx, const struct lb_backend *back
 LB_INLINE bool hop_find(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
 			struct link *link)
 {
-	/* One load: dst_mac and flags change together. */
-	union {
-		__u64 word;
-		struct {
-			__u8 dst_mac[ETH_ALEN];
-			__u16 flags;
-		};
-	} way = {.word = READ_ONCE(*(__u64 *)&d->backend->hop)};
+	const struct lb_hop *hop = &d->backend->hop;
+	/* dst_mac and flags, which change together; src_mac and mtu. */
+	__u64 to = READ_ONCE(*(const __u64 *)hop), from = READ_ONCE(*((const __u64 *)hop + 1));
 
-	link_set(link, pkt, d->backend->hop.vlan);
-	if (!(way.flags & LB_BACKEND_RESOLVED)) {
+	link_set(link, pkt, hop->vlan);
+	if (!(to >> LB_HOP_FLAGS_SHIFT & LB_BACKEND_RESOLVED)) {
 		d->egress = hop_from_kernel(ctx, d->backend, link);
 		return d->egress;
 	}
-	__builtin_memcpy(link->dst_mac, way.dst_mac, ETH_ALEN);
-	__builtin_memcpy(link->src_mac, d->backend->hop.src_mac, ETH_ALEN);
-	d->egress = d->backend->hop.ifindex;
+	link->macs.head = (to & LB_HOP_MAC_MASK) | from << LB_HOP_FLAGS_SHIFT;
+	link->macs.tail = from >> (64 - LB_HOP_FLAGS_SHIFT);
+	d->egress = hop->ifindex;
 	return true;
 }
 
 /* False: too long for the way to the backend with what is yet to be put before it. */
-LB_INLINE bool fits(const struct packet *pkt, struct decision *d)
+LB_INLINE bool fits(const struct packet *pkt, struct decision *d, __u32 overhead)
 {
-	__u32 mtu = d->backend->hop.mtu, overhead = 0;
+	__u32 mtu = d->backend->hop.mtu;
 
 	if (!mtu)
 		return true;
-	if (mode_is_tunnel(d->service->mode))
-		overhead = tunnel_overhead(d->service->mode, d->backend);
 	d->path_mtu = mtu - overhead;
 	return pkt->l3_length + overhead <= mtu;
 }
 
 LB_INLINE enum lb_verdict tunnel_forward(struct xdp_md *ctx, const struct packet *pkt,
-					 const struct decision *d, struct link *link)
+					 const struct decision *d, struct link *link,
+					 __u32 overhead)
 {
 	struct tunnel tunnel = {};
 
 	if (!hop_limit_take(pkt))
 		return LB_TTL;
 	tunnel_init(&tunnel, pkt, d);
+	if (!is_plain(pkt))
+		return tunnel_push_apart(ctx, d->backend, link, &tunnel) ? LB_HEADROOM : LB_FORWARD;
+	tunnel.overhead = overhead;
 	return tunnel_push(ctx, d->backend, link, &tunnel) ? LB_HEADROOM : LB_FORWARD;
 }
 
@@ -100,18 +97,21 @@ LB_INLINE enum lb_verdict leave_to_host(const struct packet *pkt, const struct d
  * the reason why it cannot. */
 LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
+	__u32 overhead = 0;
 	struct link link;
 
 	if (READ_ONCE(d->backend->hop.flags) & LB_BACKEND_LOCAL)
 		return leave_to_host(pkt, d);
 	if (!hop_find(ctx, pkt, d, &link))
 		return LB_NO_NEIGHBOUR;
-	if (!fits(pkt, d))
+	if (mode_is_tunnel(d->service->mode))
+		overhead = tunnel_overhead(d->service->mode, d->backend);
+	if (!fits(pkt, d, overhead))
 		return LB_TOO_BIG;
 	if (is_kind(pkt, LB_FIRST_FRAGMENT))
 		fragment_note(pkt, d);
 	if (mode_is_tunnel(d->service->mode))
-		return tunnel_forward(ctx, pkt, d, &link);
+		return tunnel_forward(ctx, pkt, d, &link, overhead);
 	if (d->service->mode == LB_MODE_NAT)
 		return nat_forward(ctx, pkt, d, &link);
 	return link_apply(ctx, pkt, &link) ? LB_FORWARD : LB_HEADROOM;

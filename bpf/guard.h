@@ -73,27 +73,28 @@ LB_INLINE bool is_martian(const struct lb_addr *addr, bool is_ipv4)
 
 #define HAS_L4_HEADER (1U << 8) /* beside enum tcp_flags */
 
-/* What the packet claims to be, and whether the service takes it. A function of its own, for the
- * verifier to take apart but once. */
-__noinline int guard_judge(const struct lb_service *service, const struct lb_tuple *tuple,
-			   __u32 service_id, __u32 flags)
+/* Is it what it claims to be? LB_PASS: nothing speaks against it. */
+LB_INLINE enum lb_verdict claims_judge(const struct lb_tuple *tuple, __u8 l4_proto, bool is_ipv4,
+				       __u32 flags)
 {
-	if (!service || !tuple)
-		return LB_INTERNAL;
 	if (addr_equal(&tuple->src, &tuple->dst))
 		return LB_LAND;
-	if (is_martian(&tuple->src, addr_is_mapped(&tuple->src)))
+	if (is_martian(&tuple->src, is_ipv4))
 		return LB_MARTIAN;
 	/* RFC 768: UDP may do without a source port */
-	if (flags & HAS_L4_HEADER && tuple->l4_proto != IPPROTO_UDP) {
+	if (flags & HAS_L4_HEADER && l4_proto != IPPROTO_UDP) {
 		if (!tuple->src_port)
 			return LB_PORT_ZERO;
-		if (tuple->l4_proto == IPPROTO_TCP && !tcp_flags_make_sense(flags))
+		if (l4_proto == IPPROTO_TCP && !tcp_flags_make_sense(flags))
 			return LB_TCP_FLAGS;
 	}
-	if (service->flags & LB_SERVICE_SOURCES)
-		return source_judge(service, tuple, service_id);
 	return LB_PASS;
+}
+
+/* The same as a function of its own, for the packets that are rare. */
+__noinline __u32 claims_judge_apart(const struct lb_tuple *tuple, bool is_ipv4, __u32 flags)
+{
+	return tuple ? claims_judge(tuple, tuple->l4_proto, is_ipv4, flags) : LB_INTERNAL;
 }
 
 /* Does the checksum of the IPv4 header at l3_offset hold good? A function of its own, which calls
@@ -133,7 +134,11 @@ LB_INLINE enum lb_verdict guard(struct xdp_md *ctx, const struct packet *pkt, st
 		return LB_BAD_CHECKSUM;
 	if (!lengths_agree(pkt))
 		return LB_MALFORMED;
-	d->refusal = guard_judge(d->service, pkt->tuple, d->service_id, flags);
+	d->refusal = is_plain(pkt)
+			     ? forget(claims_judge(pkt->tuple, pkt->l4_proto, pkt->is_ipv4, flags))
+			     : claims_judge_apart(pkt->tuple, pkt->is_ipv4, flags);
+	if (!d->refusal && d->service->flags & LB_SERVICE_SOURCES)
+		d->refusal = source_judge(d->service, pkt->tuple, d->service_id);
 	return d->refusal ? LB_REFUSED : LB_PASS;
 }
 

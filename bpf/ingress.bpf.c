@@ -49,7 +49,7 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 		return verdict;
 	d->hash = is_plain(pkt) ? flow_hash(pkt->tuple, pkt->is_ipv4)
 				: flow_hash_apart(pkt->tuple, pkt->is_ipv4);
-	if (lb_cookies && cookie_concerns(pkt)) {
+	if (cookie_concerns(pkt, d->service)) {
 		verdict = cookie(ctx, pkt, d);
 		if (verdict != LB_PASS)
 			return verdict;
@@ -75,13 +75,10 @@ LB_INLINE enum lb_verdict answer_echo(struct xdp_md *ctx, struct packet *pkt)
 	return echo_reply(pkt);
 }
 
-/* By whom the packet is meant to be dealt with. */
-LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct decision *d)
+/* A packet to one of our addresses. */
+LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct decision *d,
+				  struct lb_vip vip)
 {
-	struct lb_vip vip = {};
-
-	if (!(is_plain(pkt) ? vip_find(pkt->tuple, &vip) : vip_find_apart(pkt->tuple, &vip)))
-		return LB_PASS;
 	if (vip.kind == LB_VIP_NAT)
 		return nat_return(ctx, pkt, d);
 	if (vip.kind == LB_VIP_ECHO)
@@ -91,15 +88,16 @@ LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct
 	return serve(ctx, pkt, d);
 }
 
-/* The packet's way. is_ipv4 and class are constant, so that each kind of packet has a program
- * without the others' branches, and the verifier takes on one at a time. */
-LB_INLINE int pipeline(struct xdp_md *ctx, bool is_ipv4, enum packet_class class)
+/* The packet's way, which has these VLAN tags. is_ipv4 and class are constant, so that each kind of
+ * packet has a program without the others' branches, and the verifier takes on one at a time. */
+LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet_class class)
 {
 	struct lb_tuple tuple = {};
 	struct packet pkt = {.tuple = &tuple};
 	struct decision d = {};
-	enum parsed parsed = parse(ctx, &pkt, is_ipv4, class);
+	enum parsed parsed = parse(ctx, &pkt, vlan, is_ipv4, class);
 	enum lb_verdict verdict;
+	__u64 vip;
 
 	if (parsed == PARSED_RARE)
 		return LB_TO_RARE;
@@ -108,76 +106,82 @@ LB_INLINE int pipeline(struct xdp_md *ctx, bool is_ipv4, enum packet_class class
 	pkt.now = bpf_jiffies64();
 	if (is_kind(&pkt, LB_FOLLOWING_FRAGMENT) && !fragment_recall(&pkt, &d))
 		return finish(ctx, &pkt, &d, LB_PASS);
-	verdict = address(ctx, &pkt, &d);
+	vip = is_plain(&pkt) ? vip_find(pkt.tuple, pkt.l4_proto, is_ipv4)
+			     : vip_find_apart(pkt.tuple, is_ipv4);
+	if (!vip && is_plain(&pkt)) /* with what is known of its way to the end */
+		return finish(ctx, &pkt, &d, LB_PASS);
+	verdict = vip ? address(ctx, &pkt, &d, vip_of(vip)) : LB_PASS;
+	if (verdict == LB_FORWARD && is_plain(&pkt)) /* likewise */
+		return finish(ctx, &pkt, &d, LB_FORWARD);
 	if (verdict == LB_PASS && is_kind(&pkt, LB_FIRST_FRAGMENT))
 		fragment_forget(&pkt);
 	return finish(ctx, &pkt, &d, verdict);
 }
 
-__noinline int lb_ipv4_tcp(struct xdp_md *ctx)
+__noinline int lb_ipv4_tcp(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, true, LB_CLASS_TCP);
+	return pipeline(ctx, vlan, true, LB_CLASS_TCP);
 }
 
-__noinline int lb_ipv4_udp(struct xdp_md *ctx)
+__noinline int lb_ipv4_udp(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, true, LB_CLASS_UDP);
+	return pipeline(ctx, vlan, true, LB_CLASS_UDP);
 }
 
-__noinline int lb_ipv4_icmp(struct xdp_md *ctx)
+__noinline int lb_ipv4_icmp(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, true, LB_CLASS_ICMP);
+	return pipeline(ctx, vlan, true, LB_CLASS_ICMP);
 }
 
-__noinline int lb_ipv4_rare(struct xdp_md *ctx)
+__noinline int lb_ipv4_rare(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, true, LB_CLASS_RARE);
+	return pipeline(ctx, vlan, true, LB_CLASS_RARE);
 }
 
-__noinline int lb_ipv6_tcp(struct xdp_md *ctx)
+__noinline int lb_ipv6_tcp(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, false, LB_CLASS_TCP);
+	return pipeline(ctx, vlan, false, LB_CLASS_TCP);
 }
 
-__noinline int lb_ipv6_udp(struct xdp_md *ctx)
+__noinline int lb_ipv6_udp(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, false, LB_CLASS_UDP);
+	return pipeline(ctx, vlan, false, LB_CLASS_UDP);
 }
 
-__noinline int lb_ipv6_icmp(struct xdp_md *ctx)
+__noinline int lb_ipv6_icmp(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, false, LB_CLASS_ICMP);
+	return pipeline(ctx, vlan, false, LB_CLASS_ICMP);
 }
 
-__noinline int lb_ipv6_rare(struct xdp_md *ctx)
+__noinline int lb_ipv6_rare(struct xdp_md *ctx, __u32 vlan)
 {
-	return pipeline(ctx, false, LB_CLASS_RARE);
+	return pipeline(ctx, vlan, false, LB_CLASS_RARE);
 }
 
-LB_INLINE int lb_ipv4(struct xdp_md *ctx, enum packet_class class)
+LB_INLINE int lb_ipv4(struct xdp_md *ctx, __u32 vlan, enum packet_class class)
 {
 	int code = LB_TO_RARE;
 
 	if (class == LB_CLASS_TCP)
-		code = lb_ipv4_tcp(ctx);
+		code = lb_ipv4_tcp(ctx, vlan);
 	else if (class == LB_CLASS_UDP)
-		code = lb_ipv4_udp(ctx);
+		code = lb_ipv4_udp(ctx, vlan);
 	else if (class == LB_CLASS_ICMP)
-		code = lb_ipv4_icmp(ctx);
-	return code == LB_TO_RARE ? lb_ipv4_rare(ctx) : code;
+		code = lb_ipv4_icmp(ctx, vlan);
+	return code == LB_TO_RARE ? lb_ipv4_rare(ctx, vlan) : code;
 }
 
-LB_INLINE int lb_ipv6(struct xdp_md *ctx, enum packet_class class)
+LB_INLINE int lb_ipv6(struct xdp_md *ctx, __u32 vlan, enum packet_class class)
 {
 	int code = LB_TO_RARE;
 
 	if (class == LB_CLASS_TCP)
-		code = lb_ipv6_tcp(ctx);
+		code = lb_ipv6_tcp(ctx, vlan);
 	else if (class == LB_CLASS_UDP)
-		code = lb_ipv6_udp(ctx);
+		code = lb_ipv6_udp(ctx, vlan);
 	else if (class == LB_CLASS_ICMP)
-		code = lb_ipv6_icmp(ctx);
-	return code == LB_TO_RARE ? lb_ipv6_rare(ctx) : code;
+		code = lb_ipv6_icmp(ctx, vlan);
+	return code == LB_TO_RARE ? lb_ipv6_rare(ctx, vlan) : code;
 }
 
 /* To the program of its class. False: it has none. No protocol matches while `capture` is on. */
@@ -185,13 +189,15 @@ LB_INLINE bool balance(struct xdp_md *ctx, __u32 capture, int *ret_code)
 {
 	struct cursor cursor = cursor_at_frame(ctx);
 	struct packet pkt = {};
+	enum packet_class class;
 
 	switch (parse_link(&cursor, &pkt) | capture) {
 	case bpf_htons(ETH_P_IP):
-		*ret_code = lb_ipv4(ctx, classify_ipv4(&cursor));
+		*ret_code = lb_ipv4(ctx, pkt.vlan, classify_ipv4(&cursor));
 		return true;
 	case bpf_htons(ETH_P_IPV6):
-		*ret_code = lb_ipv6(ctx, classify_ipv6(ctx, &cursor, link_length(pkt.vlan)));
+		class = classify_ipv6(ctx, &cursor, link_length(pkt.vlan));
+		*ret_code = lb_ipv6(ctx, pkt.vlan, class);
 		return true;
 	default:
 		return false;

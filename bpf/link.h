@@ -11,8 +11,16 @@
 #define LINK_OFFSET_MASK 31 /* where an IP header begins behind it: for the verifier */
 
 struct link {
-	__u8 dst_mac[ETH_ALEN];
-	__u8 src_mac[ETH_ALEN];
+	union {
+		struct {
+			__u8 dst_mac[ETH_ALEN];
+			__u8 src_mac[ETH_ALEN];
+		};
+		struct {
+			__u64 head;
+			__u32 tail;
+		} macs; /* both, in the two words that they are moved by */
+	};
 	__u32 vlan; /* as in struct packet */
 	__be16 eth_proto;
 };
@@ -20,6 +28,12 @@ struct link {
 LB_INLINE __be16 vlan_outer_type(__u32 vlan)
 {
 	return vlan & LB_VLAN_SERVICE_TAG ? bpf_htons(ETH_P_8021AD) : bpf_htons(ETH_P_8021Q);
+}
+
+LB_INLINE void link_write_macs(struct ethhdr *eth, const struct link *link)
+{
+	store_u64(eth, link->macs.head);
+	store_u32((void *)eth + sizeof(__u64), link->macs.tail);
 }
 
 /* Writes the header at eth; LINK_LENGTH_MAX bytes there are ours to write. */
@@ -30,11 +44,11 @@ LB_INLINE void link_write(struct ethhdr *eth, const struct link *link)
 	__u32 inner = link->vlan & LB_VLAN_ID_MASK;
 	__be16 priority = bpf_htons(link->vlan >> VLAN_PRIORITY_SHIFT << VLAN_ID_BITS);
 
-	__builtin_memcpy(eth->h_dest, link->dst_mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, link->src_mac, ETH_ALEN);
-	eth->h_proto = link->eth_proto;
-	if (!vlan_count(link->vlan))
+	link_write_macs(eth, link);
+	if (!vlan_count(link->vlan)) {
+		store_u16(&eth->h_proto, link->eth_proto);
 		return;
+	}
 	eth->h_proto = vlan_outer_type(link->vlan);
 	if (vlan_count(link->vlan) == 2) {
 		tag->tci = bpf_htons(outer) | priority;
@@ -81,8 +95,7 @@ LB_INLINE bool link_apply(struct xdp_md *ctx, const struct packet *pkt, const st
 {
 	if (link->vlan != pkt->vlan)
 		return link_replace(ctx, pkt->l3_offset, link, 0);
-	__builtin_memcpy(pkt->eth->h_dest, link->dst_mac, ETH_ALEN);
-	__builtin_memcpy(pkt->eth->h_source, link->src_mac, ETH_ALEN);
+	link_write_macs(pkt->eth, link);
 	return true;
 }
 

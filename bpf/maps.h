@@ -21,6 +21,7 @@ LB_CONSTANT __u32 lb_table_size;   /* slots of a Maglev table */
 LB_CONSTANT __u32 lb_table_lines;  /* lines of a Maglev table */
 LB_CONSTANT __u16 lb_nat_port_low; /* NAT ports are low .. low + count - 1 */
 LB_CONSTANT __u16 lb_nat_port_count;
+LB_CONSTANT __u8 lb_vip_slot_shift;    /* 32 less the bits of a slot of the table of VIPs */
 LB_CONSTANT __u8 lb_tick_shift;        /* jiffies to ticks */
 LB_CONSTANT __u8 lb_coarse_tick_shift; /* jiffies to coarse ticks */
 LB_CONSTANT bool lb_frags;             /* loaded so that packets may be longer than a page */
@@ -41,13 +42,24 @@ struct {
 	__type(value, struct lb_meta);
 } meta SEC(".maps");
 
-/* (address, port, protocol) to service. Agent writes; lives as long as the VIP. */
+/* (address, port, protocol) to service: a perfect hash, see bpf/vip_hash.h. Agent writes, in
+ * memory; lives as long as the VIP. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, struct lb_vip_key);
-	__type(value, struct lb_vip);
+	__type(key, __u32);
+	__type(value, struct lb_vip_entry);
 } vips SEC(".maps");
+
+/* What makes the slots of a group of VIPs. Agent writes, in memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} vip_groups SEC(".maps");
 
 /* (prefix, port, protocol) to service. Agent writes; lives as long as the VIP. */
 struct {

@@ -68,8 +68,8 @@ LB_INLINE void nat_link(const struct lb_nat_entry *entry, const struct packet *p
 			struct link *link)
 {
 	link_set(link, pkt, entry->vlan);
-	__builtin_memcpy(link->dst_mac, entry->client_mac, ETH_ALEN);
-	__builtin_memcpy(link->src_mac, entry->local_mac, ETH_ALEN);
+	link->macs.head = *(const __u64 *)entry->client_mac; /* local_mac is next to it */
+	link->macs.tail = *(const __u32 *)(entry->local_mac + 2);
 }
 
 /* A backend's packet, while it has yet to accept. LB_PASS: it goes the ordinary way. */

@@ -23,7 +23,8 @@
 struct tunnel {
 	__u32 l3_offset;
 	__u32 spread;       /* bits of the flow's hash */
-	__u16 inner_length; /* of the IP packet */
+	__u16 overhead;     /* bytes that come before the IP packet */
+	__u16 inner_length; /* of that */
 	__u16 inner_id;
 	__be16 gue_port;
 	__u8 mode;  /* enum lb_mode */
@@ -98,24 +99,31 @@ LB_INLINE __u16 ipv4_header_check(const struct iphdr *ip)
 	return ~csum_fold((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
 }
 
+/* Word by word, as BPF here has them, little-endian: what is written in pieces cannot be read as a
+ * whole, for the checksum, until the pieces have left the processor's store buffer. */
 LB_INLINE void outer_write_ipv4(struct iphdr *ip, const struct lb_backend *backend,
 				const struct tunnel *tunnel)
 {
-	ip->version = 4;
-	ip->ihl = sizeof(*ip) / 4;
-	ip->tos = tunnel->tos;
-	ip->tot_len = bpf_htons(tunnel->inner_length + tunnel_overhead(tunnel->mode, backend));
-	/* What may be fragmented must be told apart (RFC 6864): as the inner packet is. */
-	ip->id = tunnel->dont_fragment ? 0 : tunnel->inner_id;
-	ip->frag_off = tunnel->dont_fragment ? bpf_htons(IPV4_DF) : 0;
-	ip->ttl = OUTER_TTL;
-	ip->protocol = tunnel->mode == LB_MODE_IPIP ? tunnel->proto : IPPROTO_UDP;
-	ip->check = 0;
-	ip->saddr = backend->local_addr.word[3];
-	if (tunnel->mode == LB_MODE_IPIP)
-		ip->saddr = tunnel_source(backend, tunnel);
-	ip->daddr = backend->addr.word[3];
-	ip->check = ipv4_header_check(ip);
+	__u32 word[5] = {
+		0x45 | tunnel->tos << 8 |
+			(__u32)bpf_htons(tunnel->inner_length + tunnel->overhead) << 16,
+		/* What may be fragmented must be told apart (RFC 6864): as the inner packet is. */
+		tunnel->dont_fragment ? (__u32)bpf_htons(IPV4_DF) << 16 : tunnel->inner_id,
+		OUTER_TTL | IPPROTO_UDP << 8,
+		backend->local_addr.word[3],
+		backend->addr.word[3],
+	};
+
+	if (tunnel->mode == LB_MODE_IPIP) {
+		word[2] = OUTER_TTL | tunnel->proto << 8;
+		word[3] = tunnel_source(backend, tunnel);
+	}
+	word[2] |= (__u32)ipv4_header_check((struct iphdr *)word) << 16;
+	store_u32((__u32 *)ip, word[0]);
+	store_u32((__u32 *)ip + 1, word[1]);
+	store_u32((__u32 *)ip + 2, word[2]);
+	store_u32((__u32 *)ip + 3, word[3]);
+	store_u32((__u32 *)ip + 4, word[4]);
 }
 
 LB_INLINE void outer_write_ipv6(struct ipv6hdr *ip, const struct lb_backend *backend,
@@ -124,7 +132,7 @@ LB_INLINE void outer_write_ipv6(struct ipv6hdr *ip, const struct lb_backend *bac
 	__u32 flow_label = tunnel->spread & 0xfffff; /* RFC 6438: for ECMP, by flow */
 
 	*(__be32 *)ip = bpf_htonl(6U << 28 | (__u32)tunnel->tos << 20 | flow_label);
-	ip->payload_len = bpf_htons(tunnel->inner_length + tunnel_udp_length(tunnel->mode));
+	ip->payload_len = bpf_htons(tunnel->inner_length + tunnel->overhead - sizeof(*ip));
 	ip->nexthdr = tunnel->mode == LB_MODE_IPIP ? tunnel->proto : IPPROTO_UDP;
 	ip->hop_limit = OUTER_TTL;
 	__builtin_memcpy(&ip->saddr, &backend->local_addr, sizeof(ip->saddr));

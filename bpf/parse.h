@@ -401,8 +401,8 @@ LB_INLINE __u8 class_proto(enum packet_class class)
 	return class == LB_CLASS_TCP ? IPPROTO_TCP : IPPROTO_UDP;
 }
 
-/* Finds the headers of a packet of this family and class. */
-LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, bool is_ipv4,
+/* Finds the headers of a packet of this family and class, behind a link header with these tags. */
+LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, bool is_ipv4,
 			    enum packet_class class)
 {
 	bool plain = class == LB_CLASS_TCP || class == LB_CLASS_UDP, known;
@@ -411,10 +411,11 @@ LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, bool is_ipv4
 	pkt->class = class;
 	pkt->is_ipv4 = is_ipv4;
 	pkt->length = frame_length(ctx);
-	if (!parse_link(&cursor, pkt))
+	pkt->eth = cursor_take(&cursor, sizeof(*pkt->eth));
+	if (!pkt->eth)
 		return PARSED_FOREIGN;
-	pkt->vlan = forget(pkt->vlan);
-	pkt->l3_offset = link_length(pkt->vlan);
+	pkt->vlan = vlan;
+	pkt->l3_offset = link_length(vlan);
 	cursor.at = (void *)pkt->eth + pkt->l3_offset;
 	if (!parse_l3(ctx, &cursor, pkt, !plain))
 		return PARSED_FOREIGN;
@@ -449,19 +450,26 @@ LB_INLINE enum packet_class classify_ipv4(const struct cursor *cursor)
 	return class_of(ip->protocol, IPPROTO_ICMP);
 }
 
+/* The class of an IPv6 packet whose extension headers begin at `offset`. A function of its own, for
+ * the sake of its caller's stack, which every packet's way takes its share of. */
+__noinline int classify_extended(struct xdp_md *ctx, __u32 offset, __u8 nexthdr)
+{
+	struct network net = {.l4_proto = nexthdr};
+
+	ipv6_extensions(ctx, offset, &net);
+	return net.l4_proto == IPPROTO_ICMPV6 ? LB_CLASS_ICMP : LB_CLASS_RARE;
+}
+
 LB_INLINE enum packet_class classify_ipv6(struct xdp_md *ctx, const struct cursor *cursor,
 					  __u32 offset)
 {
 	const struct ipv6hdr *ip = cursor->at;
-	struct network net = {};
 
 	if ((const void *)(ip + 1) > cursor->end)
 		return LB_CLASS_RARE;
 	if (!is_ipv6_extension(ip->nexthdr))
 		return class_of(ip->nexthdr, IPPROTO_ICMPV6);
-	net.l4_proto = ip->nexthdr;
-	ipv6_extensions(ctx, offset + sizeof(*ip), &net);
-	return net.l4_proto == IPPROTO_ICMPV6 ? LB_CLASS_ICMP : LB_CLASS_RARE;
+	return classify_extended(ctx, offset + sizeof(*ip), ip->nexthdr);
 }
 
 #endif

@@ -129,6 +129,7 @@ LB_INLINE void tunnel_describe(struct __sk_buff *skb, const struct probe_packet 
 	tunnel->spread = bpf_get_hash_recalc(skb);
 	tunnel->gue_port = way->service->gue_port;
 	tunnel->mode = way->service->mode;
+	tunnel->overhead = tunnel_overhead(tunnel->mode, way->backend);
 	if (pkt->is_ipv4) {
 		tunnel_follow_ipv4(tunnel, &pkt->ip.ip4);
 		tunnel->inner_length = bpf_ntohs(pkt->ip.ip4.tot_len);
@@ -148,7 +149,7 @@ LB_INLINE __u32 tunnel_write(void *outer, const struct lb_backend *backend,
 		outer_write_ipv4(outer, backend, tunnel);
 	if (tunnel->mode != LB_MODE_IPIP)
 		gue_write(outer + ip_length(!backend->is_ipv6), backend, tunnel);
-	return tunnel_overhead(tunnel->mode, backend);
+	return tunnel->overhead;
 }
 
 LB_INLINE long encapsulate(struct __sk_buff *skb, const struct probe_packet *pkt,

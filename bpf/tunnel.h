@@ -23,18 +23,16 @@ LB_INLINE void tunnel_init(struct tunnel *tunnel, const struct packet *pkt,
 }
 
 /* Puts the outer headers and the link header before the packet. Negative: no headroom. */
-__noinline int tunnel_push(struct xdp_md *ctx, const struct lb_backend *backend, struct link *link,
-			   const struct tunnel *tunnel)
+LB_INLINE int tunnel_push(struct xdp_md *ctx, const struct lb_backend *backend, struct link *link,
+			  const struct tunnel *tunnel)
 {
 	const __u32 udp_max = sizeof(struct udphdr) + sizeof(struct gue_header);
 	struct ipv6hdr *ip6;
 	struct iphdr *ip4;
 	void *end;
 
-	if (!backend || !link || !tunnel)
-		return -1;
 	link->eth_proto = bpf_htons(backend->is_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
-	ip4 = link_replace(ctx, tunnel->l3_offset, link, tunnel_overhead(tunnel->mode, backend));
+	ip4 = link_replace(ctx, tunnel->l3_offset, link, tunnel->overhead);
 	if (!ip4)
 		return -1;
 	ip6 = (struct ipv6hdr *)ip4;
@@ -53,6 +51,17 @@ __noinline int tunnel_push(struct xdp_md *ctx, const struct lb_backend *backend,
 			gue_write((struct udphdr *)(ip4 + 1), backend, tunnel);
 	}
 	return 0;
+}
+
+/* The same as a function of its own, for the packets that are rare; they have not kept what the
+ * overhead is. */
+__noinline int tunnel_push_apart(struct xdp_md *ctx, const struct lb_backend *backend,
+				 struct link *link, struct tunnel *tunnel)
+{
+	if (!backend || !link || !tunnel)
+		return -1;
+	tunnel->overhead = tunnel_overhead(tunnel->mode, backend);
+	return tunnel_push(ctx, backend, link, tunnel);
 }
 
 #endif

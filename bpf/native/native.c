@@ -96,6 +96,7 @@ void native_set_constants(const struct native_constants *constants)
 
 	for (i = 0; i < LB_HASH_KEYS; i++)
 		lb_hash_key[i] = constants->hash_key[i];
+	lb_vip_slot_shift = constants->vip_slot_shift;
 	lb_flow_mask = constants->flow_mask;
 	lb_table_size = constants->table_size;
 	lb_table_lines = constants->table_lines;
@@ -119,6 +120,7 @@ bool native_map_named(const char *name, struct native_map_shape *ret_shape)
 	}
 	X(meta)
 	X(vips)
+	X(vip_groups)
 	X(vip_prefixes)
 	X(services)
 	X(backends)
@@ -226,7 +228,18 @@ __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
 	return ctx->data_end - ctx->data;
 }
 
+int native_program(struct xdp_md *ctx)
+{
+	return lb_ingress(ctx);
+}
+
 int native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result *ret_result)
+{
+	return native_run_program(native_program, frame, size, ifindex, ret_result);
+}
+
+int native_run_program(int (*program)(struct xdp_md *), void *frame, size_t *size, uint32_t ifindex,
+		       struct native_result *ret_result)
 {
 	char *end = frame_room(), *data;
 	struct xdp_md ctx = {.ingress_ifindex = ifindex};
@@ -238,7 +251,7 @@ int native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result
 	ctx.data_end = (uintptr_t)end;
 	memcpy(data, frame, *size);
 	result = (struct native_result){0};
-	result.code = lb_ingress(&ctx);
+	result.code = program(&ctx);
 	*ret_result = result;
 	*size = ctx.data_end - ctx.data;
 	memcpy(frame, (char *)(uintptr_t)ctx.data, *size);
@@ -272,7 +285,7 @@ uint64_t native_flow_word(const struct lb_flow_bucket *bucket, uint64_t hash)
 
 uint32_t native_flow_age(uint64_t word, uint64_t now)
 {
-	return flow_age(word, now);
+	return flow_age(word, flow_clock(now));
 }
 
 uint32_t native_flow_timeout(const struct lb_service *service, uint8_t l4_proto, uint32_t state)

@@ -22,6 +22,7 @@
 /* What the agent sets before it loads the program; see bpf/maps.h. */
 struct native_constants {
 	uint32_t hash_key[LB_HASH_KEYS];
+	uint8_t vip_slot_shift;
 	uint32_t flow_mask;
 	uint32_t table_size;
 	uint32_t table_lines;
@@ -72,6 +73,12 @@ struct native_result {
  * is no memory below 4 GiB to be had, where xdp_md's pointers reach.
  */
 int native_run(void *frame, size_t *size, uint32_t ifindex, struct native_result *ret_result);
+
+/* Of another program, which calls the native helpers; native_program is lb_ingress itself. */
+struct xdp_md;
+int native_program(struct xdp_md *ctx);
+int native_run_program(int (*program)(struct xdp_md *), void *frame, size_t *size, uint32_t ifindex,
+		       struct native_result *ret_result);
 
 /* --- what the data plane's own functions say of a flow --- */
 

@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "ingress.skel.h"
 #include "setup.h"
+#include "vip_table.h"
 #include "world.h"
 
 #define BUCKETS    (TARGET_FLOWS / LB_FLOW_WAYS)
@@ -57,6 +58,7 @@ static struct lb_flow_bucket *flows; /* the map's memory */
 static void set_constants(struct ingress__rodata *rodata)
 {
 	engine_hash_keys((uint32_t *)rodata->lb_hash_key, LB_HASH_KEYS);
+	rodata->lb_vip_slot_shift = vip_table_shift(ENGINE_VIP_SLOTS);
 	rodata->lb_flow_mask = constants.buckets - 1;
 	rodata->lb_table_size = constants.table_size;
 	rodata->lb_table_lines = LINES_OF(constants.table_size);
@@ -117,13 +119,28 @@ static int put(const char *name, const void *key, const void *value)
 				    bpf_map__value_size(map), BPF_ANY);
 }
 
+static int get(const char *name, const void *key, void *ret_value)
+{
+	const struct bpf_map *map = bpf_object__find_map_by_name(skeleton->obj, name);
+
+	if (!map)
+		return -ENOENT;
+	return bpf_map__lookup_elem(map, key, bpf_map__key_size(map), ret_value,
+				    bpf_map__value_size(map), 0);
+}
+
 static struct lb_switches *switches(void)
 {
 	return &skeleton->data_switches->lb_switches;
 }
 
 /* Enough of an engine for world.h to fill the maps. */
-static const struct engine filler = {.name = "bench", .put = put, .switches = switches};
+static const struct engine filler = {
+	.name = "bench",
+	.get = get,
+	.put = put,
+	.switches = switches,
+};
 
 static int add_backend(size_t service, uint32_t number, struct error *err)
 {

@@ -16,8 +16,8 @@ $(O)/fuzz/obj/%.o: %.c
 FUZZ_COVER := -fsanitize=fuzzer-no-link
 
 FUZZ_PACKET := $(addprefix tests/packet/,case.c engine.c engine_native.c frame.c frame_print.c layer.c \
-               lexer.c protocol.c setup.c walk.c world.c) tests/replay/judge.c $(wildcard bpf/native/*.c \
-               tests/native/*.c)
+               lexer.c protocol.c setup.c walk.c world.c) tests/replay/judge.c agent/vip_table.c \
+               $(wildcard bpf/native/*.c tests/native/*.c)
 # What each is linked with, besides common/.
 FUZZ_packet := tests/fuzz/packet_world.c tests/fuzz/packet_mutate.c $(FUZZ_PACKET)
 FUZZ_decap  := tests/fuzz/decap_native.c $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c) \
@@ -62,7 +62,7 @@ $(call san_objects,$(wildcard tests/fuzz/*packet*.c) tests/fuzz/lb_differential.
 
 $(O)/fuzz/lb_differential: $(call san_objects,tests/fuzz/lb_differential.c tests/fuzz/packet_world.c \
 		tests/replay/judge.c $(filter-out %/lb_packet_test.c,$(wildcard tests/packet/*.c)) \
-		$(wildcard bpf/native/*.c tests/native/*.c) common/clock.c common/parse.c common/error.c)
+		$(WORLD_SRC))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_SAN) -o $@ $^ $(TEST_LIBS)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "vip_hash.h"
+
 #define BLOCKS (2 * CASE_SERVICES_MAX + 1) /* tables, then their marks; 0 is the empty one */
 
 uint32_t engine_map_entries(const char *map, const struct constants *constants)
@@ -11,7 +13,8 @@ uint32_t engine_map_entries(const char *map, const struct constants *constants)
 		const char *map;
 		uint32_t entries;
 	} sizes[] = {
-		{"vips", 64},
+		{"vips", ENGINE_VIP_SLOTS},
+		{"vip_groups", ENGINE_VIP_SLOTS / VIP_GROUP_SLOTS},
 		{"vip_prefixes", 64},
 		{"backend_loads", CASE_BACKENDS_MAX + 1},
 		{"quic_servers", 64},

@@ -6,6 +6,8 @@
 #include "case.h"
 #include "frame.h"
 
+struct xdp_md;
+
 /* The one route of the test's network namespace that no backend line gives: what the data plane
  * learns by asking the kernel. */
 #define KERNEL_ROUTE_ADDRESS "198.18.1.99"
@@ -45,8 +47,16 @@ extern const struct engine engine_bpf;
  * came in and, if it leaves, as it leaves is an error. */
 extern const struct engine engine_captured;
 
+/* engine_native's run() of another program than the natively built one, over its maps. */
+int engine_native_run(int (*program)(struct xdp_md *), const struct frame *in,
+		      enum case_device device, enum case_device redirect_to,
+		      struct outcome *ret_outcome, struct error *err);
+
 /* Sizes of the maps that follow from a case's constants; 0: as declared. */
 uint32_t engine_map_entries(const char *map, const struct constants *constants);
+
+/* Slots of the table of VIPs. */
+#define ENGINE_VIP_SLOTS 256U
 
 #define LINES_OF(slots) (((slots) + LB_SLOTS_PER_LINE - 1) / LB_SLOTS_PER_LINE)
 #define TICK_MS         4 /* nominal, see abi.h */

@@ -19,6 +19,7 @@
 
 #include "engine_bpf.h"
 #include "ingress.skel.h"
+#include "vip_table.h"
 #include "wipe.h"
 
 #define PROGRAMS_MAX 32
@@ -106,6 +107,7 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 
 	engine_hash_keys((uint32_t *)rodata->lb_hash_key,
 			 sizeof(rodata->lb_hash_key) / sizeof(rodata->lb_hash_key[0]));
+	rodata->lb_vip_slot_shift = vip_table_shift(ENGINE_VIP_SLOTS);
 	rodata->lb_flow_mask = constants->buckets - 1;
 	rodata->lb_table_size = constants->table_size;
 	rodata->lb_table_lines = LINES_OF(constants->table_size);
@@ -251,6 +253,11 @@ static struct bpf_map *map_named(const char *name)
 int engine_bpf_map_fd(const char *map)
 {
 	return bpf_map__fd(map_named(map));
+}
+
+const struct bpf_object *engine_bpf_object(void)
+{
+	return current->obj;
 }
 
 static int get_sum(const struct bpf_map *map, const void *key, uint64_t *ret_value)

@@ -6,6 +6,8 @@
  * engine_bpf has reset it last. */
 #include "engine.h"
 
+struct bpf_object;
+
 int engine_bpf_get(const char *map, const void *key, void *ret_value);
 int engine_bpf_put(const char *map, const void *key, const void *value);
 int engine_bpf_next_key(const char *map, const void *key, void *ret_next);
@@ -13,5 +15,6 @@ struct lb_switches *engine_bpf_switches(void);
 uint32_t engine_bpf_describe(FILE *out);
 
 int engine_bpf_map_fd(const char *map);
+const struct bpf_object *engine_bpf_object(void);
 
 #endif

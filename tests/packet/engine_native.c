@@ -9,12 +9,16 @@
 #include "native.h"
 #include "native_map.h"
 #include "native_route.h"
+#include "vip_table.h"
 
 static const char *const resized[] = {
-	"vips",          "services",     "backends",      "slots",           "flows",
-	"nat_flows",     "egress",       "vip_stats",     "backend_stats",   "flow_stats",
-	"verdict_stats", "vip_prefixes", "backend_loads", "quic_servers",    "fragments",
-	"handshakes",    "sources",      "service_drops", "service_budgets", "service_cookies",
+	"vips",          "vip_groups",      "services",
+	"backends",      "slots",           "flows",
+	"nat_flows",     "egress",          "vip_stats",
+	"backend_stats", "flow_stats",      "verdict_stats",
+	"vip_prefixes",  "backend_loads",   "quic_servers",
+	"fragments",     "handshakes",      "sources",
+	"service_drops", "service_budgets", "service_cookies",
 };
 
 /* The map that was asked for last: one is often read entry by entry. */
@@ -56,6 +60,7 @@ static void set_route(void)
 static int reset(const struct constants *constants, struct error *err)
 {
 	struct native_constants native = {
+		.vip_slot_shift = vip_table_shift(ENGINE_VIP_SLOTS),
 		.flow_mask = constants->buckets - 1,
 		.table_size = constants->table_size,
 		.table_lines = LINES_OF(constants->table_size),
@@ -114,8 +119,9 @@ static int next_key(const char *name, const void *key, void *ret_next)
 	return map ? native_map_next_key(map, key, ret_next) : -ENOENT;
 }
 
-static int run(const struct frame *in, enum case_device device, enum case_device redirect_to,
-	       struct outcome *ret_outcome, struct error *err)
+int engine_native_run(int (*program)(struct xdp_md *), const struct frame *in,
+		      enum case_device device, enum case_device redirect_to,
+		      struct outcome *ret_outcome, struct error *err)
 {
 	struct native_result result;
 	uint32_t target = redirect_to;
@@ -124,13 +130,20 @@ static int run(const struct frame *in, enum case_device device, enum case_device
 	if (target)
 		put("egress", &target, &target);
 	ret_outcome->frame = *in;
-	r = native_run(ret_outcome->frame.bytes, &ret_outcome->frame.size, device, &result);
+	r = native_run_program(program, ret_outcome->frame.bytes, &ret_outcome->frame.size, device,
+			       &result);
 	if (target)
 		native_map_delete(map_named("egress"), &target);
 	if (r < 0)
 		return error_set(err, -r, "memory for frames below 4 GiB: %s", strerror(-r));
 	ret_outcome->code = result.code;
 	return 0;
+}
+
+static int run(const struct frame *in, enum case_device device, enum case_device redirect_to,
+	       struct outcome *ret_outcome, struct error *err)
+{
+	return engine_native_run(native_program, in, device, redirect_to, ret_outcome, err);
 }
 
 static struct lb_switches *switches(void)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs packet cases through the data plane: lb_packet_test [--native | --bpf] FILE...
+ * Runs packet cases through the data plane: lb_packet_test [--native | --bpf | --costs] FILE...
  *
  * By default each case runs natively and in the kernel, there also while packets are captured; all
  * must do as the case says, and do the same. One line "ok NAME" or "not ok NAME" a case, "# " lines
  * explain.
+ *
+ * --costs counts instead: what each case's last packet costs the program, a row of a table a case.
  */
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine.h"
+#include "engine_counted.h"
 #include "play.h"
 
 #define VERIFIED_MAX 500000
@@ -21,6 +24,7 @@
 struct options {
 	bool native;
 	bool bpf;
+	bool costs;
 };
 
 /* Cookies tell the time, and no two engines play at the same. */
@@ -77,6 +81,20 @@ static bool run_engines(const char *path, const struct test_case *test,
 	return good;
 }
 
+static bool count_costs(const char *path, const struct test_case *test)
+{
+	struct outcome *outcomes = calloc(test->step_count + 1, sizeof(*outcomes));
+	struct run run = {.path = path, .test = test, .outcomes = outcomes};
+	bool good = outcomes && play_on(&run, &engine_counted);
+	struct packet_cost cost = engine_counted_cost();
+
+	if (good)
+		printf("| %s | %u | %u | %u | %u | %u |\n", test->name, cost.instructions,
+		       cost.lookups, cost.calls, cost.lines, cost.written);
+	free(outcomes);
+	return good;
+}
+
 struct tally {
 	unsigned int passed;
 	unsigned int failed;
@@ -97,8 +115,9 @@ static void run_file(const char *path, const struct options *options, struct tal
 		return;
 	}
 	while ((r = case_read(reader, &test, &line, &err)) > 0) {
-		good = run_engines(path, test, options);
-		printf("%s %s\n", good ? "ok" : "not ok", test->name);
+		good = options->costs ? count_costs(path, test) : run_engines(path, test, options);
+		if (!good || !options->costs)
+			printf("%s %s\n", good ? "ok" : "not ok", test->name);
 		*(good ? &tally->passed : &tally->failed) += 1;
 		case_free(test);
 	}
@@ -142,21 +161,25 @@ int main(int argc, char **argv)
 		options.bpf = false;
 	if (argc > 1 && strcmp(argv[1], "--bpf") == 0)
 		options.native = false;
-	if (!options.bpf || !options.native)
+	if (argc > 1 && strcmp(argv[1], "--costs") == 0)
+		options.costs = true;
+	if (!options.bpf || !options.native || options.costs)
 		i++;
 	if (i >= argc) {
-		fprintf(stderr, "usage: %s [--native | --bpf] FILE...\n", argv[0]);
+		fprintf(stderr, "usage: %s [--native | --bpf | --costs] FILE...\n", argv[0]);
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	stay_on_one_cpu();
 	for (; i < argc; i++)
 		run_file(argv[i], &options, &tally);
-	if (options.bpf)
+	if (options.bpf && !options.costs)
 		check_complexity(&tally);
+	engine_counted.close();
 	engine_captured.close();
 	engine_bpf.close();
 	engine_native.close();
-	printf("%u passed, %u failed\n", tally.passed, tally.failed);
+	if (!options.costs)
+		printf("%u passed, %u failed\n", tally.passed, tally.failed);
 	return tally.failed > 0;
 }

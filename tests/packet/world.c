@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vip_hash.h"
+#include "vip_table.h"
+
 #define COARSE_TICK_MS (TICK_MS << COARSE_TICK_SHIFT)
 #define NEVER_EMPTY    (LB_FLOW_TIME_MASK / 2) /* the longest age that can be told */
 
@@ -36,6 +39,59 @@ static uint16_t in_ticks(uint64_t ms, enum lb_flow_state state)
 	return ticks < NEVER_EMPTY ? ticks : NEVER_EMPTY;
 }
 
+/* The table of VIPs, as an engine has it. */
+struct vips {
+	struct lb_vip_entry entries[ENGINE_VIP_SLOTS];
+	uint32_t groups[ENGINE_VIP_SLOTS / VIP_GROUP_SLOTS];
+};
+
+static int get_vips(const struct engine *engine, struct vips *ret_vips)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ENGINE_VIP_SLOTS; i++)
+		r = engine->get("vips", &i, &ret_vips->entries[i]);
+	for (i = 0; r == 0 && i < ENGINE_VIP_SLOTS / VIP_GROUP_SLOTS; i++)
+		r = engine->get("vip_groups", &i, &ret_vips->groups[i]);
+	return r;
+}
+
+/* What is another than before. */
+static int put_vips(const struct engine *engine, const struct vips *before, const struct vips *vips)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < ENGINE_VIP_SLOTS; i++) {
+		if (memcmp(&before->entries[i], &vips->entries[i], sizeof(vips->entries[i])) != 0)
+			r = engine->put("vips", &i, &vips->entries[i]);
+	}
+	for (i = 0; r == 0 && i < ENGINE_VIP_SLOTS / VIP_GROUP_SLOTS; i++) {
+		if (before->groups[i] != vips->groups[i])
+			r = engine->put("vip_groups", &i, &vips->groups[i]);
+	}
+	return r;
+}
+
+static int put_exact(const struct engine *engine, const struct lb_vip_key *key,
+		     const struct lb_vip *value)
+{
+	static struct vips before, vips;
+	struct vip_table *table;
+	int r = get_vips(engine, &before);
+
+	if (r < 0)
+		return r;
+	vips = before;
+	table = vip_table_new(vips.entries, vips.groups, ENGINE_VIP_SLOTS);
+	if (!table)
+		return -ENOMEM;
+	r = vip_table_put(table, key, value);
+	vip_table_free(table);
+	return r < 0 ? r : put_vips(engine, &before, &vips);
+}
+
 static int put_vip(const struct engine *engine, const struct vip *vip, const struct lb_vip *value)
 {
 	struct lb_vip_prefix_key prefix = {
@@ -49,7 +105,7 @@ static int put_vip(const struct engine *engine, const struct vip *vip, const str
 	};
 
 	if (!vip->host_bits)
-		return engine->put("vips", &prefix.vip, value);
+		return put_exact(engine, &prefix.vip, value);
 	engine->switches()->vip_prefixes = 1;
 	return engine->put("vip_prefixes", &prefix, value);
 }

@@ -21,6 +21,7 @@
 #include "selftest.h"
 #include "setup.h"
 #include "tee.h"
+#include "vip_table.h"
 
 #define ANOTHER_TIME 0x987654321
 
@@ -200,6 +201,7 @@ static bool write_constants(FILE *file, const struct constants *constants, unsig
 		.nat_port_low = constants->nat_port_low,
 		.nat_port_count = constants->nat_port_count,
 		.coarse_tick_shift = COARSE_TICK_SHIFT,
+		.vip_slot_shift = vip_table_shift(ENGINE_VIP_SLOTS),
 	};
 	const struct recording_piece piece = {
 		.kind = RECORDING_CONSTANTS,
@@ -215,10 +217,10 @@ static bool write_constants(FILE *file, const struct constants *constants, unsig
 static bool write_rooms(FILE *file, const struct constants *constants)
 {
 	static const char *const maps[] = {
-		"vips",          "vip_prefixes",  "services",      "backends",
-		"slots",         "flows",         "nat_flows",     "vip_stats",
-		"backend_stats", "backend_loads", "fragments",     "quic_servers",
-		"handshakes",    "sources",       "service_drops", "service_cookies",
+		"vips",          "vip_groups",      "vip_prefixes", "services",   "backends",
+		"slots",         "flows",           "nat_flows",    "vip_stats",  "backend_stats",
+		"backend_loads", "fragments",       "quic_servers", "handshakes", "sources",
+		"service_drops", "service_cookies",
 	};
 	/* No case that is kept has limits, and the map is large. */
 	bool good = recording_write(file, &(struct recording_piece){.kind = RECORDING_ROOM,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "native/native.h"
+#include "vip_table.h"
 
 static struct fake_dataplane *fake_of(struct dataplane *dp)
 {
@@ -74,6 +75,9 @@ static int vip_put(struct dataplane *dp, const struct lb_vip_prefix_key *key,
 		return error_set(err, EINVAL, "prefixes are switched off");
 	if (fake->on_vip_put)
 		fake->on_vip_put(dp, vip);
+	if (key->prefix_length == DATAPLANE_VIP_BITS &&
+	    vip_table_put(fake->vip_table, &key->vip, vip))
+		return error_set(err, ENOSPC, "no slot for another VIP");
 	fake->vips[i] = (struct fake_vip){*key, *vip};
 	if (i == fake->vip_count)
 		fake->vip_count++;
@@ -87,6 +91,8 @@ static int vip_remove(struct dataplane *dp, const struct lb_vip_prefix_key *key,
 
 	if (fake->vip_remove_error)
 		return error_set(err, fake->vip_remove_error, "VIP cannot be removed");
+	if (key->prefix_length == DATAPLANE_VIP_BITS)
+		vip_table_remove(fake->vip_table, &key->vip);
 	if (i < fake->vip_count)
 		fake->vips[i] = fake->vips[--fake->vip_count];
 	memset(&fake->vips[fake->vip_count], 0xff, sizeof(*fake->vips));
@@ -422,6 +428,7 @@ static uint64_t now(struct dataplane *dp)
 static void constants(const struct dataplane *dp, struct native_constants *ret_constants)
 {
 	*ret_constants = (struct native_constants){
+		.vip_slot_shift = vip_table_shift(dp->vip_slots),
 		.flow_mask = dp->sizes.flows / LB_FLOW_WAYS - 1,
 		.table_size = dp->sizes.table_size,
 		.table_lines = dp->table_lines,
@@ -488,8 +495,6 @@ static int map_get(struct dataplane *dp, const char *map, const void *key, void 
 	uint32_t index;
 
 	memcpy(&index, key, sizeof(index));
-	if (strcmp(map, "vips") == 0)
-		return found(fake_dataplane_vip(fake, key), sizeof(struct lb_vip), ret_value);
 	if (strcmp(map, "vip_prefixes") == 0)
 		return found(longest_prefix(fake, key), sizeof(struct lb_vip), ret_value);
 	if (strcmp(map, "nat_flows") == 0)
@@ -648,13 +653,18 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->switches = &fake->switches;
 	fake->switches.all_ones = ~0U;
 	fake->vips = calloc(2 * (size_t)sizes->vips + 1, sizeof(*fake->vips));
+	dp->vip_slots = vip_table_slots(2 * sizes->vips + 1);
+	dp->vips = calloc(dp->vip_slots, sizeof(*dp->vips));
+	dp->vip_groups = calloc(vip_table_groups(dp->vip_slots), sizeof(*dp->vip_groups));
+	if (dp->vips && dp->vip_groups)
+		fake->vip_table = vip_table_new(dp->vips, dp->vip_groups, dp->vip_slots);
 	fake->quic = calloc(sizes->backends, sizeof(*fake->quic));
 	fake->vip_traffic = calloc((size_t)sizes->vips + 1, sizeof(*fake->vip_traffic));
 	fake->backend_counters =
 		calloc((size_t)sizes->backends + 1, sizeof(*fake->backend_counters));
 	if (!dp->services || !dp->backends || !dp->slots || !dp->flows || !dp->loads ||
 	    !dp->probe_paths || !dp->handshakes || !dp->cookie_states || !fake->vips ||
-	    !fake->quic || !fake->vip_traffic || !fake->backend_counters) {
+	    !fake->vip_table || !fake->quic || !fake->vip_traffic || !fake->backend_counters) {
 		fake_dataplane_free(fake);
 		return NULL;
 	}
@@ -674,6 +684,9 @@ void fake_dataplane_free(struct fake_dataplane *fake)
 	free(fake->dp.handshakes);
 	free(fake->dp.cookie_states);
 	free(fake->vips);
+	vip_table_free(fake->vip_table);
+	free(fake->dp.vips);
+	free(fake->dp.vip_groups);
 	free(fake->quic);
 	free(fake->vip_traffic);
 	free(fake->backend_counters);

@@ -38,9 +38,10 @@ struct fake_nat {
 
 struct fake_dataplane {
 	struct dataplane dp;
-	struct fake_vip *vips;  /* room for dp.sizes.vips, echo entries not counted */
-	size_t vip_count;       /* echo entries counted */
-	struct fake_quic *quic; /* room for dp.sizes.backends */
+	struct vip_table *vip_table; /* of those that are no prefixes, as packets find them */
+	struct fake_vip *vips;       /* room for dp.sizes.vips, echo entries not counted */
+	size_t vip_count;            /* echo entries counted */
+	struct fake_quic *quic;      /* room for dp.sizes.backends */
 	size_t quic_count;
 	struct lb_source_key sources[FAKE_SOURCES];
 	size_t source_count;

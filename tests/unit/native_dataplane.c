@@ -2,9 +2,11 @@
 #include "native_dataplane.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "native/native.h"
 #include "native_map.h"
+#include "vip_table.h"
 
 #define HANDSHAKES 64
 
@@ -56,7 +58,6 @@ static void share_arrays(struct dataplane *dp)
 	array("vip_stats", dp->sizes.vips + 1);
 	array("service_drops", services);
 	array("service_budgets", services);
-	native_map_resize(map_named("vips"), 2 * dp->sizes.vips); /* each with its echo */
 	dp->switches = native_switches();
 	*dp->switches = (struct lb_switches){.all_ones = ~0U};
 }
@@ -64,6 +65,7 @@ static void share_arrays(struct dataplane *dp)
 static void set_constants(const struct dataplane *dp, uint64_t seed)
 {
 	struct native_constants constants = {
+		.vip_slot_shift = vip_table_shift(dp->vip_slots),
 		.flow_mask = dp->sizes.flows / LB_FLOW_WAYS - 1,
 		.table_size = dp->sizes.table_size,
 		.table_lines = dp->table_lines,
@@ -123,12 +125,9 @@ void native_dataplane_now(struct fake_dataplane *fake, uint64_t now)
 
 void native_dataplane_vips(const struct fake_dataplane *fake)
 {
-	struct native_map *map = map_named("vips");
-	struct lb_vip_key key;
-	size_t i;
+	const struct dataplane *dp = &fake->dp;
+	uint32_t groups = vip_table_groups(dp->vip_slots);
 
-	while (native_map_next_key(map, NULL, &key) == 0)
-		native_map_delete(map, &key);
-	for (i = 0; i < fake->vip_count; i++)
-		native_map_update(map, &fake->vips[i].key.vip, &fake->vips[i].vip, BPF_ANY);
+	memcpy(array("vips", dp->vip_slots), dp->vips, dp->vip_slots * sizeof(*dp->vips));
+	memcpy(array("vip_groups", groups), dp->vip_groups, groups * sizeof(*dp->vip_groups));
 }

@@ -129,7 +129,8 @@ static uint64_t entry_of(const struct packet *pkt)
 /* A word with fingerprint `name`, stamped `ago` jiffies before NOW. */
 static uint64_t word(uint32_t name, uint32_t state, uint64_t ago)
 {
-	return flow_word((uint64_t)name << LB_FLOW_FINGERPRINT_SHIFT, BACKEND, state, NOW - ago);
+	return flow_word((uint64_t)name << LB_FLOW_FINGERPRINT_SHIFT, BACKEND, state,
+			 flow_clock(NOW - ago));
 }
 
 static bool holds(const struct lb_flow_bucket *bucket, uint64_t wanted)
@@ -176,7 +177,41 @@ static void test_eviction_order(void **state)
 	assert_true(holds(&bucket, established_new));
 }
 
+/* Every way is found by its fingerprint; where two CPUs entered a flow at once, the first. */
+static void test_every_way_is_found(void **state)
+{
+	struct lb_flow_bucket bucket = {.word = {0}};
+	__u64 seen, *found;
+	int way;
+
+	(void)state;
+	fresh_table(1);
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		bucket.word[way] = word(100 + way, LB_FLOW_ESTABLISHED, 0);
+	for (way = 0; way < LB_FLOW_WAYS; way++) {
+		found = flow_find(&bucket, bucket.word[way], &seen);
+		assert_ptr_equal(found, &bucket.word[way]);
+		assert_int_equal(seen, bucket.word[way]);
+	}
+	flow_find(&bucket, word(200, LB_FLOW_ESTABLISHED, 0), &seen);
+	assert_int_equal(seen, 0);
+	bucket.word[5] = bucket.word[2];
+	bucket.word[7] = bucket.word[2];
+	found = flow_find(&bucket, bucket.word[7], &seen);
+	assert_ptr_equal(found, &bucket.word[2]);
+}
+
 /* A clock that wraps between stamp and now changes no age. */
+static uint64_t stamped(uint64_t hash, uint32_t state, uint64_t when)
+{
+	return flow_word(hash, 1, state, flow_clock(when));
+}
+
+static uint32_t age(uint64_t word, uint64_t now)
+{
+	return flow_age(word, flow_clock(now));
+}
+
 static void test_ages_across_wraps(void **state)
 {
 	const uint64_t now = (LB_FLOW_TIME_MASK + 1) << 8; /* both clocks stand at 0 */
@@ -184,10 +219,9 @@ static void test_ages_across_wraps(void **state)
 
 	(void)state;
 	fresh_table(1);
-	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_EMBRYONIC, now - 5), now), 5);
-	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_ESTABLISHED, now - (5U << 8)), now),
-			 5);
-	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_CLOSING, now - 1), now), 1);
+	assert_int_equal(age(stamped(hash, LB_FLOW_EMBRYONIC, now - 5), now), 5);
+	assert_int_equal(age(stamped(hash, LB_FLOW_ESTABLISHED, now - (5U << 8)), now), 5);
+	assert_int_equal(age(stamped(hash, LB_FLOW_CLOSING, now - 1), now), 1);
 }
 
 /* Two CPUs read the clock at a tick's two sides: an entry stamped ahead of this packet's clock is
@@ -198,9 +232,9 @@ static void test_stamp_ahead_is_not_old(void **state)
 	uint64_t hash = 1ULL << LB_FLOW_FINGERPRINT_SHIFT;
 
 	(void)state;
-	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_EMBRYONIC, now), now - 1), 0);
-	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_ESTABLISHED, now), now - 1), 0);
-	assert_int_equal(flow_age(flow_word(hash, 1, LB_FLOW_CLOSING, now), now - 1), 0);
+	assert_int_equal(age(stamped(hash, LB_FLOW_EMBRYONIC, now), now - 1), 0);
+	assert_int_equal(age(stamped(hash, LB_FLOW_ESTABLISHED, now), now - 1), 0);
+	assert_int_equal(age(stamped(hash, LB_FLOW_CLOSING, now), now - 1), 0);
 }
 
 static uint32_t count_established(uint32_t clients)
@@ -342,6 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_eviction_order),
+		cmocka_unit_test(test_every_way_is_found),
 		cmocka_unit_test(test_ages_across_wraps),
 		cmocka_unit_test(test_stamp_ahead_is_not_old),
 		cmocka_unit_test(test_syn_flood_evicts_no_established_flow),
