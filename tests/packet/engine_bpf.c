@@ -19,10 +19,13 @@
 
 #include "engine_bpf.h"
 #include "ingress.skel.h"
+#include "stack.h"
 #include "vip_table.h"
 #include "wipe.h"
 
 #define PROGRAMS_MAX 32
+#define LOG_STATS    4 /* BPF_LOG_STATS in the kernel: a few lines, whatever the program */
+#define LOG_SIZE     4096
 #define VALUE_MAX    256
 
 static struct {
@@ -122,15 +125,15 @@ static void set_constants(struct ingress *skeleton, const struct constants *cons
 	rodata->lb_ipv4_checksums = constants->checksums;
 }
 
-static int load(const struct constants *constants, struct ingress **ret_skeleton, struct error *err)
+/* All but loaded. */
+static struct ingress *prepare(const struct constants *constants)
 {
 	struct ingress *skeleton = ingress__open();
 	struct bpf_map *map;
 	uint32_t entries;
-	int r;
 
 	if (!skeleton)
-		return error_set(err, errno, "opening the BPF object: %s", strerror(errno));
+		return NULL;
 	set_constants(skeleton, constants);
 	if (constants->frags)
 		bpf_program__set_flags(skeleton->progs.lb_ingress, BPF_F_XDP_HAS_FRAGS);
@@ -140,6 +143,16 @@ static int load(const struct constants *constants, struct ingress **ret_skeleton
 		if (entries)
 			bpf_map__set_max_entries(map, entries);
 	}
+	return skeleton;
+}
+
+static int load(const struct constants *constants, struct ingress **ret_skeleton, struct error *err)
+{
+	struct ingress *skeleton = prepare(constants);
+	int r;
+
+	if (!skeleton)
+		return error_set(err, errno, "opening the BPF object: %s", strerror(errno));
 	r = ingress__load(skeleton);
 	if (r < 0) {
 		ingress__destroy(skeleton);
@@ -351,6 +364,32 @@ uint32_t engine_bpf_describe(FILE *out)
 		info.xlated_prog_len / sizeof(struct bpf_insn), info.jited_prog_len,
 		info.verified_insns);
 	return info.verified_insns;
+}
+
+/* With all that can be chosen: what cannot be reached is not in the verifier's list. */
+uint32_t engine_bpf_stack(void)
+{
+	static char log[LOG_SIZE];
+	const struct bpf_program *program;
+	struct constants constants = {0};
+	struct ingress *skeleton;
+	uint32_t stack = 0;
+
+	if (program_count > 0)
+		constants = programs[0].constants;
+	constants.checksums = 1;
+	constants.frags = 1;
+	skeleton = prepare(&constants);
+	if (!skeleton)
+		return 0;
+	bpf_program__set_log_level(skeleton->progs.lb_ingress, LOG_STATS);
+	bpf_program__set_log_buf(skeleton->progs.lb_ingress, log, sizeof(log));
+	program = skeleton->progs.lb_ingress;
+	if (ingress__load(skeleton) == 0)
+		stack = stack_deepest(bpf_program__insns(program), bpf_program__insn_cnt(program),
+				      log);
+	ingress__destroy(skeleton);
+	return stack;
 }
 
 static void close_all(void)

@@ -14,6 +14,9 @@ int engine_bpf_next_key(const char *map, const void *key, void *ret_next);
 struct lb_switches *engine_bpf_switches(void);
 uint32_t engine_bpf_describe(FILE *out);
 
+/* Bytes of stack that lb_ingress takes at most, as stack_deepest() has it; 0: nobody knows. */
+uint32_t engine_bpf_stack(void);
+
 int engine_bpf_map_fd(const char *map);
 const struct bpf_object *engine_bpf_object(void);
 

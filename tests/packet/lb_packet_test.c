@@ -13,8 +13,10 @@
 #include <string.h>
 
 #include "engine.h"
+#include "engine_bpf.h"
 #include "engine_counted.h"
 #include "play.h"
+#include "stack.h"
 
 #define VERIFIED_MAX 500000
 
@@ -140,6 +142,18 @@ static void check_complexity(struct tally *tally)
 	*(good ? &tally->passed : &tally->failed) += 1;
 }
 
+/* Linux 6.1 is the strictest about the stack; so that who uses more of it need not go there to see
+ * it refused. */
+static void check_stack(struct tally *tally)
+{
+	uint32_t stack = engine_bpf_stack();
+	bool good = stack > 0 && stack <= STACK_MAX;
+
+	printf("# lb_ingress: %u bytes of stack as Linux 6.1 counts them\n", stack);
+	printf("%s it takes at most %u bytes of stack\n", good ? "ok" : "not ok", STACK_MAX);
+	*(good ? &tally->passed : &tally->failed) += 1;
+}
+
 /* The budget of ICMP errors is each CPU's own: a case that is moved would have it twice. */
 static void stay_on_one_cpu(void)
 {
@@ -173,8 +187,10 @@ int main(int argc, char **argv)
 	stay_on_one_cpu();
 	for (; i < argc; i++)
 		run_file(argv[i], &options, &tally);
-	if (options.bpf && !options.costs)
+	if (options.bpf && !options.costs) {
 		check_complexity(&tally);
+		check_stack(&tally);
+	}
 	engine_counted.close();
 	engine_captured.close();
 	engine_bpf.close();
