@@ -762,6 +762,24 @@ static bool has_prefix(const struct desired *desired)
 	return false;
 }
 
+/* Is a VIP, or an own address that backends reply to, meant whatever the port? */
+static bool has_any_port(const struct desired *desired)
+{
+	const struct service_spec *service;
+	size_t i, v;
+
+	for (i = 0; i < desired->service_count; i++) {
+		service = &desired->services[i];
+		if (service->mode == LB_MODE_NAT)
+			return true;
+		for (v = 0; v < service->vip_count; v++) {
+			if (!service->vips[v].vip.endpoint.port)
+				return true;
+		}
+	}
+	return false;
+}
+
 static void switch_throw(uint32_t *place, bool on)
 {
 	__atomic_store_n(place, on, __ATOMIC_RELEASE);
@@ -936,7 +954,7 @@ static void clear_unused(struct sync *sync, const struct used *used)
 static int sync_desired(struct sync *sync, const struct desired *desired,
 			const struct backend_facts *facts, struct error *err)
 {
-	bool prefixes = has_prefix(desired);
+	bool prefixes = has_prefix(desired), any_port = has_any_port(desired);
 	size_t i;
 	int ret;
 
@@ -944,6 +962,8 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 	ret = vips_clear(sync, desired, facts, err) ?: quic_clear(sync, desired, err);
 	if (prefixes)
 		switch_throw(&sync->dp->switches->vip_prefixes, true);
+	if (any_port)
+		switch_throw(&sync->dp->switches->vip_any_port, true);
 	if (sync->lists)
 		__atomic_store_n(&sync->dp->switches->source_deny, sync->lists->global_deny,
 				 __ATOMIC_RELEASE);
@@ -961,6 +981,8 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 	}
 	if (ret == 0 && !prefixes)
 		switch_throw(&sync->dp->switches->vip_prefixes, false);
+	if (ret == 0 && !any_port)
+		switch_throw(&sync->dp->switches->vip_any_port, false);
 	return ret;
 }
 

@@ -57,6 +57,7 @@ struct lb_meta {
 /* Switches that the agent throws while packets flow: what nobody uses costs nothing. One aligned
  * word each. */
 struct lb_switches {
+	__u32 vip_any_port; /* there are VIPs of any port, or own addresses of mode nat */
 	__u32 vip_prefixes; /* the map vip_prefixes is not empty */
 	__u32 bonds;        /* the map bond_members is not empty */
 	__u32 all_ones;     /* always; see forget() in bpf/packet.h */
@@ -564,7 +565,7 @@ struct lb_program_past {
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
 _Static_assert(sizeof(struct lb_meta) == 24, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_meta, flow_layout) == 16, "ABI");
-_Static_assert(sizeof(struct lb_switches) == 28, "ABI");
+_Static_assert(sizeof(struct lb_switches) == 32, "ABI");
 _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
 _Static_assert(sizeof(struct lb_vip_prefix_key) == 24, "ABI");

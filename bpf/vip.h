@@ -72,9 +72,8 @@ LB_INLINE __u64 vip_find(const struct lb_tuple *tuple, __u8 l4_proto, bool is_ip
 {
 	__u64 word = vip_find_exact(vip_key(tuple, tuple->dst_port, l4_proto), is_ipv4);
 
-	if (word)
-		return word;
-	word = vip_find_exact(vip_key(tuple, 0, l4_proto), is_ipv4);
+	if (!word && READ_ONCE(lb_switches.vip_any_port))
+		word = vip_find_exact(vip_key(tuple, 0, l4_proto), is_ipv4);
 	if (word)
 		return word;
 	return READ_ONCE(lb_switches.vip_prefixes) ? vip_find_prefix(tuple) : 0;

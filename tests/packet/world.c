@@ -83,6 +83,8 @@ static int put_exact(const struct engine *engine, const struct lb_vip_key *key,
 
 	if (r < 0)
 		return r;
+	if (!key->port && key->l4_proto != IPPROTO_ICMP && key->l4_proto != IPPROTO_ICMPV6)
+		engine->switches()->vip_any_port = 1;
 	vips = before;
 	table = vip_table_new(vips.entries, vips.groups, ENGINE_VIP_SLOTS);
 	if (!table)

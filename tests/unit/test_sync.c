@@ -1132,6 +1132,25 @@ static void test_prefix(void **state)
 	assert_int_equal(fixture->fake->switches.all_ones, ~0U);
 }
 
+static void test_any_port(void **state)
+{
+	struct fixture *fixture = *state;
+
+	add_service(fixture, WEB, 1);
+	service(fixture, WEB)->mode = LB_MODE_L2;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.vip_any_port, 0);
+	add_vip(service(fixture, WEB), 4, "tcp://198.18.0.9:*");
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.vip_any_port, 1);
+	service(fixture, WEB)->vip_count--;
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.vip_any_port, 0);
+	service(fixture, WEB)->mode = LB_MODE_NAT; /* backends reply to whatever port */
+	sync_ok(fixture);
+	assert_int_equal(fixture->fake->switches.vip_any_port, 1);
+}
+
 static void test_echo(void **state)
 {
 	struct fixture *fixture = *state;
@@ -1254,6 +1273,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hop, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_priorities, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prefix, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_any_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_echo, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quic_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_load_of_a_new_backend, setup, teardown),
