@@ -122,6 +122,9 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 	$(Q)$(O)/tests/bench/lb_bench
 	$(Q)$(O)/tests/bench/lb_control
 
+bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5]
+	$(Q)bash tests/bench/compare.sh $(A) $(B)
+
 bench-probes: deps ## print what checking 4000 backends a second costs lbagent: KINDS='tcp http ...'
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/bench/probes.sh $(KINDS)
@@ -527,4 +530,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean
