@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lb_ingress costs a packet, beside a program that only returns XDP_TX.
+ * What lb_ingress costs a packet, beside a program that only returns XDP_TX, and one that balances
+ * the usual way.
  *
  * Each round measures every scenario once, so that what disturbs the machine for a while disturbs
  * all alike. A scenario's harness and bare program are measured next to it in the same round and
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #include "parse.h"
+#include "peer.h"
 #include "report.h"
 
 #define ROUNDS_DEFAULT 4
@@ -40,6 +42,7 @@ struct samples {
 	int32_t bare[ROUNDS_MAX];
 	int32_t harness[ROUNDS_MAX];
 	int32_t lb[ROUNDS_MAX];
+	int32_t usual[ROUNDS_MAX];
 };
 
 static int parse_options(int argc, char **argv, struct options *options, struct error *err)
@@ -85,28 +88,32 @@ static int stay_on_cpu(int *ret_cpu, struct error *err)
 }
 
 /* Packets that nobody times. */
-static int warm_up(const struct scenario *scenario, const char *flags, struct error *err)
+static int warm_up(int program, const struct scenario *scenario, const char *flags,
+		   struct error *err)
 {
 	uint32_t packets = scenario->flows > WARM_UP ? scenario->flows : WARM_UP;
 	struct traffic traffic;
 	struct timing timing;
 	int r = scenario_traffic(scenario, flags, &traffic, err);
 
-	return r < 0 ? r : harness_run(target_program(), &traffic, packets, &timing, err);
+	return r < 0 ? r : harness_run(program, &traffic, packets, &timing, err);
 }
 
-/* Forgets all flows, then establishes those that the scenario takes for known. */
-static int prepare(const struct scenario *scenario, struct error *err)
+/* For a program that has forgotten all flows: establishes those that the scenario takes for known.
+ */
+static int prepare(int program, const struct scenario *scenario, struct error *err)
 {
-	int r = target_empty(err);
+	int r;
 
-	if (r == 0 && !scenario->known)
-		return warm_up(scenario, scenario->flags, err);
-	if (r == 0)
-		r = warm_up(scenario, "S", err);
-	if (r == 0)
-		r = warm_up(scenario, "A", err);
-	return r;
+	if (!scenario->known)
+		return warm_up(program, scenario, scenario->flags, err);
+	r = warm_up(program, scenario, "S", err);
+	return r < 0 ? r : warm_up(program, scenario, "A", err);
+}
+
+static int code_of(const struct scenario *scenario)
+{
+	return scenario->verdict == LB_FORWARD ? XDP_TX : XDP_PASS;
 }
 
 /* lb_ingress on the scenario's packets. All must get the verdict that the scenario is about. */
@@ -114,13 +121,12 @@ static int measure_lb(const struct scenario *scenario, const struct traffic *tra
 		      uint32_t repeat, struct timing *ret_timing, struct error *err)
 {
 	uint64_t before = target_packets(scenario->verdict), right;
-	int code = scenario->verdict == LB_FORWARD ? XDP_TX : XDP_PASS;
 	int r = harness_run(target_program(), traffic, repeat, ret_timing, err);
 
 	if (r < 0)
 		return r;
 	right = target_packets(scenario->verdict) - before;
-	if (right == repeat && ret_timing->code == code)
+	if (right == repeat && ret_timing->code == code_of(scenario))
 		return 0;
 	return error_set(err, EIO,
 			 "%s %s %s %s: only %llu of %u packets got the right verdict (last code "
@@ -129,11 +135,28 @@ static int measure_lb(const struct scenario *scenario, const struct traffic *tra
 			 (unsigned long long)right, repeat, ret_timing->code);
 }
 
+/* The usual program on the same packets. */
+static int measure_usual(const struct scenario *scenario, const struct traffic *traffic,
+			 uint32_t repeat, struct timing *ret_timing, struct error *err)
+{
+	int r = peer_empty(err);
+
+	if (r == 0)
+		r = prepare(peer_program(), scenario, err);
+	if (r == 0)
+		r = harness_run(peer_program(), traffic, repeat, ret_timing, err);
+	if (r == 0 && ret_timing->code != code_of(scenario))
+		return error_set(err, EIO, "%s %s %s %s: the usual program ends with code %d",
+				 scenario->mode, scenario->ip, scenario->l4, scenario->packets,
+				 ret_timing->code);
+	return r;
+}
+
 static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t round,
 		   struct samples *samples, struct error *err)
 {
 	struct overhead overhead = {0};
-	struct timing lb = {0};
+	struct timing lb = {0}, usual = {0};
 	struct traffic traffic;
 	int r;
 
@@ -143,15 +166,20 @@ static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t ro
 	if (r == 0)
 		r = harness_overhead(&traffic, repeat, &overhead, err);
 	if (r == 0)
-		r = prepare(scenario, err);
+		r = target_empty(err);
+	if (r == 0)
+		r = prepare(target_program(), scenario, err);
 	if (r == 0)
 		r = measure_lb(scenario, &traffic, repeat, &lb, err);
+	if (r == 0 && peer_takes(scenario))
+		r = measure_usual(scenario, &traffic, repeat, &usual, err);
 	if (r < 0)
 		return r;
 	samples->measured[round] = lb.ns;
 	samples->bare[round] = overhead.bare;
 	samples->harness[round] = overhead.harness;
 	samples->lb[round] = (int32_t)lb.ns - overhead.harness - overhead.bare;
+	samples->usual[round] = (int32_t)usual.ns - overhead.harness - overhead.bare;
 	return 0;
 }
 
@@ -164,6 +192,7 @@ static void summarize(const struct scenario *scenario, struct samples *samples, 
 		.bare = figures_of(samples->bare, rounds),
 		.harness = figures_of(samples->harness, rounds),
 		.lb = figures_of(samples->lb, rounds),
+		.usual = figures_of(samples->usual, rounds),
 	};
 }
 
@@ -198,7 +227,10 @@ static int run(struct report *report, struct error *err)
 	if (r == 0)
 		r = target_size(&report->size, err);
 	if (r == 0)
+		r = peer_open(err);
+	if (r == 0)
 		r = run_rounds(report, err);
+	peer_close();
 	target_close();
 	harness_close();
 	return r;

@@ -23,6 +23,7 @@ struct result {
 	struct figures bare;     /* the program that returns XDP_TX, run alone */
 	struct figures harness;  /* restoring the packet and calling the program */
 	struct figures lb;       /* lb_ingress itself */
+	struct figures usual;    /* the usual program in its place, where peer_takes() it */
 };
 
 struct report {
