@@ -9,14 +9,19 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lab/check.sh
 
-# Each load of lb_switches.capture: its function, and the instruction behind it.
-code=$(llvm-objdump -dr --no-show-raw-insn "${O:-build}/bpf/ingress.bpf.o")
-loads=$(awk '
+# Where the switch is among the others, bytes.
+object=${O:-build}/bpf/ingress.bpf.o
+place=$(bpftool btf dump file "$object" format raw |
+	awk '/STRUCT .lb_switches. / {on = 1} on && /.capture. / {sub(/.*bits_offset=/, ""); print $1 / 8; exit}')
+
+# Each load of lb_switches.capture: its function, and the next instruction that names the register.
+code=$(llvm-objdump -dr --no-show-raw-insn "$object")
+loads=$(awk -v loads=" = [*][(]u32 [*][)][(]r[0-9] [+] ${place}[)]\$" '
 	/^[0-9a-f]+ <[a-z][a-z0-9_]*>:$/ {name = substr($2, 2, length($2) - 3)}
 	/R_BPF_64_64[ \t]+lb_switches$/ {switches = 1; next}
 	!/^ *[0-9]+:/ {next}
-	seen {print name, $2, $3, $4, $5, $6; seen = 0}
-	switches && / = \*\(u32 \*\)\(r[0-9] \+ 12\)$/ {seen = 1}
+	seen && $0 ~ "[rw]" seen "( |$)" {print name, $2, $3, $4, $5, $6; seen = ""}
+	switches && $0 ~ loads {seen = substr($2, 2)}
 	{switches = 0}' <<<"$code")
 
 # of FUNCTION [PATTERN]: how many of its loads are followed by what matches
@@ -33,11 +38,11 @@ for class in tcp udp icmp rare; do
 	done
 done
 # What lb_ingress does first with what it has loaded first.
-first=$(awk '
+first=$(awk -v place="$place" '
 	/^[0-9a-f]+ <lb_ingress>:$/ {on = 1}
 	!on || !/^ *[0-9]+:/ {if (/R_BPF_64_64[ \t]+lb_switches$/) switches = 1; next}
 	register && $0 ~ "[rw]" register "( |$)" {sub(/^ *[0-9]+:[ \t]*/, ""); print; exit}
-	switches && match($0, /r[0-9] = \*\(u32 \*\)\(r[0-9] \+ 12\)$/) {register = substr($0, RSTART + 1, 1)}
+	switches && match($0, "r[0-9] = [*][(]u32 [*][)][(]r[0-9] [+] " place "[)]$") {register = substr($0, RSTART + 1, 1)}
 	{switches = 0}' <<<"$code")
 check_matches "lb_ingress: at the entry the load is or'ed, not asked" '^w[0-9] \|= w[0-9]$' "$first"
 check_equal "no other function on a packet's way asks" "" \
