@@ -99,20 +99,42 @@ static const struct player *find_heaviest(const struct player *players, size_t c
 }
 
 /*
- * The round, from 0, in which a player takes its turn number `turn`, from 1: each round earns it
- * weight / heaviest weight of a turn. Where rounding up gave it a turn that it has not earned by
- * the last round, it takes that in the last round. The heaviest, often all of them, go without
- * the division.
+ * The rounds, from 0, in which a player takes its turns, one after the other: each round earns it
+ * weight / heaviest weight of a turn, so turn n is earned in round (n * heaviest weight - 1) /
+ * weight. Where rounding up gave it a turn that it has not earned by the last round, it takes that
+ * in the last round. Kept as quotient and rest, so that a turn costs no division.
  */
-static uint32_t turn_round(const struct player *player, const struct player *heaviest,
-			   uint32_t turn)
-{
+struct pace {
+	uint32_t weight;
+	uint32_t step; /* rounds from turn to turn, and the rest of that */
+	uint32_t step_rest;
+	uint32_t last; /* round */
 	uint64_t earned;
+	uint32_t rest;
+};
 
-	if (player->weight == heaviest->weight)
-		return turn - 1;
-	earned = ((uint64_t)turn * heaviest->weight - 1) / player->weight;
-	return earned < heaviest->quota ? (uint32_t)earned : heaviest->quota - 1;
+static struct pace pace_of(const struct player *player, const struct player *heaviest)
+{
+	return (struct pace){
+		.weight = player->weight,
+		.step = heaviest->weight / player->weight,
+		.step_rest = heaviest->weight % player->weight,
+		.last = heaviest->quota - 1,
+		.earned = (heaviest->weight - 1) / player->weight,
+		.rest = (heaviest->weight - 1) % player->weight,
+	};
+}
+
+/* The round of the next turn. */
+static uint32_t pace_round(struct pace *pace)
+{
+	const uint32_t round = pace->earned < pace->last ? (uint32_t)pace->earned : pace->last;
+	const uint64_t rest = (uint64_t)pace->rest + pace->step_rest;
+	const bool carried = rest >= pace->weight;
+
+	pace->earned += pace->step + carried;
+	pace->rest = (uint32_t)(rest - (carried ? pace->weight : 0));
+	return round;
 }
 
 /*
@@ -123,16 +145,19 @@ static uint32_t turn_round(const struct player *player, const struct player *hea
 static void set_turns(const struct player *players, size_t count, uint32_t *starts, uint32_t *turns)
 {
 	const struct player *heaviest = find_heaviest(players, count);
+	struct pace pace;
 
 	for (size_t i = 0; i < count; i++) {
-		for (uint32_t turn = 1; turn <= players[i].quota; turn++)
-			starts[turn_round(&players[i], heaviest, turn) + 1]++;
+		pace = pace_of(&players[i], heaviest);
+		for (uint32_t turn = 0; turn < players[i].quota; turn++)
+			starts[pace_round(&pace) + 1]++;
 	}
 	for (uint32_t round = 0; round < heaviest->quota; round++)
 		starts[round + 1] += starts[round];
 	for (size_t i = 0; i < count; i++) {
-		for (uint32_t turn = 1; turn <= players[i].quota; turn++)
-			turns[starts[turn_round(&players[i], heaviest, turn)]++] = (uint32_t)i;
+		pace = pace_of(&players[i], heaviest);
+		for (uint32_t turn = 0; turn < players[i].quota; turn++)
+			turns[starts[pace_round(&pace)]++] = (uint32_t)i;
 	}
 }
 
