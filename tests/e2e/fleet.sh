@@ -237,7 +237,14 @@ if [ -x /usr/lib/frr/bgpd ]; then
 	check "equally with BIRD's" fleet_wait_hops "$LAB_VIP4" 2
 	check "with BFD" wait_until 10 frr_bfd_up
 	fleet_lbctl 2 withdraw >/dev/null
-	check "and withdraws it" wait_until 5 fleet_not_by "$LAB_VIP4" 2
+	if wait_until 15 fleet_not_by "$LAB_VIP4" 2; then
+		ok "and withdraws it"
+	else
+		not_ok "and withdraws it" "$(fleet_lbctl 2 status
+			fleet_ways router "$LAB_VIP4"
+			vtysh -c "show ip route table $FLEET_TABLE" -c 'show bgp ipv4 unicast' -c 'show bgp summary'
+			tail -n 20 "$LAB_DIR/router.bird.log" "$LAB_DIR"/frr.*.log)"
+	fi
 else
 	skip "FRR in BIRD's place" "frr is not installed"
 fi
