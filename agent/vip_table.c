@@ -21,6 +21,7 @@ struct vip_table {
 	struct lb_vip_entry *entries;
 	uint32_t *groups;
 	uint32_t slots;
+	uint8_t shift; /* vip_table_shift() of them */
 	/* Of each group its keys' slots, as a list; numbers are one more than the slot's, 0 ends
 	 * it. */
 	uint32_t *first; /* [group] */
@@ -63,12 +64,12 @@ static uint64_t hash_of(const struct lb_vip_key *key)
 
 static uint32_t group_of(const struct vip_table *table, uint64_t hash)
 {
-	return vip_group(hash, vip_table_shift(table->slots));
+	return vip_group(hash, table->shift);
 }
 
 static uint32_t slot_of(const struct vip_table *table, uint64_t hash, uint32_t factor)
 {
-	return vip_slot(hash, factor, vip_table_shift(table->slots));
+	return vip_slot(hash, factor, table->shift);
 }
 
 /* Where packets look for the key. */
@@ -155,6 +156,7 @@ struct vip_table *vip_table_new(struct lb_vip_entry *entries, uint32_t *groups, 
 	table->entries = entries;
 	table->groups = groups;
 	table->slots = slots;
+	table->shift = vip_table_shift(slots);
 	table->first = calloc(vip_table_groups(slots), sizeof(*table->first));
 	table->next = calloc(slots, sizeof(*table->next));
 	if (!table->first || !table->next) {

@@ -267,13 +267,14 @@ enum lb_backend_flags {
 	LB_BACKEND_LOCAL = 1 << 2, /* the balancer itself: the host gets its packets as they came */
 };
 
+/* The word of struct lb_hop that begins with dst_mac; BPF here is little-endian. */
+#define LB_HOP_FLAGS_SHIFT 48
+#define LB_HOP_MAC_MASK    0xffffffffffffULL
+
 /*
  * The link-layer way to a backend. dst_mac and flags are one aligned 64-bit store, so that no
  * packet sees half an address. Whoever changes the rest clears LB_BACKEND_RESOLVED first.
  */
-/* The word that begins with dst_mac; BPF here is little-endian. */
-#define LB_HOP_FLAGS_SHIFT 48
-#define LB_HOP_MAC_MASK    0xffffffffffffULL
 struct lb_hop {
 	__u8 dst_mac[6];
 	__u16 flags; /* enum lb_backend_flags */
@@ -335,10 +336,7 @@ struct lb_slot_line {
 struct lb_flow_bucket {
 	union {
 		__u64 word[LB_FLOW_WAYS];
-		struct {
-			__u32 rest;
-			__u32 fingerprint; /* the word's upper half: BPF here is little-endian */
-		} half[LB_FLOW_WAYS];
+		__u32 half[2 * LB_FLOW_WAYS]; /* each's lower, then its upper: little-endian */
 	};
 };
 

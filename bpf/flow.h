@@ -123,16 +123,18 @@ LB_INLINE __u32 lowest_of_eight(__u32 bits)
 	return numbers >> ((bits & -bits) * 0x17 >> 5 & 7) * 4 & 7;
 }
 
-/* The first way that has the fingerprint; any, if there is none. Without a branch for each of the
- * eight, which nobody could predict. */
-LB_INLINE __u32 flow_way(const struct lb_flow_bucket *bucket, __u32 fingerprint)
+enum flow_half { FLOW_LOWER, FLOW_UPPER };
+
+/* The ways of which that half is this, a bit each. Without a branch for each of the eight, which
+ * nobody could predict. */
+LB_INLINE __u32 flow_ways(const struct lb_flow_bucket *bucket, enum flow_half half, __u32 value)
 {
 	__u32 way, ways = 0;
 
 #pragma unroll
 	for (way = 0; way < LB_FLOW_WAYS; way++)
-		ways |= is_zero(READ_ONCE(bucket->half[way].fingerprint) ^ fingerprint) << way;
-	return lowest_of_eight(ways);
+		ways |= is_zero(READ_ONCE(bucket->half[2 * way + half]) ^ value) << way;
+	return ways;
 }
 
 /*
@@ -143,7 +145,8 @@ LB_INLINE __u32 flow_way(const struct lb_flow_bucket *bucket, __u32 fingerprint)
 LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
 {
 	__u32 fingerprint = flow_fingerprint(hash);
-	__u64 *word = &bucket->word[flow_way(bucket, fingerprint)];
+	__u32 ways = flow_ways(bucket, FLOW_UPPER, fingerprint);
+	__u64 *word = &bucket->word[lowest_of_eight(ways)]; /* any, if there is none */
 	__u64 found = READ_ONCE(*word);
 
 	*seen = found & mask_of(is_zero(flow_fingerprint(found) ^ fingerprint));
@@ -183,17 +186,6 @@ enum flow_insert_flags {
 };
 #define FLOW_INSERT_SERVICE_SHIFT 16 /* UDP: the service, which may limit its entries; else 0 */
 
-/* Which ways are empty, a bit each. */
-LB_INLINE __u32 flow_empty_ways(const struct lb_flow_bucket *bucket)
-{
-	__u32 way, ways = 0;
-
-#pragma unroll
-	for (way = 0; way < LB_FLOW_WAYS; way++)
-		ways |= is_zero(READ_ONCE(bucket->half[way].rest)) << way;
-	return ways;
-}
-
 /* The way that is worth least. */
 LB_INLINE __u32 flow_least_way(const struct lb_flow_bucket *bucket, struct flow_clock now)
 {
@@ -218,7 +210,7 @@ __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 fla
 
 	if (!bucket || !entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
 		return 0;
-	empty = flow_empty_ways(bucket);
+	empty = flow_ways(bucket, FLOW_LOWER, 0); /* that of others has a backend, who is not 0 */
 	at = empty ? lowest_of_eight(empty) : flow_least_way(bucket, flow_clock(now));
 	at %= LB_FLOW_WAYS;
 	seen = READ_ONCE(bucket->word[at]);
