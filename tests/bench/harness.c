@@ -4,10 +4,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "restore.skel.h"
 #include "walk.h"
+
+#define BATCH 4096 /* entries deleted at once */
 
 static struct restore *skeleton;
 
@@ -84,6 +87,26 @@ void harness_close(void)
 {
 	restore__destroy(skeleton);
 	skeleton = NULL;
+}
+
+int harness_empty(const struct bpf_map *map, struct error *err)
+{
+	void *keys = calloc(BATCH, bpf_map__key_size(map));
+	void *values = calloc(BATCH, bpf_map__value_size(map));
+	uint32_t position, count;
+	void *in = NULL;
+	int r = keys && values ? 0 : -ENOMEM;
+
+	while (r == 0) {
+		count = BATCH;
+		r = bpf_map_lookup_and_delete_batch(bpf_map__fd(map), in, &position, keys, values,
+						    &count, NULL);
+		in = &position;
+	}
+	free(keys);
+	free(values);
+	return r == -ENOENT ? 0
+			    : error_set(err, -r, "map %s: %s", bpf_map__name(map), strerror(-r));
 }
 
 /* `repeat` times the program alone, on one packet. */

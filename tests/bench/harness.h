@@ -36,6 +36,10 @@ struct overhead {
 int harness_overhead(const struct traffic *traffic, uint32_t repeat, struct overhead *ret_overhead,
 		     struct error *err);
 
+/* Deletes all of a hash map. */
+struct bpf_map;
+int harness_empty(const struct bpf_map *map, struct error *err);
+
 /* `repeat` packets through the program, each restored before. */
 int harness_run(int program, const struct traffic *traffic, uint32_t repeat,
 		struct timing *ret_timing, struct error *err);

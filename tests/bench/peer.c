@@ -13,7 +13,6 @@
 #include "usual.h"
 #include "usual.skel.h"
 
-#define BATCH   4096
 #define OF_EACH (USUAL_BACKENDS / 2)
 
 static struct usual *skeleton;
@@ -144,18 +143,7 @@ int peer_program(void)
 
 int peer_empty(struct error *err)
 {
-	static struct usual_flow_key keys[BATCH];
-	static struct usual_flow values[BATCH];
-	int fd = bpf_map__fd(skeleton->maps.usual_flows), r;
-	uint32_t position, count;
-	void *in = NULL;
-
-	do {
-		count = BATCH;
-		r = bpf_map_lookup_and_delete_batch(fd, in, &position, keys, values, &count, NULL);
-		in = &position;
-	} while (r == 0);
-	return r == -ENOENT ? 0 : error_set(err, -r, "map usual_flows: %s", strerror(-r));
+	return harness_empty(skeleton->maps.usual_flows, err);
 }
 
 bool peer_takes(const struct scenario *scenario)

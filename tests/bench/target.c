@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "engine.h"
+#include "harness.h"
 #include "ingress.skel.h"
 #include "setup.h"
 #include "vip_table.h"
@@ -18,7 +19,6 @@
 
 #define BUCKETS    (TARGET_FLOWS / LB_FLOW_WAYS)
 #define SERVICES   7
-#define NAT_BATCH  4096
 #define TIMEOUTS   " embryonic=30s established=5m closing=30s" /* longer than a measurement */
 #define VIPS(addr) " vip=tcp://" addr ":80 vip=udp://" addr ":80"
 
@@ -251,26 +251,10 @@ int target_size(struct target_size *ret_size, struct error *err)
 	return 0;
 }
 
-static int empty_nat(struct error *err)
-{
-	static struct lb_tuple keys[NAT_BATCH];
-	static struct lb_nat_entry values[NAT_BATCH];
-	int fd = bpf_map__fd(skeleton->maps.nat_flows), r;
-	uint32_t position, count;
-	void *in = NULL;
-
-	do {
-		count = NAT_BATCH;
-		r = bpf_map_lookup_and_delete_batch(fd, in, &position, keys, values, &count, NULL);
-		in = &position;
-	} while (r == 0);
-	return r == -ENOENT ? 0 : error_set(err, -r, "map nat_flows: %s", strerror(-r));
-}
-
 int target_empty(struct error *err)
 {
 	memset(flows, 0, BUCKETS * sizeof(*flows));
-	return empty_nat(err);
+	return harness_empty(skeleton->maps.nat_flows, err);
 }
 
 uint64_t target_packets(enum lb_verdict verdict)

@@ -205,24 +205,34 @@ INLINE __u16 folded(__u64 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+/* Makes room for `size` bytes of an outer header behind the link header, which is written. Returns
+ * where; NULL: there is none. */
+INLINE void *put_link(struct xdp_md *ctx, const struct usual_backend *backend, __be16 proto,
+		      __u32 size)
+{
+	struct ethhdr *eth;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)size))
+		return NULL;
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) + size > (void *)(long)ctx->data_end)
+		return NULL;
+	__builtin_memcpy(eth->h_dest, backend->mac, ETH_ALEN);
+	__builtin_memset(eth->h_source, 2, ETH_ALEN);
+	eth->h_proto = proto;
+	return eth + 1;
+}
+
 INLINE int put_ipv4(struct xdp_md *ctx, const struct packet *pkt,
 		    const struct usual_backend *backend)
 {
-	struct iphdr *ip;
-	struct ethhdr *eth;
+	struct iphdr *ip = put_link(ctx, backend, bpf_htons(ETH_P_IP), sizeof(*ip));
 	__u64 sum = 0;
 	__u16 *word;
 	int i;
 
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
+	if (!ip)
 		return XDP_DROP;
-	eth = (void *)(long)ctx->data;
-	ip = (struct iphdr *)(eth + 1);
-	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
-		return XDP_DROP;
-	__builtin_memcpy(eth->h_dest, backend->mac, ETH_ALEN);
-	__builtin_memset(eth->h_source, 2, ETH_ALEN);
-	eth->h_proto = bpf_htons(ETH_P_IP);
 	ip->version = 4;
 	ip->ihl = 5;
 	ip->tos = 0;
@@ -245,18 +255,10 @@ INLINE int put_ipv4(struct xdp_md *ctx, const struct packet *pkt,
 INLINE int put_ipv6(struct xdp_md *ctx, const struct packet *pkt,
 		    const struct usual_backend *backend)
 {
-	struct ipv6hdr *ip;
-	struct ethhdr *eth;
+	struct ipv6hdr *ip = put_link(ctx, backend, bpf_htons(ETH_P_IPV6), sizeof(*ip));
 
-	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
+	if (!ip)
 		return XDP_DROP;
-	eth = (void *)(long)ctx->data;
-	ip = (struct ipv6hdr *)(eth + 1);
-	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
-		return XDP_DROP;
-	__builtin_memcpy(eth->h_dest, backend->mac, ETH_ALEN);
-	__builtin_memset(eth->h_source, 2, ETH_ALEN);
-	eth->h_proto = bpf_htons(ETH_P_IPV6);
 	*(__be32 *)ip = bpf_htonl(6U << 28);
 	ip->payload_len = bpf_htons(pkt->length);
 	ip->nexthdr = IPPROTO_IPV6;
