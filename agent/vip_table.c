@@ -156,13 +156,13 @@ struct vip_table *vip_table_new(struct lb_vip_entry *entries, uint32_t *groups, 
 	table->entries = entries;
 	table->groups = groups;
 	table->slots = slots;
-	table->shift = vip_table_shift(slots);
 	table->first = calloc(vip_table_groups(slots), sizeof(*table->first));
 	table->next = calloc(slots, sizeof(*table->next));
 	if (!table->first || !table->next) {
 		vip_table_free(table);
 		return NULL;
 	}
+	table->shift = vip_table_shift(slots);
 	for (slot = 0; slot < slots; slot++) {
 		if (is_in_force(table, slot))
 			list_add(table, group_of(table, hash_of(&entries[slot].key)), slot);
