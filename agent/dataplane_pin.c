@@ -154,6 +154,17 @@ static int pin_all(const struct dataplane_bpf *dp, const char *directory, struct
 	return 0;
 }
 
+/* Those of an agent that was killed while it started, or those whose place was taken. */
+static int discard_new_maps(const char *bpffs, struct error *err)
+{
+	char directory[256];
+	int ret = remove_pins(bpffs, NEW_MAPS, err);
+
+	snprintf(directory, sizeof(directory), "%s/" NEW_MAPS, bpffs);
+	rmdir(directory);
+	return ret;
+}
+
 /*
  * One step, so that an agent which is killed here leaves one set or the other. Linux before 5.16
  * exchanges no directories of a bpffs; there the former set goes first.
@@ -165,11 +176,8 @@ static int exchange_pins(const struct dataplane_bpf *dp, struct error *err)
 
 	snprintf(maps, sizeof(maps), "%s/maps", dp->bpffs);
 	snprintf(new_maps, sizeof(new_maps), "%s/" NEW_MAPS, dp->bpffs);
-	if (renameat2(AT_FDCWD, new_maps, AT_FDCWD, maps, RENAME_EXCHANGE) == 0) {
-		ret = remove_pins(dp->bpffs, NEW_MAPS, err);
-		rmdir(new_maps);
-		return ret;
-	}
+	if (renameat2(AT_FDCWD, new_maps, AT_FDCWD, maps, RENAME_EXCHANGE) == 0)
+		return discard_new_maps(dp->bpffs, err);
 	ret = remove_pins(dp->bpffs, "maps", err);
 	if (ret == 0 && rename(new_maps, maps))
 		ret = error_set(err, errno, "directory %s: cannot take its place: %s", new_maps,
@@ -182,11 +190,11 @@ int dataplane_bpf_pin(struct dataplane *base, struct error *err)
 	struct dataplane_bpf *dp = bpf_of(base);
 	int ret = bpf_runs_pin(dp, err);
 
+	if (ret == 0)
+		ret = discard_new_maps(dp->bpffs, err);
 	if (ret || dp->carry.whole)
 		return ret;
-	ret = remove_pins(dp->bpffs, NEW_MAPS, err); /* of an agent that was killed here */
-	if (ret == 0)
-		ret = pin_all(dp, NEW_MAPS, err);
+	ret = pin_all(dp, NEW_MAPS, err);
 	return ret ? ret : exchange_pins(dp, err);
 }
 
@@ -212,7 +220,7 @@ int dataplane_bpf_unload(const char *bpffs, struct error *err)
 	if (ret == 0)
 		ret = remove_pins(bpffs, "maps", err);
 	if (ret == 0)
-		ret = remove_pins(bpffs, NEW_MAPS, err);
+		ret = discard_new_maps(bpffs, err);
 	if (dp.lock_fd >= 0) {
 		bpf_directory_clean(bpffs);
 		close(dp.lock_fd);
