@@ -370,6 +370,7 @@ TEST_carry      := agent/carry.c
 TEST_selftest   := agent/selftest.c agent/recording.c
 SRC_sync        := agent/digest.c agent/sync.c agent/vip_list.c agent/slot_marks.c agent/flow_sample.c agent/maglev.c
 TEST_flow_sample := agent/flow_sample.c
+TEST_flow_fold  := agent/flow_fold.c agent/slot_marks.c agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_slot_marks := agent/slot_marks.c agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_vip_table  := agent/vip_table.c
 TEST_steady     := agent/steady.c
@@ -388,14 +389,14 @@ TEST_capture_stream := agent/capture_stream.c agent/capture_file.c $(SRC_capture
 TEST_flow_list  := agent/flow_list.c agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_top        := ctl/rates.c ctl/frame.c ctl/answer.c ctl/human.c
 TEST_ids        := agent/ids.c $(SRC_desired)
-TEST_metrics    := agent/digest.c agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
+TEST_metrics    := agent/flow_fold.c agent/slot_marks.c agent/digest.c agent/metrics.c agent/metrics_text.c agent/figures.c agent/accept.c \
                    agent/process.c agent/view.c agent/verdict_words.c agent/latency.c $(SRC_config) agent/dataplane.c \
                    tests/unit/fake_autoscaler.c \
                    agent/links.c agent/rtnl.c \
                    tests/unit/fake_manager.c $(FAKE_DATAPLANE)
 TEST_page       := agent/page.c
 TEST_metrics_stream := agent/metrics_stream.c $(TEST_metrics)
-TEST_view       := $(filter-out agent/metrics% agent/figures.c agent/accept.c agent/process.c, \
+TEST_view       := $(filter-out agent/metrics% agent/flow_fold.c agent/slot_marks.c agent/figures.c agent/accept.c agent/process.c, \
                    $(TEST_metrics))
 TEST_summary    := agent/summary.c $(TEST_view)
 TEST_doctor     := agent/doctor.c $(TEST_view)
@@ -411,7 +412,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/ba
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
-                   agent/health.c $(SRC_sync) agent/flow_scan.c \
+                   agent/health.c $(SRC_sync) agent/flow_scan.c agent/flow_fold.c \
                    agent/steady.c agent/sources.c agent/source_list.c agent/source_readings.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \
                    $(FAKE_DATAPLANE) tests/unit/fake_nexthop.c \
@@ -507,14 +508,14 @@ $(call objects,$(BENCH_SRC) $(filter-out %/engine_native.c,$(wildcard tests/pack
 
 $(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
 		$(addprefix tests/packet/,case.c engine.c frame.c layer.c lexer.c protocol.c \
-		setup.c walk.c world.c) agent/vip_table.c)
+		setup.c walk.c world.c) $(addprefix agent/,flow_fold.c slot_marks.c vip_table.c))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
 
 CONTROL_SRC := accept.c dataplane.c diff.c digest.c document.c figures.c ids.c latency.c maglev.c match.c \
                metrics.c metrics_text.c plan.c process.c slot_marks.c slow_start.c sync.c verdict_words.c \
-               view.c vip_list.c flow_sample.c
+               view.c vip_list.c flow_sample.c flow_fold.c
 
 $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) \
 		$(FAKE_DATAPLANE) tests/unit/fake_autoscaler.c $(COMMON_SRC) $(SRC_config) $(addprefix agent/,$(CONTROL_SRC)))

@@ -67,6 +67,10 @@ static bool read_meta(const void *former, size_t size, struct lb_meta *ret_meta)
 		ret_meta->fragment_layout = 1;
 		ret_meta->backend_layout = 1;
 	}
+	if (ret_meta->flow_layout == 1) { /* as 2, but never folded */
+		ret_meta->flow_layout = 2;
+		ret_meta->flow_fold = 0;
+	}
 	return true;
 }
 
@@ -167,6 +171,7 @@ void carry_decide(const void *former, size_t former_size, const struct lb_meta *
 	known = read_meta(former, former_size, &meta);
 	say_why_not_whole(&meta, ours, maps, map_count, carry.reason, sizeof(carry.reason));
 	carry.whole = known && carry.reason[0] == '\0';
+	carry.flow_fold = meta.flow_fold;
 	for (part = 0; part < CARRY_PARTS; part++) {
 		if (carry.whole)
 			continue;

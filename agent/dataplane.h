@@ -93,6 +93,7 @@ struct dataplane {
 	struct lb_cookie_keys *cookie_keys;    /* one */
 	struct lb_cookie_state *cookie_states; /* sizes.services + 1; map service_cookies */
 	struct lb_switches *switches;
+	struct lb_meta *meta;
 	uint32_t vip_slots;
 	uint32_t table_lines;
 	uint32_t table_blocks;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dataplane_bpf_internal.h"
+#include "flow_fold.h"
 
 #define META_SIZE_MAX 256
 
@@ -78,6 +79,8 @@ static size_t read_meta(const struct dataplane_bpf *dp, char meta[META_SIZE_MAX]
 
 struct lb_meta bpf_meta(const struct dataplane_bpf *dp)
 {
+	uint32_t fold = flow_fold_for(dp->base.sizes.flows / LB_FLOW_WAYS, 0);
+
 	return (struct lb_meta){
 		.abi_version = LB_ABI_VERSION,
 		.table_size = dp->base.sizes.table_size,
@@ -86,6 +89,7 @@ struct lb_meta bpf_meta(const struct dataplane_bpf *dp)
 		.nat_layout = LB_NAT_LAYOUT,
 		.fragment_layout = LB_FRAGMENT_LAYOUT,
 		.backend_layout = LB_BACKEND_LAYOUT,
+		.flow_fold = flow_fold_word(&(struct flow_fold){.now = fold, .former = fold}),
 	};
 }
 

@@ -256,6 +256,9 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 		ret = bpf_map_memory(dp->skel->maps.cookie_keys, (void **)&dp->base.cookie_keys,
 				     &dp->cookie_keys_bytes, err);
 	if (ret == 0)
+		ret = bpf_map_memory(dp->skel->maps.meta, (void **)&dp->base.meta, &dp->meta_bytes,
+				     err);
+	if (ret == 0)
 		ret = bpf_map_memory(dp->skel->maps.service_cookies,
 				     (void **)&dp->base.cookie_states, &dp->cookie_states_bytes,
 				     err);
@@ -264,14 +267,13 @@ static int map_all_memory(struct dataplane_bpf *dp, struct error *err)
 	return ret;
 }
 
-static int write_meta(struct dataplane_bpf *dp, struct error *err)
+/* What the next agent is told of maps that are not all a former one's. */
+static void write_meta(struct dataplane_bpf *dp)
 {
-	const struct lb_meta meta = bpf_meta(dp);
-	uint32_t zero = 0;
-
-	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.meta), &zero, &meta, BPF_ANY))
-		return error_set(err, errno, "map meta: %s", strerror(errno));
-	return 0;
+	*dp->base.meta = bpf_meta(dp);
+	if (dp->carry.former && dp->carry.parts[CARRY_FLOWS].way == CARRY_SHARED)
+		dp->base.meta->flow_fold = dp->carry.flow_fold;
+	dp->base.switches->flow_fold = dp->base.meta->flow_fold;
 }
 
 static int open_vips(struct dataplane_bpf *dp, struct error *err)
@@ -309,7 +311,7 @@ static int open_all(struct dataplane_bpf *dp, const struct dataplane_bpf_config 
 	if (ret == 0)
 		ret = open_vips(dp, err);
 	if (ret == 0 && !dp->carry.whole)
-		ret = write_meta(dp, err);
+		write_meta(dp);
 	return ret ? ret : bpf_copy_backends(dp, err);
 }
 
@@ -407,6 +409,7 @@ void dataplane_bpf_close(struct dataplane *dp)
 	unmap(dp->handshakes, bpf->handshakes_bytes);
 	unmap(dp->cookie_keys, bpf->cookie_keys_bytes);
 	unmap(dp->cookie_states, bpf->cookie_states_bytes);
+	unmap(dp->meta, bpf->meta_bytes);
 	bpf_probe_close(bpf);
 	bpf_capture_close(bpf);
 	ingress__destroy(bpf->skel);

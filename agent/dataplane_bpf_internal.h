@@ -50,7 +50,8 @@ struct dataplane_bpf {
 	struct vip_table *vips;
 	size_t vips_bytes, vip_groups_bytes;
 	size_t flows_bytes, slots_bytes, services_bytes, backends_bytes, loads_bytes;
-	size_t probe_paths_bytes, handshakes_bytes, cookie_keys_bytes, cookie_states_bytes;
+	size_t probe_paths_bytes, handshakes_bytes, cookie_keys_bytes, cookie_states_bytes,
+		meta_bytes;
 	uint32_t handshake_mask;
 	bool cookies, ipv4_checksums;
 	struct program_former former;   /* dataplane_runs.c */

@@ -105,15 +105,44 @@ void explain_free(struct explanation *explanation)
 
 /* --- reading the trace --- */
 
-uint64_t explain_flow_word(const struct explanation *explanation)
+static uint64_t word_in(const uint8_t *value, uint64_t hash)
 {
-	const struct explain_entry *entry = explain_maps_next(explanation->maps, "flows", NULL);
 	struct lb_flow_bucket bucket;
 
-	if (!entry)
-		return 0;
-	memcpy(&bucket, entry->before, sizeof(bucket));
-	return native_flow_word(&bucket, explanation->result.hash);
+	memcpy(&bucket, value, sizeof(bucket));
+	return native_flow_word(&bucket, hash);
+}
+
+/* The first that was asked for is the flow's own; others only if it has nothing of the flow. */
+const struct explain_entry *explain_flow_bucket(const struct explanation *explanation,
+						uint64_t *ret_before, uint64_t *ret_after)
+{
+	const struct explain_entry *entry = NULL, *first, *was = NULL, *is = NULL;
+	uint64_t word;
+
+	*ret_before = *ret_after = 0;
+	first = explain_maps_next(explanation->maps, "flows", NULL);
+	while ((entry = explain_maps_next(explanation->maps, "flows", entry))) {
+		word = entry->found ? word_in(entry->before, explanation->result.hash) : 0;
+		if (word && !was) {
+			was = entry;
+			*ret_before = word;
+		}
+		word = entry->present ? word_in(entry->value, explanation->result.hash) : 0;
+		if (word && !is) {
+			is = entry;
+			*ret_after = word;
+		}
+	}
+	return was ?: is ?: first;
+}
+
+uint64_t explain_flow_word(const struct explanation *explanation)
+{
+	uint64_t before, after;
+
+	explain_flow_bucket(explanation, &before, &after);
+	return before;
 }
 
 bool explain_service(const struct explanation *explanation, struct lb_service *ret_service)

@@ -35,6 +35,11 @@ int explain_run(struct dataplane *dp, const struct explain_query *query,
 /* NULL-safe. */
 void explain_free(struct explanation *explanation);
 
+/* The bucket of the flow table that had or has the packet's flow, else the flow's own; NULL: none
+ * was asked for. And the flow's word as it was and as it is; 0: it has none. */
+const struct explain_entry *explain_flow_bucket(const struct explanation *explanation,
+						uint64_t *ret_before, uint64_t *ret_after);
+
 /* The flow table's word of the packet's flow as it was; 0: it had none, or was not looked for. */
 uint64_t explain_flow_word(const struct explanation *explanation);
 

@@ -36,15 +36,14 @@ struct flow {
 /* False: the flow table was not asked. */
 static bool read_flow(const struct explain_doc *doc, struct flow *flow)
 {
-	const struct explain_entry *entry = explain_maps_next(doc->run->maps, "flows", NULL);
+	const struct explain_entry *entry =
+		explain_flow_bucket(doc->run, &flow->word, &flow->word_after);
 
 	if (!entry)
 		return false;
 	memcpy(&flow->index, entry->key, sizeof(flow->index));
 	memcpy(&flow->before, entry->before, sizeof(flow->before));
 	memcpy(&flow->after, entry->value, sizeof(flow->after));
-	flow->word = native_flow_word(&flow->before, doc->run->result.hash);
-	flow->word_after = native_flow_word(&flow->after, doc->run->result.hash);
 	return true;
 }
 
@@ -177,8 +176,8 @@ void explain_doc_entered(struct explain_doc *doc)
 		return;
 	if (is_unrecorded(doc, &flow))
 		doc_step(doc, "flow", "unrecorded",
-			 "no entry is made: the bucket is full of established flows, which a "
-			 "stranger's first packet does not push out");
+			 "no entry is made: the flow's bucket and the one beside it are full of "
+			 "established flows, which a stranger's first packet does not push out");
 	word = flow.word_after;
 	if (!word || (word_state(word) == word_state(flow.word) &&
 		      word_backend(word) == word_backend(flow.word)))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cookies.h"
+#include "flow_fold.h"
 #include "view.h"
 
 /* A digest's upper bits, as a number that a double holds. */
@@ -345,6 +346,7 @@ static void fill_flows(struct agent_figures *item, const struct manager *manager
 	item->flow_entries[LB_FLOW_EMBRYONIC] += flows->by_state[LB_FLOW_INHERITED];
 	item->flow_evictions[LB_FLOW_EMBRYONIC] += stats.evictions[LB_FLOW_INHERITED];
 	item->flow_table_size = dp->sizes.flows;
+	item->flow_table_used = (uint64_t)flow_fold_used(dp) * LB_FLOW_WAYS;
 	item->flow_sample = 1.0 / (dp->switches->counted_mask + 1);
 }
 

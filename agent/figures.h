@@ -42,6 +42,7 @@ struct agent_figures {
 	uint64_t flow_entries[LB_FLOW_STATES];
 	uint64_t flow_evictions[LB_FLOW_STATES];
 	uint64_t flow_table_size;
+	uint64_t flow_table_used;
 	double flow_sample;
 	struct lb_capture_stats capture;
 	double build_seconds;

@@ -645,6 +645,7 @@ static void on_tick(uv_timer_t *timer)
 	announce_follow(manager);
 	if (++manager->ticks % (HOUSEKEEPING_MS / TICK_MS))
 		return;
+	flow_fold_follow(&manager->fold, manager->dp, manager->dp->ops->now(manager->dp));
 	tell_late(manager);
 	end_drains(manager, false);
 	end_drains(manager, true);
@@ -682,6 +683,9 @@ static int manager_allocate(struct manager *manager, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	sync_use_lists(manager->sync, sources_lists(manager->sources));
 	flow_scan_tell(manager->scan, sync_marks(manager->sync));
+	manager->fold = flow_fold_adopt(manager->dp->switches->flow_fold,
+					dataplane_coarse(&manager->dp->clock,
+							 manager->dp->ops->now(manager->dp)));
 	manager->seed_digest = digest_seed(manager->desired->seed);
 	sync_use_seed(manager->sync, manager->seed_digest);
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);

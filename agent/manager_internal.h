@@ -9,6 +9,7 @@
 #include "backend_run.h"
 #include "backend_way.h"
 #include "by_address.h"
+#include "flow_fold.h"
 #include "manager.h"
 #include "service_run.h"
 #include "sources.h"
@@ -47,6 +48,7 @@ struct manager {
 	bool reload_due;
 	struct error sources_problem; /* why the last load failed; all zero: it did not */
 	struct flow_scan *scan;
+	struct flow_fold fold;
 	struct probe_engine *probes;
 	struct nexthop_table *nexthops;
 	struct ways ways;

@@ -8,13 +8,13 @@
  */
 #include <linux/types.h>
 
-#define LB_ABI_VERSION 8
+#define LB_ABI_VERSION 9
 
 /*
  * What connections live by has versions of its own: where one stands still, the map is carried over
  * into another ABI. Each stands for layout and meaning, of
  */
-#define LB_FLOW_LAYOUT     1 /* struct lb_flow_bucket, its clock, and the hash behind it */
+#define LB_FLOW_LAYOUT     2 /* struct lb_flow_bucket, its clock, and the hash behind it */
 #define LB_NAT_LAYOUT      2 /* struct lb_tuple and lb_nat_entry, and the ports of a hash */
 #define LB_FRAGMENT_LAYOUT 1 /* struct lb_fragment_key and lb_fragment */
 #define LB_BACKEND_LAYOUT  1 /* struct lb_backend, as far as it tells who is alive and where */
@@ -41,8 +41,7 @@ struct lb_tuple {
 };
 
 /*
- * The one entry of the map meta. Written once by the agent that makes the maps. Every ABI begins it
- * alike; that of version 2 ended with the seed, and its layouts were 1.
+ * The one entry of the map meta. Written by the agent that makes the maps. Every ABI begins it alike; that of version 2 ended with the seed, and its layouts were 1.
  */
 struct lb_meta {
 	__u32 abi_version;
@@ -52,6 +51,8 @@ struct lb_meta {
 	__u16 nat_layout;
 	__u16 fragment_layout;
 	__u16 backend_layout;
+	__u32 flow_fold; /* as in struct lb_switches, kept true to it */
+	__u32 pad;
 };
 
 /* Switches that the agent throws while packets flow: what nobody uses costs nothing. One aligned
@@ -69,7 +70,16 @@ struct lb_switches {
 	/* Agent's own, for its successor: the largest of late. Flows of that sample all have
 	 * entries. */
 	__u32 counted_mask;
+	/*
+	 * The flow table is folded so often: a bucket stands in for 2^n, those of it that are used
+	 * are the first. The lowest byte says how often it is, the next how often it was while
+	 * entries of then may still be where they were; else both say the same.
+	 */
+	__u32 flow_fold;
+	__u32 pad;
 };
+#define LB_FLOW_FOLD_MAX          31
+#define LB_FLOW_FOLD_FORMER_SHIFT 8
 #define LB_SAMPLE_MASK_MAX 127U
 #define LB_CAPTURE_ON      (1U << 16) /* or'ed with an ethertype it makes none */
 
@@ -320,7 +330,8 @@ struct lb_slot_line {
  *
  *   fingerprint:32  backend:16  state:2  time:14
  *
- * fingerprint is the upper half of the flow's keyed hash, the lower half picks the bucket. time
+ * fingerprint is the upper half of the flow's keyed hash, the lower half picks the bucket; if that
+ * is full, the one beside it may have the entry (index ^ 1). time
  * counts ticks while embryonic and coarse ticks otherwise, modulo 2^14. An empty word is
  * all zero; no other is, for no backend is 0. Words change by compare-and-swap only.
  */
@@ -561,9 +572,9 @@ struct lb_program_past {
 };
 
 _Static_assert(sizeof(struct lb_addr) == 16, "ABI");
-_Static_assert(sizeof(struct lb_meta) == 24, "ABI");
+_Static_assert(sizeof(struct lb_meta) == 32, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_meta, flow_layout) == 16, "ABI");
-_Static_assert(sizeof(struct lb_switches) == 32, "ABI");
+_Static_assert(sizeof(struct lb_switches) == 40, "ABI");
 _Static_assert(sizeof(struct lb_vip_key) == 20, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_vip_key, addr) * 8 == LB_VIP_PREFIX_BASE, "ABI");
 _Static_assert(sizeof(struct lb_vip_prefix_key) == 24, "ABI");

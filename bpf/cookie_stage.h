@@ -26,13 +26,13 @@
  * or, with the same ports as a former connection, one that the backend may remember. */
 LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const struct cookie_job *job)
 {
-	struct lb_flow_bucket *bucket = flow_bucket(job->hash);
+	struct lb_flow_bucket *bucket = flow_bucket(flow_home(job->hash));
 	struct lb_backend *backend;
 	__u64 seen = 0;
 
 	if (!bucket)
 		return false;
-	flow_find(bucket, job->hash, &seen);
+	flow_find_all(bucket, job->hash, job->now, flags_are_syn(job->tcp_flags), &seen);
 	if (!seen)
 		return false;
 	backend = flow_holder(seen, job->service_id, flow_clock(job->now),

@@ -107,10 +107,19 @@ LB_INLINE void flow_replace(__u64 *word, __u64 seen, __u64 value, bool loads)
 		backend_load_add(flow_backend(value), 1);
 }
 
-LB_INLINE struct lb_flow_bucket *flow_bucket(__u64 hash)
+/* The index of the flow's bucket where the table is folded so often. */
+LB_INLINE __u32 flow_index(__u64 hash, __u32 fold)
 {
-	__u32 index = (__u32)hash & lb_flow_mask;
+	return ((__u32)hash & lb_flow_mask) >> (fold & LB_FLOW_FOLD_MAX);
+}
 
+LB_INLINE __u32 flow_home(__u64 hash)
+{
+	return flow_index(hash, READ_ONCE(lb_switches.flow_fold));
+}
+
+LB_INLINE struct lb_flow_bucket *flow_bucket(__u32 index)
+{
 	return bpf_map_lookup_elem(&flows, &index);
 }
 
@@ -137,6 +146,14 @@ LB_INLINE __u32 flow_ways(const struct lb_flow_bucket *bucket, enum flow_half ha
 	return ways;
 }
 
+/* What the word holds if it is the flow's, else 0. */
+LB_INLINE __u64 flow_read(const __u64 *word, __u64 hash)
+{
+	__u64 found = READ_ONCE(*word);
+
+	return found & mask_of(is_zero(flow_fingerprint(found) ^ flow_fingerprint(hash)));
+}
+
 /*
  * The flow's word; *seen is what it held, 0 if the flow has none. That tells, not a NULL: Linux 6.1
  * does not see that the word and the pointer would be zero together once both are spilled, and
@@ -144,12 +161,10 @@ LB_INLINE __u32 flow_ways(const struct lb_flow_bucket *bucket, enum flow_half ha
  */
 LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
 {
-	__u32 fingerprint = flow_fingerprint(hash);
-	__u32 ways = flow_ways(bucket, FLOW_UPPER, fingerprint);
+	__u32 ways = flow_ways(bucket, FLOW_UPPER, flow_fingerprint(hash));
 	__u64 *word = &bucket->word[lowest_of_eight(ways)]; /* any, if there is none */
-	__u64 found = READ_ONCE(*word);
 
-	*seen = found & mask_of(is_zero(flow_fingerprint(found) ^ fingerprint));
+	*seen = flow_read(word, hash);
 	return word;
 }
 
@@ -202,15 +217,37 @@ LB_INLINE __u32 flow_least_way(const struct lb_flow_bucket *bucket, struct flow_
 	return at;
 }
 
-/* Enters a new flow where a way is empty, else in place of the one that is worth least. */
-__noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 flags, __u64 now)
+/* Where a word is, as one number, which is not 0. */
+LB_INLINE __u32 flow_place(__u32 index, __u32 way)
 {
+	return (index << 3 | way) + 1;
+}
+
+LB_INLINE __u64 *flow_at(__u32 place)
+{
+	struct lb_flow_bucket *bucket = flow_bucket((place - 1) >> 3);
+
+	return bucket ? &bucket->word[(place - 1) & 7] : NULL;
+}
+
+/*
+ * Enters a new flow at home or, if that is full, next door, where a way is empty; else at home in
+ * place of the one that is worth least. Returns the place; 0: the flow has none.
+ */
+LB_INLINE __u32 flow_put(__u32 index, __u64 value, __u32 flags, __u64 now)
+{
+	struct lb_flow_bucket *bucket = flow_bucket(index), *next = flow_bucket(index ^ 1);
 	__u32 empty, at;
 	__u64 seen;
 
-	if (!bucket || !entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
+	if (!bucket)
 		return 0;
 	empty = flow_ways(bucket, FLOW_LOWER, 0); /* that of others has a backend, who is not 0 */
+	if (!empty && next) {
+		empty = flow_ways(next, FLOW_LOWER, 0);
+		bucket = empty ? next : bucket;
+		index ^= empty ? 1 : 0;
+	}
 	at = empty ? lowest_of_eight(empty) : flow_least_way(bucket, flow_clock(now));
 	at %= LB_FLOW_WAYS;
 	seen = READ_ONCE(bucket->word[at]);
@@ -218,7 +255,49 @@ __noinline int flow_insert(struct lb_flow_bucket *bucket, __u64 value, __u32 fla
 		return 0;
 	count_eviction(seen);
 	flow_replace(&bucket->word[at], seen, value, flags & FLOW_INSERT_LOADS);
+	return flow_place(index, at);
+}
+
+__noinline int flow_insert(__u64 hash, __u64 value, __u32 flags, __u64 now)
+{
+	if (entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
+		flow_put(flow_home(hash), value, flags, now);
 	return 0;
+}
+
+/* The place of the flow's word in that bucket, or 0. */
+LB_INLINE __u32 flow_seek(__u32 index, __u64 hash)
+{
+	struct lb_flow_bucket *bucket = flow_bucket(index);
+	__u32 ways = bucket ? flow_ways(bucket, FLOW_UPPER, flow_fingerprint(hash)) : 0;
+
+	return ways ? flow_place(index, lowest_of_eight(ways)) : 0;
+}
+
+/*
+ * The place of a flow's word that is not in its bucket, or 0: the one next door, where that was
+ * full; or where both were when the table had another size. From there it moves home.
+ */
+__noinline __u32 flow_elsewhere(__u64 hash, __u64 now)
+{
+	__u32 fold = READ_ONCE(lb_switches.flow_fold), home = flow_index(hash, fold);
+	__u32 former = flow_index(hash, fold >> LB_FLOW_FOLD_FORMER_SHIFT);
+	__u32 place = flow_seek(home ^ 1, hash), moved;
+	__u64 *word, seen;
+
+	if (place || former == home)
+		return place;
+	place = flow_seek(former, hash);
+	if (!place)
+		place = flow_seek(former ^ 1, hash);
+	word = flow_at(place);
+	if (!place || !word)
+		return 0;
+	seen = flow_read(word, hash);
+	moved = seen ? flow_put(home, seen, FLOW_INSERT_BOLD, now) : 0;
+	if (moved)
+		flow_swap(word, seen, 0);
+	return moved;
 }
 
 /* What a packet makes of a flow's state. */
@@ -365,7 +444,7 @@ LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision
 
 /* Enters the flow of this packet in place of seen, if it had an entry, at word. */
 LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
-			  struct lb_flow_bucket *bucket, __u64 *word, __u64 seen, __u32 state)
+			  __u64 *word, __u64 seen, __u32 state)
 {
 	__u64 value = flow_word(d->hash, d->backend_id, state, flow_clock(pkt->now));
 	__u32 flags = is_answer(pkt) ? FLOW_INSERT_BOLD : 0;
@@ -378,18 +457,40 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
 	if (seen)
 		flow_replace(word, seen, value, flags & FLOW_INSERT_LOADS);
 	else
-		flow_insert(bucket, value, flags, pkt->now);
+		flow_insert(d->hash, value, flags, pkt->now);
+}
+
+/*
+ * As flow_find(), but wherever it is. Ways are taken in turn: what a SYN opens is entered at home
+ * while there is room, and then found before what a former connection may have left elsewhere.
+ */
+LB_INLINE __u64 *flow_find_all(struct lb_flow_bucket *bucket, __u64 hash, __u64 now, bool is_syn,
+			       __u64 *seen)
+{
+	__u64 *word = flow_find(bucket, hash, seen), *other;
+
+	if (*seen || (is_syn && !READ_ONCE(bucket->word[LB_FLOW_WAYS - 1])))
+		return word;
+	other = flow_at(flow_elsewhere(hash, now));
+	if (!other)
+		return word;
+	*seen = flow_read(other, hash);
+	return other;
 }
 
 /* The flow table has a say. Otherwise as flow_begin(). */
 LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pkt,
-				     struct decision *d, struct lb_flow_bucket *bucket)
+				     struct decision *d)
 {
-	__u64 seen = 0, *word = flow_find(bucket, d->hash, &seen);
+	struct lb_flow_bucket *bucket = flow_bucket(flow_home(d->hash));
+	__u64 seen = 0, *word;
 	enum lb_verdict verdict;
 
+	if (!bucket)
+		return LB_INTERNAL;
+	word = flow_find_all(bucket, d->hash, pkt->now, is_syn(pkt), &seen);
 	if (quic_find(ctx, pkt, d)) {
-		flow_enter(pkt, d, bucket, word, seen, LB_FLOW_ESTABLISHED);
+		flow_enter(pkt, d, word, seen, LB_FLOW_ESTABLISHED);
 		return LB_PASS;
 	}
 	if (seen && flow_follow(pkt, d, word, seen))
@@ -399,7 +500,7 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 		return verdict;
 	/* The end of a flow makes one, too: or the ACK of the backend's FIN would begin it anew. */
 	if (!is_kind(pkt, LB_ICMP_ERROR))
-		flow_enter(pkt, d, bucket, word, seen, flow_first_state(pkt, d));
+		flow_enter(pkt, d, word, seen, flow_first_state(pkt, d));
 	return LB_PASS;
 }
 
@@ -408,7 +509,6 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *pkt,
 				      struct decision *d)
 {
-	struct lb_flow_bucket *bucket;
 	enum lb_verdict verdict;
 
 	if (is_kind(pkt, LB_FOLLOWING_FRAGMENT)) {
@@ -422,10 +522,7 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 	} else if (flow_is_by_slot(pkt, d)) {
 		verdict = flow_admit(pkt, d);
 	} else {
-		bucket = flow_bucket(d->hash);
-		if (!bucket)
-			return LB_INTERNAL;
-		verdict = flow_track(ctx, pkt, d, bucket);
+		verdict = flow_track(ctx, pkt, d);
 	}
 	if (verdict == LB_NO_BACKEND && d->service->flags & LB_SERVICE_PASS_WHEN_DOWN)
 		return LB_PASS_DOWN;

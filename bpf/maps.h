@@ -34,9 +34,10 @@ LB_CONSTANT __u32 lb_probe_mark;       /* of this agent's probes, without the ba
 /* Agent writes, in memory. */
 struct lb_switches lb_switches SEC(".data.switches") = {.all_ones = ~0U};
 
-/* Agent writes once when it makes the maps; read by the next agent to see if it may adopt. */
+/* Agent writes, in memory; read by the next agent to see if it may adopt. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct lb_meta);

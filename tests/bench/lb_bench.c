@@ -166,7 +166,7 @@ static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t ro
 	if (r == 0)
 		r = harness_overhead(&traffic, repeat, &overhead, err);
 	if (r == 0)
-		r = target_empty(err);
+		r = target_empty(scenario->known ? (uint32_t)scenario->flows : UINT32_MAX, err);
 	if (r == 0)
 		r = prepare(target_program(), scenario, err);
 	if (r == 0)

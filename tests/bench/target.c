@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "engine.h"
+#include "flow_fold.h"
 #include "harness.h"
 #include "ingress.skel.h"
 #include "setup.h"
@@ -251,8 +252,12 @@ int target_size(struct target_size *ret_size, struct error *err)
 	return 0;
 }
 
-int target_empty(struct error *err)
+int target_empty(uint32_t entries, struct error *err)
 {
+	uint32_t fold = flow_fold_for(BUCKETS, entries);
+
+	skeleton->data_switches->lb_switches.flow_fold =
+		flow_fold_word(&(struct flow_fold){.now = fold, .former = fold});
 	memset(flows, 0, BUCKETS * sizeof(*flows));
 	return harness_empty(skeleton->maps.nat_flows, err);
 }

@@ -37,8 +37,8 @@ void target_close(void);
 int target_program(void);
 int target_size(struct target_size *ret_size, struct error *err);
 
-/* Forgets all flows. */
-int target_empty(struct error *err);
+/* Forgets all flows, and folds the flow table as lbagent does for so many. */
+int target_empty(uint32_t entries, struct error *err);
 
 /* Packets counted under a verdict so far. */
 uint64_t target_packets(enum lb_verdict verdict);

@@ -54,9 +54,9 @@ entries() {
 # while no agent runs, are as good as a crowd of millions.
 shrink_sample() {
 	local value
-	# sample_mask and counted_mask are the last of its words, little-endian: 127.
-	value=$(map switches '.[0].value | map(ltrimstr("0x")) | .[0:-8] +
-		["7f", "00", "00", "00", "7f", "00", "00", "00"] | join(" ")')
+	# sample_mask and counted_mask are its seventh word and its eighth, little-endian: 127.
+	value=$(map switches '.[0].value | map(ltrimstr("0x")) | .[0:24] +
+		["7f", "00", "00", "00", "7f", "00", "00", "00"] + .[32:] | join(" ")')
 	# shellcheck disable=SC2086 # a list
 	"$bpftool" map update pinned "$LAB_PINS/maps/switches" key hex 0 0 0 0 value hex ${value//\"/}
 }

@@ -291,6 +291,29 @@ static int parse_table(const char *at, struct context *context, struct step *ste
 	return r;
 }
 
+/* fold now=N former=N */
+static int parse_fold(const char *at, uint32_t *fold, struct error *err)
+{
+	struct pair pair;
+	uint64_t times;
+	int r = 0;
+
+	while (r == 0 && !lexer_at_end(&at)) {
+		r = lexer_pair(&at, &pair, err);
+		if (r == 0)
+			r = parse_number(pair.value, 0, LB_FLOW_FOLD_MAX, &times, err);
+		if (r < 0)
+			return r;
+		if (strcmp(pair.key, "now") == 0)
+			*fold |= (uint32_t)times;
+		else if (strcmp(pair.key, "former") == 0)
+			*fold |= (uint32_t)times << LB_FLOW_FOLD_FORMER_SHIFT;
+		else
+			return error_set(err, EINVAL, "%s: not of a fold", pair.key);
+	}
+	return r;
+}
+
 /* count BACKEND | VIP | evictions, then key=number... */
 static int parse_count(const char *at, struct step_count *count, struct error *err)
 {
@@ -356,6 +379,8 @@ static int parse_step(enum step_kind kind, const char *at, struct context *conte
 		return parse_table(at, context, step, err);
 	case STEP_AGE:
 		return parse_duration(at, 1, UINT32_MAX, &step->age_ms, err);
+	case STEP_FOLD:
+		return parse_fold(at, &step->flow_fold, err);
 	case STEP_FLOWS:
 	case STEP_NAT:
 		return parse_entries(at, step->entries, err);
@@ -370,7 +395,8 @@ static const struct {
 	enum step_kind kind;
 } step_words[] = {
 	{"in", STEP_PACKET}, {"set", STEP_SET},     {"table", STEP_TABLE}, {"marks", STEP_MARKS},
-	{"age", STEP_AGE},   {"flows", STEP_FLOWS}, {"nat", STEP_NAT},     {"count", STEP_COUNT},
+	{"age", STEP_AGE},   {"fold", STEP_FOLD},   {"flows", STEP_FLOWS}, {"nat", STEP_NAT},
+	{"count", STEP_COUNT},
 };
 
 static int parse_statement(const char *word, const char *at, unsigned int line,

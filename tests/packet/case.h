@@ -97,6 +97,7 @@ enum step_kind {
 	STEP_TABLE,
 	STEP_MARKS,
 	STEP_AGE,
+	STEP_FOLD,
 	STEP_FLOWS,
 	STEP_NAT,
 	STEP_COUNT,
@@ -144,6 +145,7 @@ struct step {
 		} set;
 		struct step_table table;
 		uint64_t age_ms;
+		uint32_t flow_fold; /* as in struct lb_switches */
 		char entries[CASE_ENTRIES_MAX]; /* sorted words */
 		struct step_count count;
 	};

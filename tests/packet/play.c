@@ -220,6 +220,9 @@ static bool run_step(struct run *run, size_t index)
 	case STEP_AGE:
 		r = world_age(run->engine, run->test, step->age_ms);
 		break;
+	case STEP_FOLD:
+		run->engine->switches()->flow_fold = step->flow_fold;
+		break;
 	}
 	return r == 0 || fail(run, step->line, "changing the maps: %s", strerror(-r));
 }

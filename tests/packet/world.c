@@ -376,6 +376,7 @@ int world_setup(const struct engine *engine, const struct test_case *test, struc
 	int r = 0;
 
 	engine->switches()->sample_mask = test->constants.sample_mask;
+	engine->switches()->flow_fold = 0;
 	if (test->source_count) {
 		engine->switches()->source_deny = GLOBAL_DENY;
 		r = put_sources(engine, test->sources, test->source_count, 0, GLOBAL_DENY);

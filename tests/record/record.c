@@ -112,7 +112,7 @@ static bool is_suitable(const struct test_case *test)
 	setup_defaults(&plain);
 	constants.frags = plain.constants.frags;
 	for (i = 0; i < test->step_count; i++)
-		if (test->steps[i]->kind == STEP_AGE)
+		if (test->steps[i]->kind == STEP_AGE || test->steps[i]->kind == STEP_FOLD)
 			return false;
 	for (i = 0; i < test->service_count; i++)
 		if (has_limits(&test->services[i]))

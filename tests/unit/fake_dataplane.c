@@ -651,6 +651,7 @@ struct fake_dataplane *fake_dataplane_new(const struct dataplane_sizes *sizes)
 	dp->cookie_keys = &fake->cookie_keys;
 	dp->cookie_states = calloc((size_t)sizes->services + 1, sizeof(*dp->cookie_states));
 	dp->switches = &fake->switches;
+	dp->meta = &fake->meta;
 	fake->switches.all_ones = ~0U;
 	fake->vips = calloc(2 * (size_t)sizes->vips + 1, sizeof(*fake->vips));
 	dp->vip_slots = vip_table_slots(2 * sizes->vips + 1);

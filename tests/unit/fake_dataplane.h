@@ -61,6 +61,7 @@ struct fake_dataplane {
 	const char *probe_refused; /* why probe_follow fails; NULL: it works */
 	const char *attach_lost;   /* name of one that does not hold any more */
 	struct lb_switches switches;
+	struct lb_meta meta;
 	struct lb_cookie_keys cookie_keys;
 	int vip_put_error; /* errno that vip_put fails with; 0: it works */
 	int vip_remove_error;

@@ -10,6 +10,8 @@
 
 #define HANDSHAKES 64
 
+static struct lb_meta meta;
+
 static struct native_map *map_named(const char *name)
 {
 	struct native_map_shape shape;
@@ -59,6 +61,7 @@ static void share_arrays(struct dataplane *dp)
 	array("service_drops", services);
 	array("service_budgets", services);
 	dp->switches = native_switches();
+	dp->meta = &meta;
 	*dp->switches = (struct lb_switches){.all_ones = ~0U};
 }
 

@@ -26,7 +26,7 @@ static int setup(void **state)
 	ours = (struct lb_meta){.abi_version = 9,
 				.table_size = 251,
 				.seed = 42,
-				.flow_layout = 1,
+				.flow_layout = 2,
 				.nat_layout = 2,
 				.fragment_layout = 3,
 				.backend_layout = 4};
@@ -87,15 +87,31 @@ static void test_another_abi(void **state)
 	assert_true(carry_keeps_flows(&carry));
 }
 
+/* The flows of an ABI that folds them differently are found; up to ABI 8 it did not. */
+static void test_folded_flows(void **state)
+{
+	(void)state;
+	former.abi_version = 10;
+	former.flow_fold = 3 << LB_FLOW_FOLD_FORMER_SHIFT;
+	decide();
+	assert_ways(CARRY_SHARED, CARRY_SHARED, CARRY_SHARED, CARRY_COPIED);
+	assert_int_equal(carry.flow_fold, 3 << LB_FLOW_FOLD_FORMER_SHIFT);
+	former.abi_version = 8;
+	former.flow_layout = 1;
+	carry_decide(&former, offsetof(struct lb_meta, flow_fold), &ours, maps, MAPS, &carry);
+	assert_ways(CARRY_SHARED, CARRY_SHARED, CARRY_SHARED, CARRY_COPIED);
+	assert_int_equal(carry.flow_fold, 0);
+}
+
 static void test_another_layout(void **state)
 {
 	(void)state;
 	former.abi_version = 10; /* a newer agent's: the way back */
-	former.flow_layout = 2;
+	former.flow_layout = 3;
 	former.backend_layout = 5;
 	decide();
 	assert_ways(CARRY_FORGOTTEN, CARRY_SHARED, CARRY_SHARED, CARRY_FORGOTTEN);
-	assert_string_equal(carry.parts[CARRY_FLOWS].reason, "their layout was 2 and is 1");
+	assert_string_equal(carry.parts[CARRY_FLOWS].reason, "their layout was 3 and is 2");
 	assert_true(carry_keeps_flows(&carry));
 	former.nat_layout = 1;
 	decide();
@@ -184,7 +200,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_there), TEST(test_all_alike),
-		TEST(test_another_abi),   TEST(test_another_layout),
+		TEST(test_another_abi),   TEST(test_folded_flows), TEST(test_another_layout),
 		TEST(test_abi_2),         TEST(test_another_seed),
 		TEST(test_other_sizes),   TEST(test_another_table_size),
 		TEST(test_missing_maps),  TEST(test_words),

@@ -554,17 +554,19 @@ static void test_full_bucket(void **state)
 	struct world *world = *state;
 	struct lb_flow_bucket *bucket;
 	uint64_t coarse;
+	uint32_t index;
 	int way;
 
 	explain(world, WEB_FLOW, "syn", NULL);
-	bucket =
-		&world->dp->flows[(uint32_t)at(step(world, "flow", "none"), "bucket")->valuedouble];
+	index = (uint32_t)at(step(world, "flow", "none"), "bucket")->valuedouble;
+	bucket = &world->dp->flows[index];
 	coarse = NOW >> world->dp->clock.coarse_tick_shift;
 	for (way = 0; way < LB_FLOW_WAYS; way++)
 		bucket->word[way] = (uint64_t)(way + 1) << LB_FLOW_FINGERPRINT_SHIFT |
 				    1ULL << LB_FLOW_BACKEND_SHIFT |
 				    (uint64_t)LB_FLOW_ESTABLISHED << LB_FLOW_STATE_SHIFT |
 				    ((coarse - (uint64_t)way) & LB_FLOW_TIME_MASK);
+	world->dp->flows[index ^ 1] = *bucket; /* next door, too */
 	explain(world, WEB_FLOW, "syn", NULL);
 	step(world, "flow", "unrecorded");
 	assert_null(find_step(world, "flow", "entered"));

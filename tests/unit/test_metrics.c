@@ -457,6 +457,7 @@ static void test_every_sample(void **state)
 		"lb_program_run_seconds_total{program=\"lb_ingress\"} 1.5",
 		"lb_program_runs_total{program=\"lb_ingress\"} 12000000",
 		"lb_flow_table_size 1024",
+		"lb_flow_table_used_size 1024",
 		"lb_flow_sample_ratio 1",
 		"process_start_time_seconds 1795222923.25",
 		"lb_flow_table_entries{state=\"embryonic\"} 1",
