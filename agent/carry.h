@@ -28,9 +28,9 @@ enum carry_way {
 };
 
 struct carry {
-	bool former;      /* there are maps of a former agent; else nothing below says anything */
-	bool whole;       /* all are taken over, the parts as well */
-	char reason[128]; /* why not */
+	bool former;        /* there are maps of a former agent; else nothing below says anything */
+	bool whole;         /* all are taken over, the parts as well */
+	char reason[128];   /* why not */
 	uint32_t flow_fold; /* as in struct lb_switches: of the former flow table */
 	struct {
 		enum carry_way way;

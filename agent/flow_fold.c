@@ -114,8 +114,7 @@ void flow_fold_follow(struct flow_fold *fold, struct dataplane *dp, uint64_t now
 
 	if (buckets <= FLOW_FOLD_BUCKETS_MIN)
 		return;
-	*fold = flow_fold_next(before, buckets,
-			       estimate_entries(dp, used_by(dp, before.now)),
+	*fold = flow_fold_next(before, buckets, estimate_entries(dp, used_by(dp, before.now)),
 			       dataplane_coarse(&dp->clock, now), longest_silence(dp));
 	word = flow_fold_word(fold);
 	if (word == flow_fold_word(&before))

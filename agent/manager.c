@@ -683,9 +683,9 @@ static int manager_allocate(struct manager *manager, struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	sync_use_lists(manager->sync, sources_lists(manager->sources));
 	flow_scan_tell(manager->scan, sync_marks(manager->sync));
-	manager->fold = flow_fold_adopt(manager->dp->switches->flow_fold,
-					dataplane_coarse(&manager->dp->clock,
-							 manager->dp->ops->now(manager->dp)));
+	manager->fold = flow_fold_adopt(
+		manager->dp->switches->flow_fold,
+		dataplane_coarse(&manager->dp->clock, manager->dp->ops->now(manager->dp)));
 	manager->seed_digest = digest_seed(manager->desired->seed);
 	sync_use_seed(manager->sync, manager->seed_digest);
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);

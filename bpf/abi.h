@@ -41,7 +41,8 @@ struct lb_tuple {
 };
 
 /*
- * The one entry of the map meta. Written by the agent that makes the maps. Every ABI begins it alike; that of version 2 ended with the seed, and its layouts were 1.
+ * The one entry of the map meta. Written by the agent that makes the maps. Every ABI begins it
+ * alike; that of version 2 ended with the seed, and its layouts were 1.
  */
 struct lb_meta {
 	__u32 abi_version;
@@ -80,8 +81,8 @@ struct lb_switches {
 };
 #define LB_FLOW_FOLD_MAX          31
 #define LB_FLOW_FOLD_FORMER_SHIFT 8
-#define LB_SAMPLE_MASK_MAX 127U
-#define LB_CAPTURE_ON      (1U << 16) /* or'ed with an ethertype it makes none */
+#define LB_SAMPLE_MASK_MAX        127U
+#define LB_CAPTURE_ON             (1U << 16) /* or'ed with an ethertype it makes none */
 
 /* Where a packet is addressed to. port 0 stands for every port that has no entry of its own. */
 struct lb_vip_key {

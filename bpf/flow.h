@@ -443,8 +443,8 @@ LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision
 }
 
 /* Enters the flow of this packet in place of seen, if it had an entry, at word. */
-LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d,
-			  __u64 *word, __u64 seen, __u32 state)
+LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __u64 *word,
+			  __u64 seen, __u32 state)
 {
 	__u64 value = flow_word(d->hash, d->backend_id, state, flow_clock(pkt->now));
 	__u32 flags = is_answer(pkt) ? FLOW_INSERT_BOLD : 0;

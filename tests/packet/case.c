@@ -394,9 +394,9 @@ static const struct {
 	const char *word;
 	enum step_kind kind;
 } step_words[] = {
-	{"in", STEP_PACKET}, {"set", STEP_SET},     {"table", STEP_TABLE}, {"marks", STEP_MARKS},
-	{"age", STEP_AGE},   {"fold", STEP_FOLD},   {"flows", STEP_FLOWS}, {"nat", STEP_NAT},
-	{"count", STEP_COUNT},
+	{"in", STEP_PACKET},   {"set", STEP_SET}, {"table", STEP_TABLE},
+	{"marks", STEP_MARKS}, {"age", STEP_AGE}, {"fold", STEP_FOLD},
+	{"flows", STEP_FLOWS}, {"nat", STEP_NAT}, {"count", STEP_COUNT},
 };
 
 static int parse_statement(const char *word, const char *at, unsigned int line,

@@ -145,7 +145,7 @@ struct step {
 		} set;
 		struct step_table table;
 		uint64_t age_ms;
-		uint32_t flow_fold; /* as in struct lb_switches */
+		uint32_t flow_fold;             /* as in struct lb_switches */
 		char entries[CASE_ENTRIES_MAX]; /* sorted words */
 		struct step_count count;
 	};

@@ -199,10 +199,9 @@ static void test_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_nothing_there), TEST(test_all_alike),
-		TEST(test_another_abi),   TEST(test_folded_flows), TEST(test_another_layout),
-		TEST(test_abi_2),         TEST(test_another_seed),
-		TEST(test_other_sizes),   TEST(test_another_table_size),
+		TEST(test_nothing_there), TEST(test_all_alike),      TEST(test_another_abi),
+		TEST(test_folded_flows),  TEST(test_another_layout), TEST(test_abi_2),
+		TEST(test_another_seed),  TEST(test_other_sizes),    TEST(test_another_table_size),
 		TEST(test_missing_maps),  TEST(test_words),
 	};
 
