@@ -343,6 +343,7 @@ struct lb_slot_line {
 #define LB_FLOW_STATE_SHIFT       14
 #define LB_FLOW_STATE_MASK        0x3ULL
 #define LB_FLOW_TIME_MASK         0x3fffULL
+#define LB_FLOW_NOTE_MASK         0xffffULL /* state and time */
 /* Who read its clock a moment later may have stamped a word: an age of -1 to -8 means 0. */
 #define LB_FLOW_TICKS_AHEAD       8
 struct lb_flow_bucket {

@@ -27,7 +27,6 @@
 LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const struct cookie_job *job)
 {
 	struct lb_flow_bucket *bucket = flow_bucket(flow_home(job->hash));
-	struct lb_backend *backend;
 	__u64 seen = 0;
 
 	if (!bucket)
@@ -35,9 +34,9 @@ LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const stru
 	flow_find_all(bucket, job->hash, job->now, flags_are_syn(job->tcp_flags), &seen);
 	if (!seen)
 		return false;
-	backend = flow_holder(seen, job->service_id, flow_clock(job->now),
-			      service->timeout[flow_state(seen) & LB_FLOW_STATE_MASK]);
-	return backend != NULL;
+	return flow_holder(seen, job->service_id) &&
+	       flow_age(seen, flow_clock(job->now)) <=
+		       service->timeout[flow_state(seen) & LB_FLOW_STATE_MASK];
 }
 
 /* A SYN of a service that does not always answer by cookies. */
@@ -187,7 +186,7 @@ __noinline int cookie_judge(struct xdp_md *ctx, const struct lb_service *service
 }
 
 /* Is it TCP that brings its header, for a service that has cookies? An answer to a fragment, or to
- * what has extension headers, is not worth its code: nobody begins so. */
+ * what has options or extension headers, is not worth its code: nobody begins so. */
 LB_INLINE bool cookie_concerns(const struct packet *pkt, const struct lb_service *service)
 {
 	if (!lb_cookies || !(service->flags & LB_SERVICE_COOKIES))

@@ -8,6 +8,7 @@
 #define MAX_VLAN_TAGS       2
 #define IPV4_MORE_FRAGMENTS 0x2000
 #define IPV4_OFFSET_MASK    0x1fff
+#define IPV4_PLAIN          0x45 /* how a header without options begins */
 
 struct vlan_tag {
 	__be16 tci;

@@ -323,16 +323,23 @@ LB_INLINE bool keeps_loads(const struct lb_service *service)
 	return service->scheduler == LB_SCHEDULER_LEAST_CONN;
 }
 
-/* Whose the flow behind the word is; NULL: the entry does not hold, for its backend is gone or it
- * was idle for too long. */
-LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id, struct flow_clock now,
-					 __u32 timeout)
+/* Whose the flow behind the word is; NULL: the entry does not hold, for its backend is gone. */
+LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id)
 {
 	struct lb_backend *backend = backend_alive(flow_backend(seen));
 
-	if (!backend || backend->service != service_id)
-		return NULL;
-	return flow_age(seen, now) > timeout ? NULL : backend;
+	return backend && backend->service == service_id ? backend : NULL;
+}
+
+/* Does the packet change nothing of the entry? An established flow had one in this coarse tick, and
+ * this one does not end it. The way of most packets, so it asks little. */
+LB_INLINE bool flow_is_current(const struct packet *pkt, __u64 seen)
+{
+	__u64 now = LB_FLOW_ESTABLISHED << LB_FLOW_STATE_SHIFT |
+		    (pkt->now >> lb_coarse_tick_shift & LB_FLOW_TIME_MASK);
+
+	return !((seen ^ now) & LB_FLOW_NOTE_MASK) &&
+	       !(pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
 
 /*
@@ -341,16 +348,19 @@ LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id, struct fl
  */
 LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *word, __u64 seen)
 {
+	struct lb_backend *backend = flow_holder(seen, d->service_id);
 	struct flow_clock now = flow_clock(pkt->now);
 	__u32 state = flow_state(seen);
 	__u16 id = flow_backend(seen);
-	struct lb_backend *backend =
-		flow_holder(seen, d->service_id, now, flow_timeout(pkt, d->service, state));
 
 	if (!backend)
 		return false;
 	d->backend = backend;
 	d->backend_id = id;
+	if (flow_is_current(pkt, seen))
+		return true;
+	if (flow_age(seen, now) > flow_timeout(pkt, d->service, state))
+		return false;
 	if (is_kind(pkt, LB_ICMP_ERROR))
 		return true; /* not the client's word: it changes nothing */
 	if (!is_syn(pkt)) {

@@ -47,10 +47,13 @@ LB_INLINE bool hop_find(struct xdp_md *ctx, const struct packet *pkt, struct dec
 	const struct lb_hop *hop = &d->backend->hop;
 	/* dst_mac and flags, which change together; src_mac and mtu. */
 	__u64 to = READ_ONCE(*(const __u64 *)hop), from = READ_ONCE(*((const __u64 *)hop + 1));
+	struct link asked; /* of its own, so that *link can stay in registers */
 
 	link_set(link, pkt, hop->vlan);
 	if (!(to >> LB_HOP_FLAGS_SHIFT & LB_BACKEND_RESOLVED)) {
-		d->egress = hop_from_kernel(ctx, d->backend, link);
+		asked = *link;
+		d->egress = hop_from_kernel(ctx, d->backend, &asked);
+		*link = asked;
 		return d->egress;
 	}
 	link->macs.head = (to & LB_HOP_MAC_MASK) | from << LB_HOP_FLAGS_SHIFT;

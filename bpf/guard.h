@@ -40,11 +40,22 @@ LB_INLINE bool lengths_agree(const struct packet *pkt)
 }
 
 /* False: a combination that no TCP sends and only scanners and attacks do. */
-LB_INLINE bool tcp_flags_make_sense(__u8 flags)
+LB_INLINE bool tcp_flags_make_sense(__u32 flags)
 {
 	if (flags & TCP_SYN)
 		return !(flags & (TCP_FIN | TCP_RST));
 	return flags & (TCP_ACK | TCP_RST | TCP_FIN);
+}
+
+/* A bit for each combination of FIN, SYN, RST, PSH and ACK that makes sense: a constant. */
+LB_INLINE __u32 tcp_flags_sensible(void)
+{
+	__u32 flags, set = 0;
+
+#pragma unroll
+	for (flags = 0; flags < 32; flags++)
+		set |= (__u32)tcp_flags_make_sense(flags) << flags;
+	return set;
 }
 
 /* Does the packet itself have its source's ports and flags? */
@@ -85,7 +96,7 @@ LB_INLINE enum lb_verdict claims_judge(const struct lb_tuple *tuple, __u8 l4_pro
 	if (flags & HAS_L4_HEADER && l4_proto != IPPROTO_UDP) {
 		if (!tuple->src_port)
 			return LB_PORT_ZERO;
-		if (l4_proto == IPPROTO_TCP && !tcp_flags_make_sense(flags))
+		if (l4_proto == IPPROTO_TCP && !(tcp_flags_sensible() >> (flags & 31) & 1))
 			return LB_TCP_FLAGS;
 	}
 	return LB_PASS;

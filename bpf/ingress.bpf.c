@@ -33,8 +33,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define LB_TO_RARE (-1) /* no XDP code */
-
 /* A client's packet to one of our services. */
 LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct decision *d)
 {
@@ -98,9 +96,8 @@ LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet
 	enum parsed parsed = parse(ctx, &pkt, vlan, is_ipv4, class);
 	enum lb_verdict verdict;
 	__u64 vip;
+	int code;
 
-	if (parsed == PARSED_RARE)
-		return LB_TO_RARE;
 	if (parsed == PARSED_FOREIGN)
 		return finish(ctx, &pkt, &d, LB_PASS);
 	pkt.now = bpf_jiffies64();
@@ -111,8 +108,13 @@ LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet
 	if (!vip && is_plain(&pkt)) /* with what is known of its way to the end */
 		return finish(ctx, &pkt, &d, LB_PASS);
 	verdict = vip ? address(ctx, &pkt, &d, vip_of(vip)) : LB_PASS;
-	if (verdict == LB_FORWARD && is_plain(&pkt)) /* likewise */
-		return finish(ctx, &pkt, &d, LB_FORWARD);
+	if (verdict == LB_FORWARD && is_plain(&pkt)) {
+		code = send(ctx, &d);
+		if (code != XDP_DROP) {
+			count_sent(&pkt, &d);
+			return code;
+		}
+	}
 	if (verdict == LB_PASS && is_kind(&pkt, LB_FIRST_FRAGMENT))
 		fragment_forget(&pkt);
 	return finish(ctx, &pkt, &d, verdict);
@@ -160,28 +162,20 @@ __noinline int lb_ipv6_rare(struct xdp_md *ctx, __u32 vlan)
 
 LB_INLINE int lb_ipv4(struct xdp_md *ctx, __u32 vlan, enum packet_class class)
 {
-	int code = LB_TO_RARE;
-
 	if (class == LB_CLASS_TCP)
-		code = lb_ipv4_tcp(ctx, vlan);
-	else if (class == LB_CLASS_UDP)
-		code = lb_ipv4_udp(ctx, vlan);
-	else if (class == LB_CLASS_ICMP)
-		code = lb_ipv4_icmp(ctx, vlan);
-	return code == LB_TO_RARE ? lb_ipv4_rare(ctx, vlan) : code;
+		return lb_ipv4_tcp(ctx, vlan);
+	if (class == LB_CLASS_UDP)
+		return lb_ipv4_udp(ctx, vlan);
+	return class == LB_CLASS_ICMP ? lb_ipv4_icmp(ctx, vlan) : lb_ipv4_rare(ctx, vlan);
 }
 
 LB_INLINE int lb_ipv6(struct xdp_md *ctx, __u32 vlan, enum packet_class class)
 {
-	int code = LB_TO_RARE;
-
 	if (class == LB_CLASS_TCP)
-		code = lb_ipv6_tcp(ctx, vlan);
-	else if (class == LB_CLASS_UDP)
-		code = lb_ipv6_udp(ctx, vlan);
-	else if (class == LB_CLASS_ICMP)
-		code = lb_ipv6_icmp(ctx, vlan);
-	return code == LB_TO_RARE ? lb_ipv6_rare(ctx, vlan) : code;
+		return lb_ipv6_tcp(ctx, vlan);
+	if (class == LB_CLASS_UDP)
+		return lb_ipv6_udp(ctx, vlan);
+	return class == LB_CLASS_ICMP ? lb_ipv6_icmp(ctx, vlan) : lb_ipv6_rare(ctx, vlan);
 }
 
 /* To the program of its class. False: it has none. No protocol matches while `capture` is on. */

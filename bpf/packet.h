@@ -59,10 +59,10 @@ enum icmp6_type {
 
 /* What a packet is at first sight; each class has a program of its own. */
 enum packet_class {
-	LB_CLASS_TCP, /* whole and, if IPv6, without extension headers */
+	LB_CLASS_TCP, /* whole, without IPv4 options or IPv6 extension headers */
 	LB_CLASS_UDP, /* likewise */
 	LB_CLASS_ICMP,
-	LB_CLASS_RARE, /* fragments, SCTP, extension headers */
+	LB_CLASS_RARE, /* fragments, SCTP, options, extension headers */
 };
 
 /*
@@ -93,7 +93,7 @@ struct packet {
 	__u8 fragment_proto; /* as in struct lb_fragment_key */
 	__u32 fragment_id;
 	__u32 vlan;         /* as in struct lb_hop, and from VLAN_PRIORITY_SHIFT on PCP and DEI */
-	__u32 length;       /* of the frame */
+	__u64 length;       /* of the frame; of 64 bits, as it is counted */
 	__u32 l3_offset;    /* of the IP header within the frame */
 	__u32 l3_length;    /* what the IP header claims, header included */
 	__u32 l4_offset;    /* of the L4 header within the IP packet */

@@ -39,7 +39,6 @@ enum sctp_chunk {
 /* What parse() can say. */
 enum parsed {
 	PARSED_FOREIGN, /* nothing a service could be meant by; the packet is the host's */
-	PARSED_RARE,    /* to be parsed again as LB_CLASS_RARE */
 	PARSED,
 };
 
@@ -125,6 +124,19 @@ LB_INLINE struct iphdr *parse_ipv4(struct cursor *cursor, struct network *net)
 	return ip;
 }
 
+/* The header of a packet of class LB_CLASS_TCP or LB_CLASS_UDP. */
+LB_INLINE struct iphdr *parse_plain_ipv4(struct cursor *cursor, struct network *net)
+{
+	struct iphdr *ip = cursor_take(cursor, sizeof(*ip));
+
+	if (!ip)
+		return NULL;
+	net->length = bpf_ntohs(ip->tot_len);
+	net->l4_offset = sizeof(*ip);
+	net->kind = LB_WHOLE;
+	return ip;
+}
+
 LB_INLINE bool is_ipv6_extension(__u8 nexthdr)
 {
 	return nexthdr == IPPROTO_HOPOPTS || nexthdr == IPPROTO_ROUTING ||
@@ -186,7 +198,7 @@ LB_INLINE struct ipv6hdr *parse_ipv6(struct xdp_md *ctx, struct cursor *cursor, 
 {
 	struct ipv6hdr *ip = cursor_take(cursor, sizeof(*ip));
 
-	if (!ip || ip->version != 6)
+	if (!ip || (extensions && ip->version != 6)) /* or see classify_ipv6() */
 		return NULL;
 	if (is_mapped_ipv4(&ip->daddr) || is_mapped_ipv4(&ip->saddr))
 		return NULL;
@@ -285,26 +297,31 @@ LB_INLINE bool has_ports(__u8 l4_proto)
 	return l4_proto == IPPROTO_TCP || l4_proto == IPPROTO_UDP || l4_proto == IPPROTO_SCTP;
 }
 
+LB_INLINE __u8 class_proto(enum packet_class class)
+{
+	return class == LB_CLASS_TCP ? IPPROTO_TCP : IPPROTO_UDP;
+}
+
 /* Finds the IP header of the family that pkt->is_ipv4 says. */
-LB_INLINE bool parse_l3(struct xdp_md *ctx, struct cursor *cursor, struct packet *pkt,
-			bool extensions)
+LB_INLINE bool parse_l3(struct xdp_md *ctx, struct cursor *cursor, struct packet *pkt)
 {
 	struct network net = {};
 
 	if (pkt->is_ipv4) {
-		pkt->ip4 = parse_ipv4(cursor, &net);
+		pkt->ip4 =
+			is_plain(pkt) ? parse_plain_ipv4(cursor, &net) : parse_ipv4(cursor, &net);
 		if (!pkt->ip4)
 			return false;
 		addr_from_ipv4(&pkt->tuple->src, pkt->ip4->saddr);
 		addr_from_ipv4(&pkt->tuple->dst, pkt->ip4->daddr);
 	} else {
-		pkt->ip6 = parse_ipv6(ctx, cursor, pkt->l3_offset, &net, extensions);
+		pkt->ip6 = parse_ipv6(ctx, cursor, pkt->l3_offset, &net, !is_plain(pkt));
 		if (!pkt->ip6)
 			return false;
 		addr_from_ipv6(&pkt->tuple->src, &pkt->ip6->saddr);
 		addr_from_ipv6(&pkt->tuple->dst, &pkt->ip6->daddr);
 	}
-	pkt->l4_proto = net.l4_proto;
+	pkt->l4_proto = is_plain(pkt) ? class_proto(pkt->class) : net.l4_proto;
 	pkt->l3_length = net.length;
 	pkt->l4_offset = net.l4_offset;
 	pkt->kind = net.kind;
@@ -386,7 +403,7 @@ LB_INLINE bool is_icmp(const struct packet *pkt)
 	return pkt->l4_proto == (pkt->is_ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
-LB_INLINE __u32 frame_length(struct xdp_md *ctx)
+LB_INLINE __u64 frame_length(struct xdp_md *ctx)
 {
 	__u64 length = (void *)(long)ctx->data_end - (void *)(long)ctx->data;
 
@@ -396,17 +413,12 @@ LB_INLINE __u32 frame_length(struct xdp_md *ctx)
 	return lb_frags ? bpf_xdp_get_buff_len(ctx) : length;
 }
 
-LB_INLINE __u8 class_proto(enum packet_class class)
-{
-	return class == LB_CLASS_TCP ? IPPROTO_TCP : IPPROTO_UDP;
-}
-
 /* Finds the headers of a packet of this family and class, behind a link header with these tags. */
 LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, bool is_ipv4,
 			    enum packet_class class)
 {
-	bool plain = class == LB_CLASS_TCP || class == LB_CLASS_UDP, known;
 	struct cursor cursor = cursor_at_frame(ctx);
+	bool known;
 
 	pkt->class = class;
 	pkt->is_ipv4 = is_ipv4;
@@ -417,11 +429,9 @@ LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, 
 	pkt->vlan = vlan;
 	pkt->l3_offset = link_length(vlan);
 	cursor.at = (void *)pkt->eth + pkt->l3_offset;
-	if (!parse_l3(ctx, &cursor, pkt, !plain))
+	if (!parse_l3(ctx, &cursor, pkt))
 		return PARSED_FOREIGN;
-	if (plain && (pkt->kind != LB_WHOLE || pkt->l4_proto != class_proto(class)))
-		return PARSED_RARE;
-	if (plain)
+	if (is_plain(pkt))
 		known = parse_l4(&cursor, pkt, class_proto(class));
 	else if (class == LB_CLASS_ICMP)
 		known = is_icmp(pkt) && parse_icmp(ctx, &cursor, pkt);
@@ -444,10 +454,15 @@ LB_INLINE enum packet_class class_of(__u8 l4_proto, __u8 icmp)
 LB_INLINE enum packet_class classify_ipv4(const struct cursor *cursor)
 {
 	const struct iphdr *ip = cursor->at;
+	enum packet_class class;
+	bool plain;
 
 	if ((const void *)(ip + 1) > cursor->end)
 		return LB_CLASS_RARE;
-	return class_of(ip->protocol, IPPROTO_ICMP);
+	plain = *(const __u8 *)ip == IPV4_PLAIN &&
+		!(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK));
+	class = class_of(ip->protocol, IPPROTO_ICMP);
+	return plain || class == LB_CLASS_ICMP ? class : LB_CLASS_RARE;
 }
 
 /* The class of an IPv6 packet whose extension headers begin at `offset`. A function of its own, for
@@ -465,7 +480,7 @@ LB_INLINE enum packet_class classify_ipv6(struct xdp_md *ctx, const struct curso
 {
 	const struct ipv6hdr *ip = cursor->at;
 
-	if ((const void *)(ip + 1) > cursor->end)
+	if ((const void *)(ip + 1) > cursor->end || ip->version != 6)
 		return LB_CLASS_RARE;
 	if (!is_ipv6_extension(ip->nexthdr))
 		return class_of(ip->nexthdr, IPPROTO_ICMPV6);
