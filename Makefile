@@ -440,7 +440,7 @@ TEST_explain    := $(wildcard agent/explain*.c) $(wildcard bpf/native/*.c) $(SRC
                    agent/slow_start.c agent/verdict_words.c \
                    tests/unit/fake_manager.c $(FAKE_DATAPLANE)
 TEST_ctl        := $(filter-out ctl/lbctl.c,$(wildcard ctl/*.c))
-TEST_tracking   := $(SRC_sync) agent/flow_scan.c agent/dataplane.c agent/slow_start.c $(SRC_desired) \
+TEST_tracking   := $(SRC_sync) agent/flow_scan.c agent/flow_fold.c agent/dataplane.c agent/slow_start.c $(SRC_desired) \
                    $(wildcard bpf/native/*.c tests/native/*.c) $(FAKE_DATAPLANE) \
                    tests/unit/native_dataplane.c
 TEST_flow_table := tests/native/native_map.c

@@ -79,7 +79,8 @@ static size_t read_meta(const struct dataplane_bpf *dp, char meta[META_SIZE_MAX]
 
 struct lb_meta bpf_meta(const struct dataplane_bpf *dp)
 {
-	uint32_t fold = flow_fold_for(dp->base.sizes.flows / LB_FLOW_WAYS, 0);
+	uint32_t fold =
+		flow_fold_for(dp->base.sizes.flows / LB_FLOW_WAYS, FLOW_FOLD_BUCKETS_MIN, 0);
 
 	return (struct lb_meta){
 		.abi_version = LB_ABI_VERSION,

@@ -22,22 +22,33 @@ uint32_t flow_fold_word(const struct flow_fold *fold)
 	return fold->now | fold->former << LB_FLOW_FOLD_FORMER_SHIFT;
 }
 
-struct flow_fold flow_fold_adopt(uint32_t word, uint32_t tick)
+struct flow_fold flow_fold_adopt(uint32_t word, uint32_t least, uint32_t tick)
 {
 	return (struct flow_fold){
+		.least = least,
 		.now = word & LB_FLOW_FOLD_MAX,
 		.former = word >> LB_FLOW_FOLD_FORMER_SHIFT & LB_FLOW_FOLD_MAX,
 		.since = tick,
 	};
 }
 
-uint32_t flow_fold_for(uint32_t buckets, uint32_t entries)
+uint32_t flow_fold_for(uint32_t buckets, uint32_t least, uint32_t entries)
 {
 	uint32_t fold = 0;
 
-	while (buckets >> (fold + 1) >= FLOW_FOLD_BUCKETS_MIN &&
-	       entries <= FOLD_BELOW(buckets >> (fold + 1)))
+	while (buckets >> (fold + 1) >= least && entries <= FOLD_BELOW(buckets >> (fold + 1)))
 		fold++;
+	return fold;
+}
+
+/* A while begins, in which it is so. */
+static struct flow_fold begin(struct flow_fold fold, uint32_t now, uint32_t former, uint32_t tick,
+			      uint32_t entries)
+{
+	fold.now = now;
+	fold.former = former;
+	fold.since = tick;
+	fold.peak = entries;
 	return fold;
 }
 
@@ -49,16 +60,16 @@ struct flow_fold flow_fold_next(struct flow_fold fold, uint32_t buckets, uint32_
 	if (entries > fold.peak)
 		fold.peak = entries;
 	if (fold.now && entries > UNFOLD_ABOVE(buckets >> fold.now))
-		return (struct flow_fold){0, fold.now, tick, entries};
+		return begin(fold, 0, fold.now, tick, entries);
 	if (tick - fold.since <= silence)
 		return fold;
 	/* No entry that still holds is where it was in the table of before. */
-	fits = flow_fold_for(buckets, fold.peak);
+	fits = flow_fold_for(buckets, fold.least, fold.peak);
 	if (fold.now == 0)
-		return (struct flow_fold){fits, 0, tick, entries};
+		return begin(fold, fits, 0, tick, entries);
 	if (fits > fold.now)
-		return (struct flow_fold){0, fold.now, tick, entries};
-	return (struct flow_fold){fold.now, fold.now, tick, entries};
+		return begin(fold, 0, fold.now, tick, entries);
+	return begin(fold, fold.now, fold.now, tick, entries);
 }
 
 static uint32_t used_by(const struct dataplane *dp, uint32_t fold)
@@ -112,7 +123,7 @@ void flow_fold_follow(struct flow_fold *fold, struct dataplane *dp, uint64_t now
 	const struct flow_fold before = *fold;
 	uint32_t buckets = used_by(dp, 0), word;
 
-	if (buckets <= FLOW_FOLD_BUCKETS_MIN)
+	if (buckets <= before.least)
 		return;
 	*fold = flow_fold_next(before, buckets, estimate_entries(dp, used_by(dp, before.now)),
 			       dataplane_coarse(&dp->clock, now), longest_silence(dp));

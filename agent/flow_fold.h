@@ -19,6 +19,7 @@
 #define FLOW_FOLD_BUCKETS_MIN (1U << 15) /* 2 MiB: a second-level cache, and 512 pages */
 
 struct flow_fold {
+	uint32_t least;  /* buckets that it is not folded below */
 	uint32_t now;    /* as struct lb_switches: how often it is folded, */
 	uint32_t former; /* and where entries may still be */
 	uint32_t since;  /* coarse tick in which this while began */
@@ -28,11 +29,17 @@ struct flow_fold {
 /* What packets and the next agent are told. */
 uint32_t flow_fold_word(const struct flow_fold *fold);
 
+/* May packets move entries from one bucket to another? Each once, as long as the word stays. */
+static inline bool flow_fold_moves(uint32_t word)
+{
+	return (word & LB_FLOW_FOLD_MAX) != word >> LB_FLOW_FOLD_FORMER_SHIFT;
+}
+
 /* As a former agent has left it: for all that is known, a while has just begun. */
-struct flow_fold flow_fold_adopt(uint32_t word, uint32_t tick);
+struct flow_fold flow_fold_adopt(uint32_t word, uint32_t least, uint32_t tick);
 
 /* How often a table of so many buckets may be folded that is to hold so many entries. */
-uint32_t flow_fold_for(uint32_t buckets, uint32_t entries);
+uint32_t flow_fold_for(uint32_t buckets, uint32_t least, uint32_t entries);
 
 /* In the part of the table that is used there are so many entries; silence: how long a flow may
  * send nothing. Both times in coarse ticks. Pure. */

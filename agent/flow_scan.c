@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow_fold.h"
 #include "flow_word.h"
 
 /* A closing flow counts as active while its last packets may still be under way. */
@@ -14,6 +15,9 @@
 struct flow_scan {
 	struct dataplane *dp;
 	uint32_t position; /* next bucket */
+	uint32_t passes;   /* through the table, of the round under way */
+	uint32_t fold;     /* as in struct lb_switches, when the last of them began, */
+	uint32_t alike;    /* and for so many before it that it was the same throughout */
 	uint64_t rounds;
 	struct flow_counts current; /* the round under way */
 	struct flow_counts last;
@@ -33,6 +37,7 @@ struct flow_scan *flow_scan_new(struct dataplane *dp)
 	if (!scan)
 		return NULL;
 	scan->dp = dp;
+	scan->fold = dp->switches->flow_fold;
 	scan->current.active = calloc(backends, sizeof(*scan->current.active));
 	scan->current.entries = calloc(backends, sizeof(*scan->current.entries));
 	scan->last.active = calloc(backends, sizeof(*scan->last.active));
@@ -110,6 +115,28 @@ static void scan_word(struct flow_scan *scan, uint64_t *place, uint64_t now)
 	count(scan, &flow);
 }
 
+/* Of all passes; never 0 if one has counted any. */
+static uint32_t mean(const struct flow_scan *scan, uint32_t sum)
+{
+	return (sum + scan->passes - 1) / scan->passes;
+}
+
+static void take_means(struct flow_scan *scan)
+{
+	struct flow_counts *counts = &scan->current;
+	uint32_t id;
+	int state;
+
+	for (id = 1; id <= scan->dp->sizes.backends; id++) {
+		counts->active[id] = mean(scan, counts->active[id]);
+		counts->entries[id] = mean(scan, counts->entries[id]);
+		scan->loads[id] = mean(scan, scan->loads[id]);
+	}
+	for (state = 0; state < LB_FLOW_STATES; state++)
+		counts->by_state[state] = mean(scan, (uint32_t)counts->by_state[state]);
+	counts->sampled = mean(scan, counts->sampled);
+}
+
 /* What evictions and idle ends have left wrong is right again. What packets counted during the
  * round behind its position is lost by that: at most a second's worth. */
 static void loads_store(struct flow_scan *scan)
@@ -124,8 +151,11 @@ static void loads_store(struct flow_scan *scan)
 
 static void round_end(struct flow_scan *scan)
 {
-	struct flow_counts done = scan->current;
+	struct flow_counts done;
 
+	if (scan->passes > 1)
+		take_means(scan);
+	done = scan->current;
 	loads_store(scan);
 	scan->current = scan->last;
 	scan->last = done;
@@ -135,8 +165,25 @@ static void round_end(struct flow_scan *scan)
 	       ((size_t)scan->dp->sizes.backends + 1) * sizeof(*scan->current.entries));
 	memset(scan->current.by_state, 0, sizeof(scan->current.by_state));
 	scan->current.sampled = 0;
-	scan->position = 0;
+	scan->passes = 0;
+	scan->alike = 0;
 	scan->rounds++;
+}
+
+/*
+ * The table has been gone through. True: none of its entries has been missed. Where it is being
+ * folded or unfolded one may have moved from ahead of the position to behind it; but that once
+ * only, so then two passes see it.
+ */
+static bool pass_end(struct flow_scan *scan)
+{
+	uint32_t fold = scan->dp->switches->flow_fold;
+
+	scan->position = 0;
+	scan->passes++;
+	scan->alike = fold == scan->fold ? scan->alike + 1 : 0;
+	scan->fold = fold;
+	return scan->alike > flow_fold_moves(fold);
 }
 
 bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets)
@@ -150,7 +197,7 @@ bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets)
 			scan_word(scan, (uint64_t *)&scan->dp->flows[scan->position].word[way],
 				  now);
 	}
-	if (scan->position < total)
+	if (scan->position < total || !pass_end(scan))
 		return false;
 	round_end(scan);
 	return true;
@@ -191,18 +238,25 @@ uint64_t flow_scan_rounds(const struct flow_scan *scan)
 	return scan->rounds;
 }
 
-void flow_scan_named(const struct dataplane *dp, bool *named)
+static void name_backends(const struct dataplane *dp, const struct lb_flow_bucket *bucket,
+			  bool *named)
 {
-	uint32_t bucket;
 	uint16_t id;
 	int way;
 
-	for (bucket = 0; bucket < dp->sizes.flows / LB_FLOW_WAYS; bucket++) {
-		for (way = 0; way < LB_FLOW_WAYS; way++) {
-			id = flow_word_backend(__atomic_load_n(
-				(uint64_t *)&dp->flows[bucket].word[way], __ATOMIC_RELAXED));
-			if (id && id <= dp->sizes.backends)
-				named[id] = true;
-		}
+	for (way = 0; way < LB_FLOW_WAYS; way++) {
+		id = flow_word_backend(
+			__atomic_load_n((uint64_t *)&bucket->word[way], __ATOMIC_RELAXED));
+		if (id && id <= dp->sizes.backends)
+			named[id] = true;
 	}
+}
+
+void flow_scan_named(const struct dataplane *dp, bool *named)
+{
+	uint32_t bucket, pass, passes = 1 + flow_fold_moves(dp->switches->flow_fold);
+
+	for (pass = 0; pass < passes; pass++)
+		for (bucket = 0; bucket < dp->sizes.flows / LB_FLOW_WAYS; bucket++)
+			name_backends(dp, &dp->flows[bucket], named);
 }

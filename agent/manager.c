@@ -684,7 +684,7 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	sync_use_lists(manager->sync, sources_lists(manager->sources));
 	flow_scan_tell(manager->scan, sync_marks(manager->sync));
 	manager->fold = flow_fold_adopt(
-		manager->dp->switches->flow_fold,
+		manager->dp->switches->flow_fold, FLOW_FOLD_BUCKETS_MIN,
 		dataplane_coarse(&manager->dp->clock, manager->dp->ops->now(manager->dp)));
 	manager->seed_digest = digest_seed(manager->desired->seed);
 	sync_use_seed(manager->sync, manager->seed_digest);

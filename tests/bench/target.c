@@ -254,7 +254,7 @@ int target_size(struct target_size *ret_size, struct error *err)
 
 int target_empty(uint32_t entries, struct error *err)
 {
-	uint32_t fold = flow_fold_for(BUCKETS, entries);
+	uint32_t fold = flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, entries);
 
 	skeleton->data_switches->lb_switches.flow_fold =
 		flow_fold_word(&(struct flow_fold){.now = fold, .former = fold});

@@ -30,19 +30,19 @@ static void assert_fold(struct flow_fold fold, uint32_t now, uint32_t former)
 static void test_what_fits(void **state)
 {
 	(void)state;
-	assert_int_equal(flow_fold_for(FLOW_FOLD_BUCKETS_MIN / 2, 0), 0);
-	assert_int_equal(flow_fold_for(FLOW_FOLD_BUCKETS_MIN, 0), 0);
-	assert_int_equal(flow_fold_for(BUCKETS, 0), 3);
-	assert_int_equal(flow_fold_for(BUCKETS, FEW), 3);
-	assert_int_equal(flow_fold_for(BUCKETS, MANY), 2);
-	assert_int_equal(flow_fold_for(BUCKETS, BUCKETS), 0);
-	assert_int_equal(flow_fold_for(BUCKETS, UINT32_MAX), 0);
+	assert_int_equal(flow_fold_for(FLOW_FOLD_BUCKETS_MIN / 2, FLOW_FOLD_BUCKETS_MIN, 0), 0);
+	assert_int_equal(flow_fold_for(FLOW_FOLD_BUCKETS_MIN, FLOW_FOLD_BUCKETS_MIN, 0), 0);
+	assert_int_equal(flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, 0), 3);
+	assert_int_equal(flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, FEW), 3);
+	assert_int_equal(flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, MANY), 2);
+	assert_int_equal(flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, BUCKETS), 0);
+	assert_int_equal(flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, UINT32_MAX), 0);
 }
 
 /* At once, and as a whole. */
 static void test_unfolds(void **state)
 {
-	struct flow_fold fold = {.now = 3, .former = 3};
+	struct flow_fold fold = {.least = FLOW_FOLD_BUCKETS_MIN, .now = 3, .former = 3};
 
 	(void)state;
 	fold = next(fold, FEW, 10);
@@ -57,7 +57,7 @@ static void test_unfolds(void **state)
  * nothing is left where the whole one had it, either. */
 static void test_folds_to_the_peak(void **state)
 {
-	struct flow_fold fold = {.now = 0, .former = 3};
+	struct flow_fold fold = {.least = FLOW_FOLD_BUCKETS_MIN, .now = 0, .former = 3};
 
 	(void)state;
 	fold = next(fold, MANY, 5);
@@ -80,7 +80,7 @@ static void test_folds_to_the_peak(void **state)
 /* While entries are in the whole table and in a part of it, it can only become the whole. */
 static void test_never_in_three_places(void **state)
 {
-	struct flow_fold fold = {.now = 2, .former = 0};
+	struct flow_fold fold = {.least = FLOW_FOLD_BUCKETS_MIN, .now = 2, .former = 0};
 
 	(void)state;
 	fold = next(fold, 4 * MANY, 5);
@@ -92,14 +92,16 @@ static void test_never_in_three_places(void **state)
 
 static void test_travels_as_a_word(void **state)
 {
-	struct flow_fold fold = {.now = 3, .former = 9, .peak = 4, .since = 5};
+	struct flow_fold fold = {
+		.least = FLOW_FOLD_BUCKETS_MIN, .now = 3, .former = 9, .peak = 4, .since = 5};
 
 	(void)state;
 	assert_int_equal(flow_fold_word(&fold), 0x903);
-	fold = flow_fold_adopt(0x903, 7);
+	fold = flow_fold_adopt(0x903, 16, 7);
 	assert_fold(fold, 3, 9);
 	assert_int_equal(fold.since, 7);
 	assert_int_equal(fold.peak, 0);
+	assert_int_equal(fold.least, 16);
 }
 
 /* The table itself is looked at, and both packets and the next agent are told. */
@@ -113,7 +115,7 @@ static void test_follows_the_table(void **state)
 					      .nat_flows = 1,
 					      .fragments = 1};
 	struct fake_dataplane *fake = fake_dataplane_new(&sizes);
-	struct flow_fold fold = {.now = 3, .former = 3};
+	struct flow_fold fold = {.least = FLOW_FOLD_BUCKETS_MIN, .now = 3, .former = 3};
 	struct dataplane *dp = &fake->dp;
 	uint32_t i, way;
 

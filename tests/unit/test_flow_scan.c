@@ -135,6 +135,42 @@ static void test_sample(void **state)
 	assert_int_equal(counts->sampled, 3);
 }
 
+/* The passes that the rest of the round takes. */
+static uint32_t passes_left(struct fixture *fixture)
+{
+	uint32_t passes = 1;
+
+	while (!flow_scan_step(fixture->scan, NOW, BUCKETS))
+		assert_true(++passes < 4);
+	return passes;
+}
+
+/* While packets may move entries, one that gets behind the scan's position is counted all the same,
+ * in two passes; when they no longer may, one is a round again. */
+static void test_moving(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct flow_counts *counts = flow_scan_counts(fixture->scan);
+	const uint64_t word = make_word(fixture, BACKEND, LB_FLOW_ESTABLISHED, 0);
+
+	fixture->fake->switches.flow_fold = 1;
+	assert_int_equal(passes_left(fixture), 3);
+	put(fixture, 3, 0, word);
+	assert_false(flow_scan_step(fixture->scan, NOW, 2));
+	put(fixture, 3, 0, 0);
+	put(fixture, 1, 0, word);
+	assert_int_equal(passes_left(fixture), 2);
+	assert_int_equal(counts->active[BACKEND], 1);
+	assert_int_equal(passes_left(fixture), 2);
+	assert_int_equal(counts->active[BACKEND], 1);
+	put(fixture, 1, 0, 0);
+	assert_int_equal(passes_left(fixture), 2);
+	assert_int_equal(counts->active[BACKEND], 0);
+	fixture->fake->switches.flow_fold = 0;
+	assert_int_equal(passes_left(fixture), 2);
+	assert_int_equal(passes_left(fixture), 1);
+}
+
 /* A service that does not track any more leaves nothing behind. */
 static void test_untracked(void **state)
 {
@@ -338,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sample, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_moving, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_untracked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expiry, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stamped_ahead, setup, teardown),

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow_fold.h"
 #include "flow_sample.h"
 #include "flow_scan.h"
 #include "native/native.h"
@@ -34,6 +35,7 @@
 #define BACKENDS  24 /* indices of all services together */
 #define FLOWS     96
 #define BUCKETS   512
+#define FOLDED    16 /* buckets at least: too few for all flows */
 #define HZ        250
 #define INTERFACE 5
 #define VIP_PORT  80
@@ -74,6 +76,7 @@ struct history {
 	struct fake_dataplane *fake;
 	struct sync *sync;
 	struct flow_scan *scan;
+	struct flow_fold fold;
 	struct desired *desired;
 	struct backend_facts facts[BACKENDS + 1];
 	struct backend backends[BACKENDS + 1];
@@ -431,6 +434,17 @@ static void end_round(struct history *h)
 		watch_drain(h, id);
 }
 
+/* The flow table folds and unfolds with the flows. */
+static void follow_fold(struct history *h)
+{
+	uint32_t before = h->fold.now, former = h->fold.former;
+
+	flow_fold_follow(&h->fold, &h->fake->dp, h->now);
+	if (h->fold.now != before || h->fold.former != former)
+		trace(h, "the flow table is folded %u times, and was %u", h->fold.now,
+		      h->fold.former);
+}
+
 static void pass_time(struct history *h, uint64_t jiffies)
 {
 	uint64_t step = jiffies > 60 * HZ ? h->round : h->round / 4, part;
@@ -443,6 +457,7 @@ static void pass_time(struct history *h, uint64_t jiffies)
 		h->part = part % h->round;
 		if (flow_scan_step(h->scan, h->now, (uint32_t)(part / h->round)))
 			end_round(h);
+		follow_fold(h);
 	}
 }
 
@@ -454,6 +469,8 @@ static void begin_agent(struct history *h)
 	h->scan = flow_scan_new(&h->fake->dp);
 	assert_non_null(h->sync);
 	assert_non_null(h->scan);
+	h->fold = flow_fold_adopt(h->fake->dp.switches->flow_fold, FOLDED,
+				  dataplane_coarse(&h->fake->dp.clock, h->now));
 	flow_scan_tell(h->scan, sync_marks(h->sync));
 	flow_scan_named(&h->fake->dp, named);
 	for (uint16_t id = 1; id <= BACKENDS; id++) {
