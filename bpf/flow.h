@@ -470,16 +470,26 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __
 		flow_insert(d->hash, value, flags, pkt->now);
 }
 
+/* May entries be where they were when the table had another size? */
+LB_INLINE bool flow_table_moves(void)
+{
+	__u32 fold = READ_ONCE(lb_switches.flow_fold);
+
+	return (fold & LB_FLOW_FOLD_MAX) != fold >> LB_FLOW_FOLD_FORMER_SHIFT;
+}
+
 /*
- * As flow_find(), but wherever it is. Ways are taken in turn: what a SYN opens is entered at home
- * while there is room, and then found before what a former connection may have left elsewhere.
+ * As flow_find(), but wherever it is. Ways are taken in turn: while the last one at home is free, a
+ * SYN, of which most are of new flows, need not look next door.
  */
 LB_INLINE __u64 *flow_find_all(struct lb_flow_bucket *bucket, __u64 hash, __u64 now, bool is_syn,
 			       __u64 *seen)
 {
 	__u64 *word = flow_find(bucket, hash, seen), *other;
 
-	if (*seen || (is_syn && !READ_ONCE(bucket->word[LB_FLOW_WAYS - 1])))
+	if (*seen)
+		return word;
+	if (is_syn && !READ_ONCE(bucket->word[LB_FLOW_WAYS - 1]) && !flow_table_moves())
 		return word;
 	other = flow_at(flow_elsewhere(hash, now));
 	if (!other)
