@@ -125,6 +125,10 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5]
 	$(Q)bash tests/bench/compare.sh $(A) $(B)
 
+bench-simulate: deps ## compute what moves when backends or balancers change, with the real tables; curves in build/simulate.svg
+	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_simulate
+	$(Q)O='$(O)' bash tests/bench/simulate.sh
+
 bench-probes: deps ## print what checking 4000 backends a second costs lbagent: KINDS='tcp http ...'
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/bench/probes.sh $(KINDS)
@@ -523,13 +527,18 @@ $(O)/tests/bench/lb_control: $(call objects,$(wildcard tests/bench/control/*.c) 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lgnutls -lm
 
+$(O)/tests/bench/lb_simulate: $(call objects,$(wildcard tests/bench/simulate/*.c) agent/maglev.c)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcjson -lm
+
 # Each source by itself, for compilers that shall only judge it (tests/lint.sh).
 compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard backends/*.c bpf/native/*.c \
 		tests/native/*.c tests/packet/*.c tests/replay/*.c tests/unit/*.c)) \
-	$(call objects,$(BENCH_SRC) $(wildcard tests/bench/control/*.c))
+	$(call objects,$(BENCH_SRC) $(wildcard tests/bench/control/*.c tests/bench/simulate/*.c))
 
 include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-probes install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean
