@@ -82,7 +82,7 @@ struct dataplane {
 
 	/* Shared with the kernel. Index 0 of services and backends is none. */
 	struct lb_vip_entry *vips; /* vip_slots; see vip_table.h, as of vip_groups */
-	uint32_t *vip_groups;
+	uint64_t *vip_groups;
 	struct lb_service *services;  /* sizes.services + 1 */
 	struct lb_backend *backends;  /* sizes.backends + 1 */
 	struct lb_slot_line *slots;   /* table_blocks of table_lines each; block 0 stays empty */

@@ -208,11 +208,18 @@ static size_t page_round(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
+/* The kernel gives each value of an array a multiple of 8 bytes: only if it has one they lie side
+ * by side as in an array of C. */
 int bpf_map_memory(const struct bpf_map *map, void **ret_memory, size_t *ret_bytes,
 		   struct error *err)
 {
 	size_t bytes = page_round((size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	void *memory;
+
+	if (bpf_map__value_size(map) % 8)
+		return error_set(err, EINVAL, "map %s: values of %u bytes cannot be shared",
+				 bpf_map__name(map), bpf_map__value_size(map));
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
 
 	if (memory == MAP_FAILED)
 		return error_set(err, errno, "map %s: cannot be mapped: %s", bpf_map__name(map),

@@ -19,7 +19,7 @@
 
 struct vip_table {
 	struct lb_vip_entry *entries;
-	uint32_t *groups;
+	uint64_t *groups;
 	uint32_t slots;
 	uint8_t shift; /* vip_table_shift() of them */
 	/* Of each group its keys' slots, as a list; numbers are one more than the slot's, 0 ends
@@ -75,7 +75,7 @@ static uint32_t slot_of(const struct vip_table *table, uint64_t hash, uint32_t f
 /* Where packets look for the key. */
 static uint32_t slot_in_force(const struct vip_table *table, uint64_t hash)
 {
-	return slot_of(table, hash, table->groups[group_of(table, hash)]);
+	return slot_of(table, hash, (uint32_t)table->groups[group_of(table, hash)]);
 }
 
 static bool is_used(const struct lb_vip_entry *entry)
@@ -146,7 +146,7 @@ static void list_remove(struct vip_table *table, uint32_t group, uint32_t slot)
 		*place = table->next[slot];
 }
 
-struct vip_table *vip_table_new(struct lb_vip_entry *entries, uint32_t *groups, uint32_t slots)
+struct vip_table *vip_table_new(struct lb_vip_entry *entries, uint64_t *groups, uint32_t slots)
 {
 	struct vip_table *table = calloc(1, sizeof(*table));
 	uint32_t slot;
@@ -229,7 +229,7 @@ static bool has_left(const struct vip_table *table, uint32_t group)
 
 static int group_move(struct vip_table *table, uint32_t group, struct move *move)
 {
-	uint32_t factor = table->groups[group], tries, at, i;
+	uint32_t factor = (uint32_t)table->groups[group], tries, at, i;
 
 	if (table->left_count + move->count > LEFT_MAX)
 		clear_left(table);

@@ -20,7 +20,7 @@ uint8_t vip_table_shift(uint32_t slots); /* 32 less the bits of a slot */
 
 /* Over memory of so many slots and their groups, which must outlive it, and with what is in there.
  * NULL: out of memory. */
-struct vip_table *vip_table_new(struct lb_vip_entry *entries, uint32_t *groups, uint32_t slots);
+struct vip_table *vip_table_new(struct lb_vip_entry *entries, uint64_t *groups, uint32_t slots);
 void vip_table_free(struct vip_table *table);
 
 /* Replaces what the key has. 0; -ENOSPC: nothing is changed. */

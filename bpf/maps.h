@@ -59,7 +59,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u64);
 } vip_groups SEC(".maps");
 
 /* (prefix, port, protocol) to service. Agent writes; lives as long as the VIP. */

@@ -54,7 +54,7 @@ LB_INLINE __u64 vip_find_exact(struct lb_vip_key key, bool is_ipv4)
 {
 	__u64 hash = vip_hash(&key, is_ipv4), word;
 	__u32 index = vip_group(hash, lb_vip_slot_shift);
-	__u32 *factor = bpf_map_lookup_elem(&vip_groups, &index);
+	__u64 *factor = bpf_map_lookup_elem(&vip_groups, &index);
 	struct lb_vip_entry *entry;
 
 	if (!factor)

@@ -42,7 +42,7 @@ static uint16_t in_ticks(uint64_t ms, enum lb_flow_state state)
 /* The table of VIPs, as an engine has it. */
 struct vips {
 	struct lb_vip_entry entries[ENGINE_VIP_SLOTS];
-	uint32_t groups[ENGINE_VIP_SLOTS / VIP_GROUP_SLOTS];
+	uint64_t groups[ENGINE_VIP_SLOTS / VIP_GROUP_SLOTS];
 };
 
 static int get_vips(const struct engine *engine, struct vips *ret_vips)

@@ -20,7 +20,7 @@
 struct fixture {
 	uint32_t slots;
 	struct lb_vip_entry *entries;
-	uint32_t *groups;
+	uint64_t *groups;
 	struct vip_table *table;
 };
 
@@ -74,7 +74,7 @@ static const struct lb_vip *look(const struct fixture *fixture, const struct lb_
 {
 	uint8_t shift = vip_table_shift(fixture->slots);
 	uint64_t hash = vip_hash(key, !key->addr.word[0]);
-	uint32_t factor = fixture->groups[vip_group(hash, shift)];
+	uint32_t factor = (uint32_t)fixture->groups[vip_group(hash, shift)];
 	const struct lb_vip_entry *entry = &fixture->entries[vip_slot(hash, factor, shift)];
 
 	return entry->vip.kind && memcmp(&entry->key, key, sizeof(*key)) == 0 ? &entry->vip : NULL;
