@@ -35,7 +35,8 @@ bench_of() {
 # turn SIDE: one measurement of all, a line each: SIDE, what, nanoseconds.
 turn() {
 	"$dir/$1/build/tests/bench/lb_bench" --rounds 1 --json | jq -r --arg side "$1" '.results[] |
-		[$side, ([.mode, .ip, .l4, .packets, .flows // "each new"] | join(" ")),
+		[$side, ([.mode, .ip, .l4, .packets, .flows // "each new"] | join(" ")) +
+				(if (.vips // 1) > 1 then " \(.vips) VIPs" else "" end),
 			."lb-ingress-ns".median] | @tsv'
 }
 

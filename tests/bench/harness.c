@@ -29,10 +29,12 @@ static void note_header(const struct walk *walk, struct restore_plan *plan)
 	switch (walk->kind) {
 	case LAYER_IP4:
 		plan->source = offset_of(walk, "src") + 2;
+		plan->destination = offset_of(walk, "dst") + 2;
 		plan->l3_check = offset_of(walk, "check");
 		break;
 	case LAYER_IP6:
 		plan->source = offset_of(walk, "src") + 14;
+		plan->destination = offset_of(walk, "dst") + 14;
 		break;
 	case LAYER_TCP:
 	case LAYER_UDP:
@@ -44,8 +46,8 @@ static void note_header(const struct walk *walk, struct restore_plan *plan)
 	}
 }
 
-int traffic_build(const char *text, uint64_t flows, uint32_t grow, struct traffic *ret_traffic,
-		  struct error *err)
+int traffic_build(const char *text, uint64_t flows, uint32_t vips, uint32_t grow,
+		  struct traffic *ret_traffic, struct error *err)
 {
 	struct restore_plan *plan = &ret_traffic->plan;
 	struct frame *frame = &ret_traffic->frame;
@@ -62,6 +64,7 @@ int traffic_build(const char *text, uint64_t flows, uint32_t grow, struct traffi
 		return error_set(err, EINVAL, "'%s': shorter than %zu bytes", text, RESTORE_SIZE);
 	*plan = (struct restore_plan){
 		.flow_mask = flows ? flows - 1 : RESTORE_ENDLESS,
+		.vip_mask = vips - 1,
 		.length = frame->size,
 		.grow = grow,
 	};

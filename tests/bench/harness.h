@@ -20,9 +20,10 @@ struct timing {
 };
 
 /* Builds the packets from layers (see tests/packet/layer.h). flows is a power of two; 0: every
- * packet is another flow's. grow: bytes that the program under test puts in front. */
-int traffic_build(const char *layers, uint64_t flows, uint32_t grow, struct traffic *ret_traffic,
-		  struct error *err);
+ * packet is another flow's. vips, likewise: over so many VIPs they are spread, whose addresses
+ * follow each other. grow: bytes that the program under test puts in front. */
+int traffic_build(const char *layers, uint64_t flows, uint32_t vips, uint32_t grow,
+		  struct traffic *ret_traffic, struct error *err);
 
 int harness_open(struct error *err);
 void harness_close(void);

@@ -89,31 +89,47 @@ static int stay_on_cpu(int *ret_cpu, struct error *err)
 
 /* Packets that nobody times. */
 static int warm_up(int program, const struct scenario *scenario, const char *flags,
-		   struct error *err)
+		   uint64_t packets, struct error *err)
 {
-	uint32_t packets = scenario->flows > WARM_UP ? scenario->flows : WARM_UP;
 	struct traffic traffic;
 	struct timing timing;
 	int r = scenario_traffic(scenario, flags, &traffic, err);
 
-	return r < 0 ? r : harness_run(program, &traffic, packets, &timing, err);
+	return r < 0 ? r : harness_run(program, &traffic, (uint32_t)packets, &timing, err);
 }
 
 /* For a program that has forgotten all flows: establishes those that the scenario takes for known.
  */
 static int prepare(int program, const struct scenario *scenario, struct error *err)
 {
+	const uint64_t packets = scenario->flows > WARM_UP ? scenario->flows : WARM_UP;
 	int r;
 
 	if (!scenario->known)
-		return warm_up(program, scenario, scenario->flags, err);
-	r = warm_up(program, scenario, "S", err);
-	return r < 0 ? r : warm_up(program, scenario, "A", err);
+		return warm_up(program, scenario, scenario->flags, WARM_UP, err);
+	r = warm_up(program, scenario, "S", packets, err);
+	return r < 0 ? r : warm_up(program, scenario, "A", packets, err);
 }
 
 static int code_of(const struct scenario *scenario)
 {
-	return scenario->verdict == LB_FORWARD ? XDP_TX : XDP_PASS;
+	if (scenario->verdict == LB_FORWARD)
+		return XDP_TX;
+	return scenario->verdict == LB_PASS ? XDP_PASS : XDP_DROP;
+}
+
+/* lb_ingress where the scenario begins. */
+static int prepare_lb(const struct scenario *scenario, struct error *err)
+{
+	int r = target_empty(scenario->flows ? (uint32_t)scenario->flows : UINT32_MAX, err);
+
+	if (r == 0 && scenario->vips > 1)
+		r = target_many(scenario_changed(scenario), err);
+	if (r == 0)
+		r = prepare(target_program(), scenario, err);
+	if (r == 0 && scenario->full)
+		r = target_crowd(err);
+	return r;
 }
 
 /* lb_ingress on the scenario's packets. All must get the verdict that the scenario is about. */
@@ -143,6 +159,8 @@ static int measure_usual(const struct scenario *scenario, const struct traffic *
 
 	if (r == 0)
 		r = prepare(peer_program(), scenario, err);
+	if (r == 0 && scenario->full)
+		r = warm_up(peer_program(), scenario, scenario->flags, peer_flows(), err);
 	if (r == 0)
 		r = harness_run(peer_program(), traffic, repeat, ret_timing, err);
 	if (r == 0 && ret_timing->code != code_of(scenario))
@@ -166,9 +184,7 @@ static int measure(const struct scenario *scenario, uint32_t repeat, uint32_t ro
 	if (r == 0)
 		r = harness_overhead(&traffic, repeat, &overhead, err);
 	if (r == 0)
-		r = target_empty(scenario->known ? (uint32_t)scenario->flows : UINT32_MAX, err);
-	if (r == 0)
-		r = prepare(target_program(), scenario, err);
+		r = prepare_lb(scenario, err);
 	if (r == 0)
 		r = measure_lb(scenario, &traffic, repeat, &lb, err);
 	if (r == 0 && peer_takes(scenario))

@@ -12,6 +12,9 @@ void peer_close(void);
 
 int peer_program(void);
 
+/* How many flows it knows at most, by the one CPU that it runs on. */
+uint32_t peer_flows(void);
+
 /* Forgets all flows. */
 int peer_empty(struct error *err);
 

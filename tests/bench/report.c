@@ -81,10 +81,10 @@ static void print_head(const struct report *report, FILE *out)
 		report->repeat);
 	fprintf(out, "ns a packet; lb_ingress = measured - harness - bare XDP_TX, round by round;\n"
 		     "usual: a program that does as much with LRU hash maps and maps of maps\n\n");
-	fprintf(out, "%-12s %-4s %-4s %-9s %9s   %-21s   %8s %8s %8s %8s\n", "mode", "ip", "l4",
-		"packets", "flows", "lb_ingress", "usual", "measured", "harness", "bare");
-	fprintf(out, "%-12s %-4s %-4s %-9s %9s   %6s %7s %6s   %8s %8s %8s %8s\n", "", "", "", "",
-		"", "min", "median", "max", "median", "median", "median", "median");
+	fprintf(out, "%-12s %-4s %-4s %-9s %9s %5s   %-21s   %8s %8s %8s %8s\n", "mode", "ip", "l4",
+		"packets", "flows", "VIPs", "lb_ingress", "usual", "measured", "harness", "bare");
+	fprintf(out, "%-12s %-4s %-4s %-9s %9s %5s   %6s %7s %6s   %8s %8s %8s %8s\n", "", "", "",
+		"", "", "", "min", "median", "max", "median", "median", "median", "median");
 }
 
 void report_table(const struct report *report, FILE *out)
@@ -99,10 +99,10 @@ void report_table(const struct report *report, FILE *out)
 		if (i > 0 && result->scenario.mode != result[-1].scenario.mode)
 			fputc('\n', out);
 		snprintf(usual, sizeof(usual), "%d", result->usual.median);
-		fprintf(out, "%-12s %-4s %-4s %-9s %9s   %6d %7d %6d   %8s %8d %8d %8d\n",
+		fprintf(out, "%-12s %-4s %-4s %-9s %9s %5u   %6d %7d %6d   %8s %8d %8d %8d\n",
 			result->scenario.mode, result->scenario.ip, result->scenario.l4,
 			result->scenario.packets, flows_text(result->scenario.flows, flows),
-			result->lb.min, result->lb.median, result->lb.max,
+			result->scenario.vips, result->lb.min, result->lb.median, result->lb.max,
 			peer_takes(&result->scenario) ? usual : "", result->measured.median,
 			result->harness.median, result->bare.median);
 	}
@@ -132,6 +132,7 @@ static cJSON *result_json(const struct result *result)
 		cJSON_AddNumberToObject(json, "flows", (double)scenario->flows);
 	else
 		cJSON_AddNullToObject(json, "flows");
+	cJSON_AddNumberToObject(json, "vips", scenario->vips);
 	add_figures(json, "lb-ingress-ns", &result->lb);
 	if (peer_takes(scenario))
 		add_figures(json, "usual-ns", &result->usual);

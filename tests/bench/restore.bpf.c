@@ -65,7 +65,7 @@ static __always_inline void shrink(struct xdp_md *ctx)
 SEC("xdp")
 int restore(struct xdp_md *ctx)
 {
-	__u16 *source, *port, *l3_check, *l4_check;
+	__u16 *source, *destination, *port, *l3_check, *l4_check;
 	__u32 flow, diff, i;
 	void *data, *end;
 	__u64 *words;
@@ -74,16 +74,17 @@ int restore(struct xdp_md *ctx)
 	words = data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
 	source = word_at(data, end, plan.source);
+	destination = word_at(data, end, plan.destination);
 	port = word_at(data, end, plan.port);
 	l3_check = word_at(data, end, plan.l3_check);
 	l4_check = word_at(data, end, plan.l4_check);
 	flow = (sequence++ * FLOW_STRIDE) & plan.flow_mask;
-	if (data + RESTORE_SIZE > end || !source || !port || !l3_check || !l4_check)
+	if (data + RESTORE_SIZE > end || !source || !destination || !port || !l3_check || !l4_check)
 		return XDP_ABORTED;
 #pragma unroll
 	for (i = 0; i < RESTORE_WORDS; i++)
 		words[i] = plan.words[i];
-	diff = word_add(source, flow & 0xffff);
+	diff = word_add(source, flow & 0xffff) + word_add(destination, flow & plan.vip_mask);
 	if (plan.l3_check)
 		check_add(l3_check, diff);
 	check_add(l4_check, diff + word_add(port, flow >> 16));

@@ -16,11 +16,13 @@
 struct restore_plan {
 	__u64 words[RESTORE_WORDS]; /* the frame's first bytes, flow 0 */
 	__u32 flow_mask;            /* flows - 1; flows is a power of two */
-	__u32 length;               /* of the frame */
-	__u32 grow;                 /* bytes that the program under test puts in front */
-	__u8 source;                /* the source address' last 16 bits */
-	__u8 port;                  /* the source port */
-	__u8 l3_check;              /* 0: the header has none */
+	__u32 vip_mask;   /* likewise; a flow's VIP stands so many addresses behind the first */
+	__u32 length;     /* of the frame */
+	__u32 grow;       /* bytes that the program under test puts in front */
+	__u8 source;      /* the source address' last 16 bits */
+	__u8 destination; /* the destination's */
+	__u8 port;        /* the source port */
+	__u8 l3_check;    /* 0: the header has none */
 	__u8 l4_check;
 };
 

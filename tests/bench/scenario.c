@@ -4,86 +4,111 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fill.h"
 #include "target.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Where a kind of packets is measured; a way there has one bit of the modes, one of the addresses'
+ * families, one of the protocols. */
+enum {
+	L2 = 1 << 0,
+	NAT = 1 << 1,
+	IPIP = 1 << 2,
+	CHANGED = 1 << 3,
+	LIMITED = 1 << 4,
+	NONE = 1 << 5,
+	IP4 = 1 << 6,
+	IP6 = 1 << 7,
+	TCP = 1 << 8,
+	UDP = 1 << 9,
+	MODES = L2 | NAT | IPIP | CHANGED,
+	TUNNELS = IPIP | CHANGED,
+	BOTH_TCP = IP4 | IP6 | TCP,
+	ALL = BOTH_TCP | UDP,
+};
+
 static const struct {
+	int where;
 	const char *mode;
 	const char *ip;
 	const char *vip;
 	const char *client;
 	uint32_t grow; /* bytes put in front */
 } ways[] = {
-	{"l2", "ip4", TARGET_L2_VIP4, "198.19.0.0", 0},
-	{"l2", "ip6", TARGET_L2_VIP6, "2001:db8:19::", 0},
-	{"nat", "ip4", TARGET_NAT_VIP4, "198.19.0.0", 0},
-	{"nat", "ip6", TARGET_NAT_VIP6, "2001:db8:19::", 0},
-	{"ipip", "ip4", TARGET_IPIP_VIP4, "198.19.0.0", 20},
-	{"ipip", "ip6", TARGET_IPIP_VIP6, "2001:db8:19::", 40},
-	{"ipip-changed", "ip4", TARGET_CHANGED_VIP4, "198.19.0.0", 20},
-	{"ipip-changed", "ip6", TARGET_CHANGED_VIP6, "2001:db8:19::", 40},
-	{"none", "ip4", "198.18.0.19", "198.19.0.0", 0},
-	{"none", "ip6", "2001:db8::19", "2001:db8:19::", 0},
+	{L2 | IP4, "l2", "ip4", TARGET_L2_VIP4, "198.19.0.0", 0},
+	{L2 | IP6, "l2", "ip6", TARGET_L2_VIP6, "2001:db8:19::", 0},
+	{NAT | IP4, "nat", "ip4", TARGET_NAT_VIP4, "198.19.0.0", 0},
+	{NAT | IP6, "nat", "ip6", TARGET_NAT_VIP6, "2001:db8:19::", 0},
+	{IPIP | IP4, "ipip", "ip4", TARGET_IPIP_VIP4, "198.19.0.0", 20},
+	{IPIP | IP6, "ipip", "ip6", TARGET_IPIP_VIP6, "2001:db8:19::", 40},
+	{CHANGED | IP4, "ipip-changed", "ip4", TARGET_CHANGED_VIP4, "198.19.0.0", 20},
+	{CHANGED | IP6, "ipip-changed", "ip6", TARGET_CHANGED_VIP6, "2001:db8:19::", 40},
+	{LIMITED | IP4, "ipip-limited", "ip4", TARGET_LIMITED_VIP4, "198.19.0.0", 0},
+	{NONE | IP4, "none", "ip4", "198.18.0.19", "198.19.0.0", 0},
+	{NONE | IP6, "none", "ip6", "2001:db8::19", "2001:db8:19::", 0},
 };
 
-static const char *const protocols_balanced[] = {"tcp", "udp"};
+static const struct {
+	int where;
+	const char *name;
+} protocols_balanced[] = {{TCP, "tcp"}, {UDP, "udp"}};
 
 enum {
 	KNOWN = 1 << 0,
 	ONCE = 1 << 1,
-	TCP_ONLY = 1 << 2,
-	IP4_ONLY = 1 << 3, /* the other family would add little but time */
+	FULL = 1 << 2,
 };
 
+/* What is not measured everywhere would add little there but time. */
 static const struct {
 	const char *packets;
 	uint64_t flows;
+	uint32_t vips;
 	const char *flags;
 	int how;
+	int where;
+	enum lb_verdict verdict;
 } kinds[] = {
-	{"hit", 1, "A", KNOWN},
-	{"hit", 1 << 10, "A", KNOWN},
-	{"hit", 1 << 16, "A", KNOWN},
-	{"hit", 1 << 20, "A", KNOWN | TCP_ONLY | IP4_ONLY},
-	{"miss", 0, "A", TCP_ONLY},
-	{"new flow", 0, "S", 0},
-	{"closing", 1 << 16, "FA", KNOWN | ONCE | TCP_ONLY},
+	{"hit", 1, 1, "A", KNOWN, MODES | ALL, LB_FORWARD},
+	{"hit", 1 << 10, 1, "A", KNOWN, MODES | ALL, LB_FORWARD},
+	{"hit", 1 << 13, 1, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
+	{"hit", 1 << 16, 1, "A", KNOWN, MODES | ALL, LB_FORWARD},
+	{"hit", 1 << 17, 1, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
+	{"hit", 1 << 20, 1, "A", KNOWN, L2 | NAT | IP4 | TCP, LB_FORWARD},
+	{"hit", 1 << 20, 1, "A", KNOWN, TUNNELS | BOTH_TCP, LB_FORWARD},
+	{"hit", 1 << 20, 64, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
+	{"hit", 1 << 20, FILL_MANY, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
+	{"miss", 0, 1, "A", 0, MODES | BOTH_TCP, LB_FORWARD},
+	{"evicting", 1 << 23, 1, "A", FULL, IPIP | IP4 | TCP, LB_FORWARD},
+	{"new flow", 0, 1, "S", 0, MODES | ALL, LB_FORWARD},
+	{"SYN again", 1, 1, "S", 0, TUNNELS | IP4 | TCP, LB_FORWARD},
+	{"SYN flood", 0, 1, "S", FULL, TUNNELS | IP4 | TCP, LB_FORWARD},
+	{"refused", 0, 1, "S", 0, LIMITED | IP4 | TCP, LB_SERVICE_FLOWS},
+	{"closing", 1 << 16, 1, "FA", KNOWN | ONCE, MODES | BOTH_TCP, LB_FORWARD},
+	{"foreign", 1, 1, "A", 0, NONE | ALL, LB_PASS},
 };
 
-/* Of packets that are none of ours only the way matters. */
-static void add_foreign(const char *ip, const char *l4, struct scenario *ret_scenario)
+static size_t add_kinds(size_t way, size_t l4, struct scenario *ret_scenarios)
 {
-	*ret_scenario = (struct scenario){
-		.mode = "none",
-		.ip = ip,
-		.l4 = l4,
-		.packets = "foreign",
-		.flows = 1,
-		.flags = "A",
-		.verdict = LB_PASS,
-	};
-}
-
-static size_t add_kinds(size_t way, const char *l4, struct scenario *ret_scenarios)
-{
+	const int here = ways[way].where | protocols_balanced[l4].where;
 	size_t i, count = 0;
 
 	for (i = 0; i < COUNT(kinds); i++) {
-		if (kinds[i].how & TCP_ONLY && strcmp(l4, "tcp") != 0)
-			continue;
-		if (kinds[i].how & IP4_ONLY && strcmp(ways[way].ip, "ip4") != 0)
+		if ((kinds[i].where & here) != here)
 			continue;
 		ret_scenarios[count++] = (struct scenario){
 			.mode = ways[way].mode,
 			.ip = ways[way].ip,
-			.l4 = l4,
+			.l4 = protocols_balanced[l4].name,
 			.packets = kinds[i].packets,
 			.flows = kinds[i].flows,
+			.vips = kinds[i].vips,
 			.known = kinds[i].how & KNOWN,
 			.flags = kinds[i].flags,
 			.once = kinds[i].how & ONCE,
-			.verdict = LB_FORWARD,
+			.full = kinds[i].how & FULL,
+			.verdict = kinds[i].verdict,
 		};
 	}
 	return count;
@@ -95,16 +120,15 @@ size_t scenarios(struct scenario ret_scenarios[SCENARIOS_MAX])
 		       "all fit");
 	size_t i, j, count = 0;
 
-	for (i = 0; i < COUNT(ways); i++) {
-		for (j = 0; j < COUNT(protocols_balanced); j++) {
-			if (strcmp(ways[i].mode, "none") == 0)
-				add_foreign(ways[i].ip, protocols_balanced[j],
-					    &ret_scenarios[count++]);
-			else
-				count += add_kinds(i, protocols_balanced[j], &ret_scenarios[count]);
-		}
-	}
+	for (i = 0; i < COUNT(ways); i++)
+		for (j = 0; j < COUNT(protocols_balanced); j++)
+			count += add_kinds(i, j, &ret_scenarios[count]);
 	return count;
+}
+
+bool scenario_changed(const struct scenario *scenario)
+{
+	return strcmp(scenario->mode, "ipip-changed") == 0;
 }
 
 int scenario_traffic(const struct scenario *scenario, const char *flags,
@@ -119,6 +143,7 @@ int scenario_traffic(const struct scenario *scenario, const char *flags,
 		snprintf(tcp, sizeof(tcp), " flags=%s", flags);
 	/* the payload makes the shortest of them as long as what is put back */
 	snprintf(text, sizeof(text), "eth() %s(src=%s dst=%s) %s(src=20000 dst=80%s) data(len=40)",
-		 ways[i].ip, ways[i].client, ways[i].vip, scenario->l4, tcp);
-	return traffic_build(text, scenario->flows, ways[i].grow, ret_traffic, err);
+		 ways[i].ip, ways[i].client, scenario->vips > 1 ? FILL_MANY_VIP4 : ways[i].vip,
+		 scenario->l4, tcp);
+	return traffic_build(text, scenario->flows, scenario->vips, ways[i].grow, ret_traffic, err);
 }

@@ -11,15 +11,18 @@
 #include <sys/mman.h>
 
 #include "engine.h"
+#include "fill.h"
 #include "flow_fold.h"
 #include "harness.h"
 #include "ingress.skel.h"
 #include "setup.h"
+#include "vip_hash.h"
 #include "vip_table.h"
 #include "world.h"
 
 #define BUCKETS    (TARGET_FLOWS / LB_FLOW_WAYS)
-#define SERVICES   7
+#define SERVICES   CASE_SERVICES_MAX
+#define BLOCKS     (1 + FILL_SERVICES) /* of the map slots; the first is the empty table */
 #define TIMEOUTS   " embryonic=30s established=5m closing=30s" /* longer than a measurement */
 #define VIPS(addr) " vip=tcp://" addr ":80 vip=udp://" addr ":80"
 
@@ -40,7 +43,11 @@ static const struct {
 	 NULL},
 	{"changed6 mode=ipip track=changed" VIPS("[" TARGET_CHANGED_VIP6 "]") TIMEOUTS,
 	 "2001:db8:1::%u", NULL},
+	{"limited4 mode=ipip max_flows=1" VIPS(TARGET_LIMITED_VIP4) TIMEOUTS, "198.18.1.%u", NULL},
 };
+
+/* Numbers of those that the many are made after. */
+enum { SERVICE_IPIP4 = 4, SERVICE_CHANGED4 = 6 };
 
 static const struct constants constants = {
 	.buckets = BUCKETS,
@@ -52,14 +59,16 @@ static const struct constants constants = {
 };
 
 static struct ingress *skeleton;
-static struct lb_flow_bucket *flows; /* the map's memory */
+/* Maps' memory. */
+static struct lb_flow_bucket *flows;
+static struct lb_slot_line *slots;
 
 /* --- loading --- */
 
 static void set_constants(struct ingress__rodata *rodata)
 {
 	engine_hash_keys((uint32_t *)rodata->lb_hash_key, LB_HASH_KEYS);
-	rodata->lb_vip_slot_shift = vip_table_shift(ENGINE_VIP_SLOTS);
+	rodata->lb_vip_slot_shift = vip_table_shift(FILL_VIP_SLOTS);
 	rodata->lb_flow_mask = constants.buckets - 1;
 	rodata->lb_table_size = constants.table_size;
 	rodata->lb_table_lines = LINES_OF(constants.table_size);
@@ -70,6 +79,35 @@ static void set_constants(struct ingress__rodata *rodata)
 	rodata->lb_handshake_mask = constants.handshake_mask;
 }
 
+/* Those of the case's maps that hold more here. */
+static uint32_t entries_of(const char *map)
+{
+	static const struct {
+		const char *map;
+		uint32_t entries;
+	} sizes[] = {
+		{"vips", FILL_VIP_SLOTS},
+		{"vip_groups", FILL_VIP_SLOTS / VIP_GROUP_SLOTS},
+		{"vip_stats", FILL_VIPS + 1},
+		{"services", FILL_SERVICES + 1},
+		{"service_budgets", FILL_SERVICES + 1},
+		{"service_cookies", FILL_SERVICES + 1},
+		{"service_drops", FILL_SERVICES + 1},
+		{"backends", FILL_BACKENDS + 1},
+		{"backend_stats", FILL_BACKENDS + 1},
+		{"backend_loads", FILL_BACKENDS + 1},
+		{"handshakes", FILL_BACKENDS + 1},
+		{"slots", BLOCKS * LINES_OF(TARGET_SLOTS)},
+		{"nat_flows", TARGET_NAT_FLOWS},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (strcmp(sizes[i].map, map) == 0)
+			return sizes[i].entries;
+	return engine_map_entries(map, &constants);
+}
+
 static void set_sizes(void)
 {
 	struct bpf_map *map;
@@ -77,15 +115,27 @@ static void set_sizes(void)
 
 	bpf_object__for_each_map(map, skeleton->obj)
 	{
-		entries = engine_map_entries(bpf_map__name(map), &constants);
+		entries = entries_of(bpf_map__name(map));
 		if (entries)
 			bpf_map__set_max_entries(map, entries);
 	}
-	bpf_map__set_max_entries(skeleton->maps.nat_flows, TARGET_NAT_FLOWS);
-	bpf_map__set_max_entries(skeleton->maps.backends, SERVICES * TARGET_BACKENDS + 1);
-	bpf_map__set_max_entries(skeleton->maps.backend_stats, SERVICES * TARGET_BACKENDS + 1);
-	bpf_map__set_max_entries(skeleton->maps.backend_loads, SERVICES * TARGET_BACKENDS + 1);
-	bpf_map__set_max_entries(skeleton->maps.handshakes, SERVICES * TARGET_BACKENDS + 1);
+}
+
+static size_t size_of(const struct bpf_map *map)
+{
+	return (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
+}
+
+static int map_memory(const struct bpf_map *map, void **ret_memory, struct error *err)
+{
+	void *memory =
+		mmap(NULL, size_of(map), PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (memory == MAP_FAILED)
+		return error_set(err, errno, "map %s: cannot be mapped: %s", bpf_map__name(map),
+				 strerror(errno));
+	*ret_memory = memory;
+	return 0;
 }
 
 static int load(struct error *err)
@@ -100,12 +150,8 @@ static int load(struct error *err)
 	r = ingress__load(skeleton);
 	if (r < 0)
 		return error_set(err, -r, "loading lb_ingress: %s (is this root?)", strerror(-r));
-	flows = mmap(NULL, BUCKETS * sizeof(*flows), PROT_READ | PROT_WRITE, MAP_SHARED,
-		     bpf_map__fd(skeleton->maps.flows), 0);
-	if (flows != MAP_FAILED)
-		return 0;
-	flows = NULL;
-	return error_set(err, errno, "map flows: cannot be mapped: %s", strerror(errno));
+	r = map_memory(skeleton->maps.flows, (void **)&flows, err);
+	return r < 0 ? r : map_memory(skeleton->maps.slots, (void **)&slots, err);
 }
 
 /* --- filling --- */
@@ -168,23 +214,6 @@ static int add_backend(size_t service, uint32_t number, struct error *err)
 	return r < 0 ? error_set(err, -r, "backend %s: %s", text, strerror(-r)) : 0;
 }
 
-/* Backends own slots by turns; block 0 is the empty table, so the first service has block 1. */
-static int fill_table(size_t service, struct error *err)
-{
-	uint32_t lines = LINES_OF(TARGET_SLOTS), line, key, i;
-	struct lb_slot_line value;
-	int r = 0;
-
-	for (line = 0; r == 0 && line < lines; line++) {
-		for (i = 0; i < LB_SLOTS_PER_LINE; i++)
-			value.backend[i] = service * TARGET_BACKENDS + 1 +
-					   (line * LB_SLOTS_PER_LINE + i) % TARGET_BACKENDS;
-		key = (service + 1) * lines + line;
-		r = put("slots", &key, &value);
-	}
-	return r < 0 ? error_set(err, -r, "map slots: %s", strerror(-r)) : 0;
-}
-
 static int fill(struct test_case *test, struct error *err)
 {
 	uint32_t number;
@@ -199,10 +228,12 @@ static int fill(struct test_case *test, struct error *err)
 	for (i = 0; r == 0 && i < SERVICES; i++) {
 		for (number = 0; r == 0 && number < TARGET_BACKENDS; number++)
 			r = add_backend(i, number, err);
-		if (r == 0)
-			r = fill_table(i, err);
+		fill_table(slots, i + 1, i * TARGET_BACKENDS + 1, TARGET_BACKENDS);
 	}
-	return r;
+	if (r < 0)
+		return r;
+	return fill_many(&filler, slots, SERVICE_IPIP4, (SERVICE_IPIP4 - 1) * TARGET_BACKENDS + 1,
+			 err);
 }
 
 int target_open(struct error *err)
@@ -224,8 +255,11 @@ int target_open(struct error *err)
 void target_close(void)
 {
 	if (flows)
-		munmap(flows, BUCKETS * sizeof(*flows));
+		munmap(flows, size_of(skeleton->maps.flows));
+	if (slots)
+		munmap(slots, size_of(skeleton->maps.slots));
 	flows = NULL;
+	slots = NULL;
 	ingress__destroy(skeleton);
 	skeleton = NULL;
 }
@@ -260,6 +294,27 @@ int target_empty(uint32_t entries, struct error *err)
 		flow_fold_word(&(struct flow_fold){.now = fold, .former = fold});
 	memset(flows, 0, BUCKETS * sizeof(*flows));
 	return harness_empty(skeleton->maps.nat_flows, err);
+}
+
+int target_crowd(struct error *err)
+{
+	__u64 *words = flows->word, like = 0;
+	uint32_t i;
+
+	for (i = 0; !like && i < TARGET_FLOWS; i++)
+		like = words[i];
+	if (!like)
+		return error_set(err, ENOENT, "the flow table is empty");
+	for (i = 0; i < TARGET_FLOWS; i++) {
+		if (!words[i])
+			words[i] = (__u64)i << LB_FLOW_FINGERPRINT_SHIFT | (uint32_t)like;
+	}
+	return 0;
+}
+
+int target_many(bool changed, struct error *err)
+{
+	return fill_many_after(&filler, changed ? SERVICE_CHANGED4 : SERVICE_IPIP4, err);
 }
 
 uint64_t target_packets(enum lb_verdict verdict)

@@ -3,6 +3,7 @@
 #define SLUICE_BENCH_TARGET_H
 
 /* The program under test: lb_ingress with maps of a size and filling that resemble use. */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -22,7 +23,8 @@
 #define TARGET_IPIP_VIP6    "2001:db8::12"
 #define TARGET_CHANGED_VIP4 "198.18.0.13" /* ipip with tracking changed */
 #define TARGET_CHANGED_VIP6 "2001:db8::13"
-#define TARGET_SAMPLE       16U /* as lbagent chooses for a million flows */
+#define TARGET_LIMITED_VIP4 "198.18.0.14" /* ipip, one new flow a second */
+#define TARGET_SAMPLE       16U           /* as lbagent chooses for a million flows */
 
 /* What the kernel made of the program. */
 struct target_size {
@@ -39,6 +41,13 @@ int target_size(struct target_size *ret_size, struct error *err);
 
 /* Forgets all flows, and folds the flow table as lbagent does for so many. */
 int target_empty(uint32_t entries, struct error *err);
+
+/* Fills what is empty of the flow table with entries of other flows, in all else like the one that
+ * is found first. -ENOENT: there is none. */
+int target_crowd(struct error *err);
+
+/* The many services (fill.h) track flows as those of mode ipip do, or ipip-changed. */
+int target_many(bool changed, struct error *err);
 
 /* Packets counted under a verdict so far. */
 uint64_t target_packets(enum lb_verdict verdict);

@@ -42,6 +42,7 @@ struct {
 
 struct ring {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, USUAL_RING);
 	__type(key, __u32);
 	__type(value, __u32);

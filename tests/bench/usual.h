@@ -5,8 +5,8 @@
 /* What usual.bpf.c and the program that fills its maps share. */
 #include <linux/types.h>
 
-#define USUAL_VIPS     64
-#define USUAL_BACKENDS 256 /* half of them by IPv4, half by IPv6 */
+#define USUAL_VIPS     2048
+#define USUAL_BACKENDS 65536U
 #define USUAL_RING     65537U
 #define USUAL_CPUS     128
 
