@@ -506,6 +506,7 @@ $(O)/tests/replay/lb_replay: $(call san_objects,$(wildcard tests/replay/*.c) \
 $(O)/obj/tests/bench/harness.o: $(O)/gen/restore.skel.h
 $(O)/obj/tests/bench/target.o: $(O)/gen/ingress.skel.h
 $(O)/obj/tests/bench/peer.o: $(O)/gen/usual.skel.h
+$(O)/obj/tests/bench/limits.o: $(O)/gen/limits.skel.h
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
 $(call objects,$(BENCH_SRC) $(filter-out %/engine_native.c,$(wildcard tests/packet/*.c))): \
 	NATIVE := -Itests/packet

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What lb_ingress costs a packet, beside a program that only returns XDP_TX, and one that balances
- * the usual way.
+ * the usual way; and what single things take on this machine.
  *
  * Each round measures every scenario once, so that what disturbs the machine for a while disturbs
  * all alike. A scenario's harness and bare program are measured next to it in the same round and
@@ -212,22 +212,49 @@ static void summarize(const struct scenario *scenario, struct samples *samples, 
 	};
 }
 
+/* The machine's limits, once. */
+static int measure_limits(uint32_t round, int32_t tenths[LIMITS_MAX][ROUNDS_MAX], struct error *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < limits_count(); i++)
+		r = limit_measure(i, &tenths[i][round], err);
+	return r;
+}
+
+static void summarize_limits(struct report *report, int32_t tenths[LIMITS_MAX][ROUNDS_MAX])
+{
+	size_t i;
+
+	report->limit_count = limits_count();
+	for (i = 0; i < report->limit_count; i++) {
+		limit_name(i, report->limits[i].name);
+		report->limits[i].tenths = figures_of(tenths[i], report->rounds);
+	}
+}
+
 static int run_rounds(struct report *report, struct error *err)
 {
 	struct scenario list[SCENARIOS_MAX];
 	size_t count = scenarios(list), i;
 	struct samples *samples = calloc(count, sizeof(*samples));
+	static int32_t tenths[LIMITS_MAX][ROUNDS_MAX];
 	uint32_t round;
 	int r = 0;
 
 	if (!samples)
 		return error_set(err, ENOMEM, "out of memory");
-	for (round = 0; r == 0 && round < report->rounds; round++)
+	for (round = 0; r == 0 && round < report->rounds; round++) {
+		r = measure_limits(round, tenths, err);
 		for (i = 0; r == 0 && i < count; i++)
 			r = measure(&list[i], report->repeat, round, &samples[i], err);
+	}
 	for (i = 0; r == 0 && i < count; i++)
 		summarize(&list[i], &samples[i], report->rounds, &report->results[i]);
 	report->count = count;
+	if (r == 0)
+		summarize_limits(report, tenths);
 	free(samples);
 	return r;
 }
@@ -245,7 +272,10 @@ static int run(struct report *report, struct error *err)
 	if (r == 0)
 		r = peer_open(err);
 	if (r == 0)
+		r = limits_open(err);
+	if (r == 0)
 		r = run_rounds(report, err);
+	limits_close();
 	peer_close();
 	target_close();
 	harness_close();

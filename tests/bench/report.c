@@ -87,6 +87,20 @@ static void print_head(const struct report *report, FILE *out)
 		"", "", "", "min", "median", "max", "median", "median", "median", "median");
 }
 
+static void print_limits(const struct report *report, FILE *out)
+{
+	const struct limit *limit;
+	size_t i;
+
+	fprintf(out, "\nwhat single things take on this machine, ns\n\n%-40s %7s %7s %7s\n", "",
+		"min", "median", "max");
+	for (i = 0; i < report->limit_count; i++) {
+		limit = &report->limits[i];
+		fprintf(out, "%-40s %7.1f %7.1f %7.1f\n", limit->name, limit->tenths.min / 10.0,
+			limit->tenths.median / 10.0, limit->tenths.max / 10.0);
+	}
+}
+
 void report_table(const struct report *report, FILE *out)
 {
 	const struct result *result;
@@ -106,17 +120,19 @@ void report_table(const struct report *report, FILE *out)
 			peer_takes(&result->scenario) ? usual : "", result->measured.median,
 			result->harness.median, result->bare.median);
 	}
+	print_limits(report, out);
 }
 
 /* --- for machines --- */
 
-static void add_figures(cJSON *object, const char *key, const struct figures *figures)
+/* scale: how many of the figures' units are a nanosecond. */
+static void add_figures(cJSON *object, const char *key, const struct figures *figures, double scale)
 {
 	cJSON *json = cJSON_AddObjectToObject(object, key);
 
-	cJSON_AddNumberToObject(json, "min", figures->min);
-	cJSON_AddNumberToObject(json, "median", figures->median);
-	cJSON_AddNumberToObject(json, "max", figures->max);
+	cJSON_AddNumberToObject(json, "min", figures->min / scale);
+	cJSON_AddNumberToObject(json, "median", figures->median / scale);
+	cJSON_AddNumberToObject(json, "max", figures->max / scale);
 }
 
 static cJSON *result_json(const struct result *result)
@@ -133,12 +149,21 @@ static cJSON *result_json(const struct result *result)
 	else
 		cJSON_AddNullToObject(json, "flows");
 	cJSON_AddNumberToObject(json, "vips", scenario->vips);
-	add_figures(json, "lb-ingress-ns", &result->lb);
+	add_figures(json, "lb-ingress-ns", &result->lb, 1);
 	if (peer_takes(scenario))
-		add_figures(json, "usual-ns", &result->usual);
-	add_figures(json, "measured-ns", &result->measured);
-	add_figures(json, "harness-ns", &result->harness);
-	add_figures(json, "bare-ns", &result->bare);
+		add_figures(json, "usual-ns", &result->usual, 1);
+	add_figures(json, "measured-ns", &result->measured, 1);
+	add_figures(json, "harness-ns", &result->harness, 1);
+	add_figures(json, "bare-ns", &result->bare, 1);
+	return json;
+}
+
+static cJSON *limit_json(const struct limit *limit)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(json, "name", limit->name);
+	add_figures(json, "ns", &limit->tenths, 10);
 	return json;
 }
 
@@ -171,7 +196,7 @@ static void add_head(const struct report *report, cJSON *json)
 
 int report_json(const struct report *report, FILE *out)
 {
-	cJSON *json = cJSON_CreateObject(), *results;
+	cJSON *json = cJSON_CreateObject(), *results, *limits;
 	char *text;
 	size_t i;
 
@@ -179,6 +204,9 @@ int report_json(const struct report *report, FILE *out)
 	results = cJSON_AddArrayToObject(json, "results");
 	for (i = 0; i < report->count; i++)
 		cJSON_AddItemToArray(results, result_json(&report->results[i]));
+	limits = cJSON_AddArrayToObject(json, "limits");
+	for (i = 0; i < report->limit_count; i++)
+		cJSON_AddItemToArray(limits, limit_json(&report->limits[i]));
 	text = cJSON_Print(json);
 	cJSON_Delete(json);
 	if (!text)

@@ -5,12 +5,13 @@
 /* The figures of a benchmark, for people and for machines. */
 #include <stdio.h>
 
+#include "limits.h"
 #include "scenario.h"
 #include "target.h"
 
 #define ROUNDS_MAX 1000
 
-/* Nanoseconds a packet over the rounds. */
+/* Over the rounds; of packets in nanoseconds. */
 struct figures {
 	int32_t min;
 	int32_t median;
@@ -26,6 +27,11 @@ struct result {
 	struct figures usual;    /* the usual program in its place, where peer_takes() it */
 };
 
+struct limit {
+	char name[LIMIT_NAME_MAX];
+	struct figures tenths; /* of a nanosecond */
+};
+
 struct report {
 	uint32_t rounds;
 	uint32_t repeat;
@@ -33,6 +39,8 @@ struct report {
 	struct target_size size;
 	struct result results[SCENARIOS_MAX];
 	size_t count;
+	struct limit limits[LIMITS_MAX];
+	size_t limit_count;
 };
 
 /* Sorts values; count is at least 1. */
