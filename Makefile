@@ -117,9 +117,10 @@ lint: deps ## clang-format, clang-tidy, cppcheck, shellcheck, headers alone, cla
 fmt: ## format the C code in place
 	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: deps ## print the data plane's cost per packet beside a bare XDP_TX program, and the control plane's
+bench: deps ## print the data plane's cost per packet beside a bare XDP_TX program, and the control plane's, also into build/bench.json and .svg
 	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_bench $(O)/tests/bench/lb_control
-	$(Q)$(O)/tests/bench/lb_bench
+	$(Q)$(O)/tests/bench/lb_bench --save $(O)/bench.json
+	$(Q)bash tests/bench/chart.sh $(O)/bench.json >$(O)/bench.svg
 	$(Q)$(O)/tests/bench/lb_control
 
 bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5]

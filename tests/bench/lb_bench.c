@@ -24,15 +24,17 @@
 #define REPEAT_MAX     100000000
 #define WARM_UP        1000 /* packets, at least */
 
-static const char usage[] = "usage: lb_bench [--rounds N] [--repeat N] [--json]\n"
-			    "  --rounds N  how often everything is measured (4)\n"
-			    "  --repeat N  packets of one measurement (50000)\n"
-			    "  --json      one JSON document instead of a table\n";
+static const char usage[] = "usage: lb_bench [--rounds N] [--repeat N] [--json] [--save FILE]\n"
+			    "  --rounds N   how often everything is measured (4)\n"
+			    "  --repeat N   packets of one measurement (50000)\n"
+			    "  --json       one JSON document instead of a table\n"
+			    "  --save FILE  the JSON document into this file as well\n";
 
 struct options {
 	uint64_t rounds;
 	uint64_t repeat;
 	bool json;
+	const char *save; /* NULL: nowhere */
 	bool help;
 };
 
@@ -48,11 +50,9 @@ struct samples {
 static int parse_options(int argc, char **argv, struct options *options, struct error *err)
 {
 	static const struct option flags[] = {
-		{"rounds", required_argument, NULL, 'r'},
-		{"repeat", required_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"rounds", required_argument, NULL, 'r'}, {"repeat", required_argument, NULL, 'n'},
+		{"json", no_argument, NULL, 'j'},         {"save", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	int c, r = 0;
 
@@ -63,6 +63,8 @@ static int parse_options(int argc, char **argv, struct options *options, struct 
 			r = parse_number(optarg, REPEAT_MIN, REPEAT_MAX, &options->repeat, err);
 		else if (c == 'j')
 			options->json = true;
+		else if (c == 's')
+			options->save = optarg;
 		else if (c == 'h')
 			options->help = true;
 		else
@@ -282,6 +284,30 @@ static int run(struct report *report, struct error *err)
 	return r;
 }
 
+static int save(const struct report *report, const char *path, struct error *err)
+{
+	FILE *file = fopen(path, "we");
+	int r = file ? report_json(report, file) : -errno;
+
+	if (file && fclose(file) != 0 && r == 0)
+		r = -errno;
+	return r < 0 ? error_set(err, -r, "%s: %s", path, strerror(-r)) : 0;
+}
+
+/* Prints and saves what was measured. */
+static int tell(const struct report *report, const struct options *options, struct error *err)
+{
+	int r = 0;
+
+	if (options->json)
+		r = report_json(report, stdout);
+	else
+		report_table(report, stdout);
+	if (r < 0)
+		return error_set(err, -r, "%s", strerror(-r));
+	return options->save ? save(report, options->save, err) : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options = {.rounds = ROUNDS_DEFAULT, .repeat = REPEAT_DEFAULT};
@@ -299,13 +325,9 @@ int main(int argc, char **argv)
 	}
 	report.rounds = options.rounds;
 	report.repeat = options.repeat;
-	if (run(&report, &err) < 0) {
+	if (run(&report, &err) < 0 || tell(&report, &options, &err) < 0) {
 		fprintf(stderr, "lb_bench: %s\n", err.message);
 		return 1;
 	}
-	if (!options.json) {
-		report_table(&report, stdout);
-		return 0;
-	}
-	return report_json(&report, stdout) < 0;
+	return 0;
 }
