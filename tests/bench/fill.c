@@ -57,7 +57,7 @@ static int add_backends(const struct engine *engine, uint32_t many, uint32_t aft
 /* --- VIPs --- */
 
 static struct lb_vip_entry entries[FILL_VIP_SLOTS];
-static uint32_t groups[FILL_VIP_SLOTS / VIP_GROUP_SLOTS];
+static uint64_t groups[FILL_VIP_SLOTS / VIP_GROUP_SLOTS];
 
 /* A table of another size has a VIP elsewhere. */
 static int move_vips(const struct engine *engine, struct vip_table *table)
