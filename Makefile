@@ -407,7 +407,7 @@ TEST_view       := $(filter-out agent/metrics% agent/flow_fold.c agent/slot_mark
                    $(TEST_metrics))
 TEST_summary    := agent/summary.c $(TEST_view)
 TEST_doctor     := agent/doctor.c $(TEST_view)
-TEST_options    := agent/options.c agent/source_list.c
+TEST_options    := agent/options.c agent/source_list.c agent/etcd_url.c
 TEST_peer       := agent/peer.c
 TEST_door       := agent/door.c agent/guesses.c agent/tokens.c
 TEST_etag       := agent/etag.c

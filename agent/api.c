@@ -263,16 +263,22 @@ static const char *health_problem(const struct api *api)
 static void handle_metrics(struct api *api, const struct http_request *request,
 			   struct http_response *response)
 {
+	struct fleet_store_view store;
 	const struct figures_input input = {
 		.manager = api->manager,
 		.autoscaler = api->autoscaler,
+		.store = api->store ? &store : NULL,
 		.refused_tokens = api->door->guesses.refused,
 		.process_started = api->process_started,
 	};
 	bool openmetrics = metrics_wants_openmetrics(http_header(request, "Accept"));
 	struct http_stream *stream = NULL;
 	struct error err;
-	int ret = metrics_stream_open(&input, openmetrics, &api->readers, &stream, &err);
+	int ret;
+
+	if (api->store)
+		store = fleet_store_view(api->store);
+	ret = metrics_stream_open(&input, openmetrics, &api->readers, &stream, &err);
 
 	if (ret) {
 		http_error(response, status_of(ret), &err);

@@ -9,6 +9,7 @@
 #include "door.h"
 #include "event_streams.h"
 #include "events.h"
+#include "fleet_store.h"
 #include "http.h"
 #include "manager.h"
 #include "ports.h"
@@ -16,6 +17,7 @@
 struct api {
 	struct manager *manager;
 	struct autoscaler *autoscaler;
+	struct fleet_store *store; /* NULL: there is none */
 	struct events *events;
 	struct event_streams *streams;
 	struct capture *capture;

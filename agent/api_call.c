@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "diff.h"
+#include "document.h"
 #include "log.h"
 #include "plan_view.h"
 
-#define DRAIN_DEADLINE_MS     30000
 #define DRAIN_DEADLINE_MAX_MS (24ULL * 3600 * 1000)
 
 int api_answer(struct call *call, unsigned int status, cJSON *json)
@@ -58,7 +58,7 @@ int api_query_switch(struct call *call, const char *key, bool *ret_on)
 int api_query_deadline(struct call *call, uint64_t *ret_ms)
 {
 	const char *text = http_query(call->request, "deadline");
-	uint64_t span_ms = DRAIN_DEADLINE_MS;
+	uint64_t span_ms = DOCUMENT_DRAIN_MS;
 	int ret = text ? parse_duration(text, 1, DRAIN_DEADLINE_MAX_MS, &span_ms, &call->err) : 0;
 
 	if (ret)

@@ -25,6 +25,8 @@ int document_read_services(const cJSON *services, struct desired **ret_desired, 
 /* NULL: out of memory. */
 cJSON *document_write(const struct desired *desired);
 
+#define DOCUMENT_DRAIN_MS 30000 /* of what goes, if nobody says how long it may drain */
+
 /* What becomes of backends that the document does not have any more. */
 struct document_removal {
 	bool now;             /* they go at once; else they drain first */

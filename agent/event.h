@@ -69,6 +69,9 @@
 	X(CAPTURE_ENDED, "capture-ended", INFO)                                                    \
 	X(SOURCES_RELOADED, "sources-reloaded", INFO)                                              \
 	X(SOURCES_FAILED, "sources-failed", ERROR)                                                 \
+	X(STORE_CONNECTED, "store-connected", INFO)                                                \
+	X(STORE_LOST, "store-lost", WARN)                                                          \
+	X(STORE_REFUSED, "store-refused", ERROR)                                                   \
 	X(OUT_OF_SYNC, "out-of-sync", ERROR)                                                       \
 	X(IN_SYNC, "in-sync", INFO)
 

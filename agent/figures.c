@@ -376,6 +376,22 @@ static bool gather_agent(struct figures *figures, const struct figures_input *in
 	return true;
 }
 
+static bool gather_store(struct figures *figures, const struct fleet_store_view *store)
+{
+	struct store_figures *item;
+
+	if (!make_list(figures, FIGURES_STORE, 1, sizeof(*item)))
+		return false;
+	if (!store)
+		return true;
+	item = add_item(figures, FIGURES_STORE);
+	item->labels = "";
+	item->connected = store->connected;
+	item->revision = store->revision;
+	item->current = !store->problem->message[0];
+	return true;
+}
+
 struct figures *figures_gather(const struct figures_input *input)
 {
 	const struct census census =
@@ -388,7 +404,8 @@ struct figures *figures_gather(const struct figures_input *input)
 	    gather_scalers(figures, input->autoscaler, census.scalers) &&
 	    gather_verdicts(figures, dp, FIGURES_DROPS, "reason", view_drop_reason) &&
 	    gather_verdicts(figures, dp, FIGURES_REPLIES, "kind", view_reply_kind) &&
-	    gather_programs(figures, dp) && gather_agent(figures, input))
+	    gather_programs(figures, dp) && gather_store(figures, input->store) &&
+	    gather_agent(figures, input))
 		return figures;
 	figures_free(figures);
 	return NULL;

@@ -8,6 +8,7 @@
  * what each is called.
  */
 #include "autoscale_run.h"
+#include "fleet_store.h"
 #include "latency.h"
 #include "manager.h"
 #include "metrics_text.h"
@@ -30,6 +31,7 @@ enum figures_list_name {
 	FIGURES_SCALERS,    /* struct scaler_figures: service; of those that have a policy */
 	FIGURES_SCALED_BY,  /* struct measure_figures: service; of those whose metric is known */
 	FIGURES_PROGRAMS,   /* struct program_figures: program; none if the kernel never counted */
+	FIGURES_STORE,      /* one struct store_figures, without labels; none without a store */
 	FIGURES_LISTS,
 };
 
@@ -115,6 +117,13 @@ struct program_figures {
 	struct dataplane_runs runs;
 };
 
+struct store_figures {
+	const char *labels;
+	uint64_t connected;
+	uint64_t revision;
+	uint64_t current; /* the latest document that we know of is in force */
+};
+
 struct figures_list {
 	void *items;
 	size_t count;
@@ -130,9 +139,10 @@ struct figures {
 /* What is not the manager's. */
 struct figures_input {
 	const struct manager *manager;
-	const struct autoscaler *autoscaler; /* NULL: there is none */
-	uint64_t refused_tokens;             /* the door's (guesses.h) */
-	double process_started;              /* process_started() */
+	const struct autoscaler *autoscaler;  /* NULL: there is none */
+	const struct fleet_store_view *store; /* NULL: there is none */
+	uint64_t refused_tokens;              /* the door's (guesses.h) */
+	double process_started;               /* process_started() */
 };
 
 /* NULL: out of memory. */

@@ -22,6 +22,7 @@
 #include "document.h"
 #include "doors.h"
 #include "events.h"
+#include "fleet_store.h"
 #include "ids.h"
 #include "log.h"
 #include "manager.h"
@@ -46,6 +47,7 @@ struct agent {
 	struct dataplane *dp;
 	struct events *events;
 	struct manager *manager;
+	struct fleet_store *store; /* NULL: there is none */
 	struct autoscaler *autoscaler;
 	struct ports *ports;
 	struct port_watch *port_watch;
@@ -228,6 +230,7 @@ static int attach(struct agent *agent, struct error *err)
 static int open_doors(struct agent *agent, struct error *err)
 {
 	agent->api.manager = agent->manager;
+	agent->api.store = agent->store;
 	agent->api.autoscaler = agent->autoscaler;
 	agent->api.events = agent->events;
 	agent->api.streams = event_streams_new(&agent->loop, agent->events);
@@ -321,6 +324,23 @@ static int announce(struct agent *agent, struct error *err)
 	return announcer_clear(agent->options.state_dir, err);
 }
 
+static int follow_store(struct agent *agent, struct error *err)
+{
+	const struct options *options = &agent->options;
+	const struct etcd_config config = {
+		.url = options->store_url,
+		.ca = options->store_ca,
+		.cert = options->store_cert,
+		.key = options->store_key,
+		.user_file = options->store_user_file,
+	};
+
+	if (!options->store[0])
+		return 0;
+	return fleet_store_new(&agent->loop, agent->manager, agent->events, options->store, &config,
+			       &agent->store, err);
+}
+
 static int start(struct agent *agent, struct error *err)
 {
 	struct error warning = {0};
@@ -372,6 +392,8 @@ static int start(struct agent *agent, struct error *err)
 	if (ret == 0)
 		ret = autoscaler_new(&agent->loop, agent->manager, agent->events,
 				     agent->options.state_dir, &agent->autoscaler, err);
+	if (ret == 0)
+		ret = follow_store(agent, err);
 	if (ret == 0)
 		ret = open_doors(agent, err);
 	if (ret == 0)
@@ -449,6 +471,7 @@ static void stop(struct agent *agent)
 	doors_close(&agent->doors);
 	port_watch_free(agent->port_watch);
 	autoscaler_stop(agent->autoscaler);
+	fleet_store_free(agent->store);
 	if (agent->manager)
 		manager_stop(agent->manager);
 	uv_close((uv_handle_t *)&agent->sigterm, NULL);

@@ -487,11 +487,27 @@ int manager_stage(const struct manager *manager, struct desired *target, double 
 			  err);
 }
 
+/* In a fleet it is etcd first: what that has not taken is not done here (fleet_store.h). */
+static int ask(const struct manager *manager, const struct desired *next, struct error *err)
+{
+	if (!manager->consent)
+		return 0;
+	return manager->consent(manager->consent_context, manager->desired, next, err);
+}
+
+void manager_on_commit(struct manager *manager, manager_consent consent, void *context)
+{
+	manager->consent = consent;
+	manager->consent_context = context;
+}
+
 int manager_commit(struct manager *manager, struct desired *next, struct error *err)
 {
 	struct desired *former = manager->desired;
 	int ret = prepare(manager, next, err);
 
+	if (ret == 0)
+		ret = ask(manager, next, err);
 	if (ret == 0)
 		ret = persist(manager, next, err);
 	if (ret) {
@@ -559,23 +575,52 @@ static bool run_is_late(const struct manager *manager, const struct backend_run 
 	return run->drain_ends_ms && uv_now(manager->loop) >= run->drain_ends_ms;
 }
 
-/* Ends the drains that are over, all in one commit: those whose deadline has passed, or those of
- * backends that are to be removed and have no flow left. */
-static void end_drains(struct manager *manager, bool late)
+/* Drains that are over. Those that end in maint are apart: that is a change of the configuration,
+ * which may have to wait for others' consent. */
+enum over {
+	OVER_EMPTY, /* it is to be removed and has no flow left */
+	OVER_LATE,  /* it is to be removed and its deadline has passed */
+	OVER_MAINT, /* its deadline has passed */
+};
+
+static bool drain_is_over(const struct manager *manager, const struct backend_run *run,
+			  enum over over)
+{
+	bool late = run_is_late(manager, run);
+
+	if (over == OVER_EMPTY)
+		return !late && run->spec.removing && run_drained(manager, run);
+	return late && run->spec.removing == (over == OVER_LATE);
+}
+
+/* What cannot be ended is tried again with the next tick, and said once. */
+static void commit_drains(struct manager *manager, struct desired *next)
+{
+	struct error err = {0};
+	int ret = manager_commit(manager, next, &err);
+
+	if (ret == -EINPROGRESS)
+		return;
+	if (ret && strcmp(err.message, manager->drain_error.message) != 0)
+		log_error("drain cannot be ended", "error", err.message, "hint", err.hint);
+	manager->drain_error = err;
+}
+
+/* Ends them all in one commit. */
+static void end_drains(struct manager *manager, enum over over)
 {
 	struct desired *next = NULL;
 	struct backend_run *run;
 	uint64_t flows = 0;
-	struct error err;
 	char reason[96];
 	uint32_t id;
 
 	for (id = 1; id <= manager->dp->sizes.backends; id++) {
 		run = &manager->runs[id];
-		if (!run->used || !run_drains(run) || run_is_late(manager, run) != late)
+		if (!run->used || !run_drains(run))
 			continue;
 		run_watch_drain(manager, run);
-		if (!late && !(run->spec.removing && run_drained(manager, run)))
+		if (!drain_is_over(manager, run, over))
 			continue;
 		next = next ?: desired_clone(manager->desired);
 		if (!next)
@@ -586,9 +631,8 @@ static void end_drains(struct manager *manager, bool late)
 	if (!next)
 		return;
 	snprintf(reason, sizeof(reason), "its deadline passed, flows left: %" PRIu64, flows);
-	events_act(manager->events, NULL, late ? reason : "its last flow has ended");
-	if (manager_commit(manager, next, &err))
-		log_error("drain cannot be ended", "error", err.message, "hint", err.hint);
+	events_act(manager->events, NULL, over == OVER_EMPTY ? "its last flow has ended" : reason);
+	commit_drains(manager, next);
 	events_act(manager->events, NULL, NULL);
 }
 
@@ -647,8 +691,9 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	flow_fold_follow(&manager->fold, manager->dp, manager->dp->ops->now(manager->dp));
 	tell_late(manager);
-	end_drains(manager, false);
-	end_drains(manager, true);
+	end_drains(manager, OVER_EMPTY);
+	end_drains(manager, OVER_LATE);
+	end_drains(manager, OVER_MAINT);
 	service_runs_tick(manager);
 	ways_tick(manager);
 	if (manager->sync_error.message[0])

@@ -71,11 +71,20 @@ void manager_free(struct manager *manager);
 const struct desired *manager_desired(const struct manager *manager);
 
 /*
- * Makes next the desired state: gives indices, persists, syncs. Takes next over, also on
+ * Makes next the desired state: gives indices, asks, persists, syncs. Takes next over, also on
  * failure; then everything is as it was. On return packets already follow the new state, but
  * for backends that have still to pass their first check.
  */
 int manager_commit(struct manager *manager, struct desired *next, struct error *err);
+
+/*
+ * Asked about each change that is good in all that the manager knows of, before it is saved: 0, and
+ * it is made; -EINPROGRESS, and manager_commit() returns that, to be called again with the same
+ * change some 10 ms later; else it is refused. NULL: nobody is asked.
+ */
+typedef int (*manager_consent)(void *context, const struct desired *former,
+			       const struct desired *next, struct error *err);
+void manager_on_commit(struct manager *manager, manager_consent consent, void *context);
 
 /* Its service has so few backends up that those that are down get flows all the same. */
 bool manager_panics(const struct manager *manager, const struct service_spec *service);

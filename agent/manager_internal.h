@@ -52,14 +52,17 @@ struct manager {
 	struct probe_engine *probes;
 	struct nexthop_table *nexthops;
 	struct ways ways;
+	manager_consent consent; /* NULL: nobody is asked */
+	void *consent_context;
 	void (*on_links)(void *context); /* NULL: nobody wants to know */
 	void *on_links_context;
 	uv_timer_t tick;
 	uint64_t ticks;
-	uint64_t nat_round;     /* the tick at which translated flows are counted again */
-	uv_timer_t due;         /* of manager_sync.c: services are to be synced */
-	bool *stale;            /* [service index]: it is one of them */
-	uint64_t rest_until_ns; /* not before then */
+	struct error drain_error; /* why drains could last not be ended; no message: they could */
+	uint64_t nat_round;       /* the tick at which translated flows are counted again */
+	uv_timer_t due;           /* of manager_sync.c: services are to be synced */
+	bool *stale;              /* [service index]: it is one of them */
+	uint64_t rest_until_ns;   /* not before then */
 	double sync_seconds;
 	struct {
 		struct announcer *announcer;    /* NULL: VIPs are not announced */

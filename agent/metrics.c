@@ -80,6 +80,12 @@ struct family {
 			offsetof(struct program_figures, runs.field), NULL                         \
 		}                                                                                  \
 	}
+#define STORE(field)                                                                               \
+	{                                                                                          \
+		{                                                                                  \
+			offsetof(struct store_figures, field), NULL                                \
+		}                                                                                  \
+	}
 #define SCALER(field)                                                                              \
 	{                                                                                          \
 		{                                                                                  \
@@ -229,6 +235,12 @@ static const struct family families[] = {
 	 "Time the last change took to reach the data plane."},
 	{"lb_in_sync", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(in_sync),
 	 "1 if the data plane is as it was asked to be, else 0."},
+	{"lb_store_connected", METRIC_GAUGE, FIGURES_STORE, VALUE_COUNT, STORE(connected),
+	 "1 while the fleet's etcd is reached, else 0."},
+	{"lb_store_current", METRIC_GAUGE, FIGURES_STORE, VALUE_COUNT, STORE(current),
+	 "1 while etcd is reached and its latest configuration is in force here, else 0."},
+	{"lb_store_revision", METRIC_GAUGE, FIGURES_STORE, VALUE_COUNT, STORE(revision),
+	 "Etcd's revision of the configuration in force, 0 if it is not etcd's."},
 	{"lb_withdrawn", METRIC_GAUGE, FIGURES_AGENT, VALUE_COUNT, AGENT(withdrawn),
 	 "1 while no VIP is announced, on demand or because the agent stops, else 0."},
 	{"lb_api_refused_tokens_total", METRIC_COUNTER, FIGURES_AGENT, VALUE_COUNT,

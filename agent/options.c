@@ -141,6 +141,33 @@ static int set_seed_file(struct options *options, const char *text, struct error
 	return set_text(options->seed_file, sizeof(options->seed_file), text, err);
 }
 
+static int set_store(struct options *options, const char *text, struct error *err)
+{
+	int ret = etcd_url_parse(text, &options->store_url, err);
+
+	return ret ? ret : set_text(options->store, sizeof(options->store), text, err);
+}
+
+static int set_store_ca(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->store_ca, sizeof(options->store_ca), text, err);
+}
+
+static int set_store_cert(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->store_cert, sizeof(options->store_cert), text, err);
+}
+
+static int set_store_key(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->store_key, sizeof(options->store_key), text, err);
+}
+
+static int set_store_user_file(struct options *options, const char *text, struct error *err)
+{
+	return set_text(options->store_user_file, sizeof(options->store_user_file), text, err);
+}
+
 /* 253 to 255 are the host's own: default, main, local. */
 static int set_announce_table(struct options *options, const char *text, struct error *err)
 {
@@ -369,6 +396,14 @@ static const struct option {
 	 "keys of SYN cookies, which the backends have, too"},
 	{"seed-file", "FILE", TEXT, set_seed_file,
 	 "the seed of the flow hash, the same for all balancers of a fleet"},
+	{"store", "URL", TEXT, set_store,
+	 "the fleet's configuration: etcd://HOST:PORT[,HOST:PORT]/PREFIX, etcds:// by TLS"},
+	{"store-ca", "FILE", TEXT, set_store_ca,
+	 "who etcd's certificate is from, PEM (the system's)"},
+	{"store-cert", "FILE", TEXT, set_store_cert, "certificate to show etcd, PEM"},
+	{"store-key", "FILE", TEXT, set_store_key, "its key, PEM"},
+	{"store-user-file", "FILE", TEXT, set_store_user_file,
+	 "whom to log in to etcd as, one line USER:PASSWORD"},
 	{"announce-table", "N", NUMBER, set_announce_table,
 	 "announce VIPs: put routes to them into this table, for BIRD or FRR"},
 	{"drain-on-stop", "DURATION", TEXT, set_drain_on_stop,
@@ -655,6 +690,25 @@ static void default_nat_ports(struct options *options)
 	}
 }
 
+static int check_store(const struct options *options, struct error *err)
+{
+	bool cert = options->store_cert[0], key = options->store_key[0];
+	bool tls = cert || key || options->store_ca[0];
+
+	if (cert != key) {
+		error_set(err, EINVAL, "--store-%s is missing", cert ? "key" : "cert");
+		return error_hint(err, -EINVAL, "give --store-cert FILE and --store-key FILE");
+	}
+	if (!options->store[0] && (tls || options->store_user_file[0])) {
+		error_set(err, EINVAL, "--store is missing");
+		return error_hint(err, -EINVAL, "give --store etcd://HOST:PORT/PREFIX");
+	}
+	if (!tls || options->store_url.tls)
+		return 0;
+	error_set(err, EINVAL, "--store etcd:// is without TLS, and has no use for certificates");
+	return error_hint(err, -EINVAL, "write --store etcds://...");
+}
+
 static int check_listener(const struct options *options, struct error *err)
 {
 	bool cert = options->tls_cert[0], key = options->tls_key[0];
@@ -677,6 +731,8 @@ static int options_check(const struct options *options, struct error *err)
 	if (options->unload || options->help || options->version || options->check)
 		return 0;
 	ret = check_listener(options, err);
+	if (ret == 0)
+		ret = check_store(options, err);
 	if (ret)
 		return ret;
 	if (options->drain_on_stop_ms && !options->announce_table) {

@@ -7,6 +7,7 @@
 #include <net/if.h>
 
 #include "dataplane_bpf.h"
+#include "etcd_url.h"
 #include "log.h"
 #include "parse.h"
 #include "source_list.h"
@@ -24,6 +25,12 @@ struct options {
 	char tls_key[200];
 	char cookie_key_file[200]; /* of SYN cookies; empty: none */
 	char seed_file[200];       /* of the flow hash's seed, that a fleet shares; empty: none */
+	char store[400];           /* the URL of the fleet's etcd; empty: there is none */
+	struct etcd_url store_url; /* the same, read */
+	char store_ca[200];        /* PEM; empty: the system's authorities */
+	char store_cert[200];      /* likewise, to show etcd; both or none */
+	char store_key[200];
+	char store_user_file[200]; /* of USER:PASSWORD; empty: none */
 	uint32_t announce_table;   /* routes to VIPs go there; 0: VIPs are not announced */
 	uint64_t drain_on_stop_ms; /* at SIGTERM: from the withdrawal of VIPs to the end; 0: none */
 	char bpffs[200];

@@ -20,6 +20,17 @@ static void print_announce(const cJSON *announce)
 	       reason[0] ? ": " : "", reason);
 }
 
+static void print_store(const cJSON *store)
+{
+	const char *problem = answer_text(store, "problem");
+
+	if (!store)
+		return;
+	printf("configuration from %s: %s, revision %.0f%s%s\n", answer_text(store, "url"),
+	       answer_true(store, "connected") ? "connected" : "NOT CONNECTED",
+	       answer_number(store, "revision"), problem[0] ? ": " : "", problem);
+}
+
 static void print_head(const cJSON *answer)
 {
 	bool in_sync = answer_true(answer, "in-sync");
@@ -37,6 +48,7 @@ static void print_head(const cJSON *answer)
 		else
 			printf("NOT ATTACHED: %s\n", answer_text(interface, "reason"));
 	}
+	print_store(answer_item(answer, "store"));
 	print_announce(answer_item(answer, "announce"));
 	printf("capabilities:");
 	cJSON_ArrayForEach (capability, answer_item(answer, "capabilities"))

@@ -29,6 +29,9 @@ boards='prometheus-mysqld-exporter jsonnet'
 # Routing daemons that export what lbagent announces.
 routers='bird2 frr'
 
+# Where a fleet's configuration is kept.
+stores='etcd-server etcd-client'
+
 # Other kernels: the machine, what its initramfs is made from, and modprobe.
 vm='qemu-system-x86 busybox-static cpio kmod xz-utils ipvsadm'
 [ "${1:-}" = vm ] || vm=
@@ -38,7 +41,7 @@ deb='debhelper lintian fakeroot'
 [ "${1:-}" = deb ] || deb=
 
 missing=
-for package in $build $demo $tests $peers $boards $routers $vm $deb; do
+for package in $build $demo $tests $peers $boards $routers $stores $vm $deb; do
 	# Any package that provides nginx's binary is as good as the light one.
 	[ "$package" = nginx-light ] && [ -x /usr/sbin/nginx ] && continue
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=

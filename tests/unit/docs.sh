@@ -91,7 +91,7 @@ column docs/operate.md kind 1 >"$scratch/documented"
 same "operate.md explains every kind of event" "$scratch/kinds" "$scratch/documented"
 
 # What `rm backend` does to flows without --deadline must be found wherever it is explained.
-limit=$(($(sed -nE 's/^#define DRAIN_DEADLINE_MS +([0-9]+)$/\1/p' agent/api_call.c) / 1000))s
+limit=$(($(sed -nE 's/^#define DOCUMENT_DRAIN_MS +([0-9]+).*$/\1/p' agent/document.h) / 1000))s
 missing=
 grep -q "\`?deadline=$limit\` (the default)" docs/api.md || missing+=$'\n'docs/api.md
 grep -q "\`rm\` drains.* $limit if you give none" docs/operate.md || missing+=$'\n'docs/operate.md

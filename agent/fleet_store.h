@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SLUICE_FLEET_STORE_H
+#define SLUICE_FLEET_STORE_H
+
+/*
+ * The configuration of a fleet, in etcd: one key, PREFIX/config, whose value is the document of
+ * document.h. It is followed, and changes made here are written there.
+ *
+ *   a change here:   prepared -> put into etcd if the key still is what is in force here
+ *                    -> saved and synced as without a store
+ *   a change there:  watched -> read, compared and committed like a document that is applied
+ *
+ * Etcd comes first: what it has not taken is not done here. A change that loses against another one
+ * is made anew upon that, by whoever asked. What is local never goes there: indices, progress and
+ * deadlines of drains, backends that the autoscaler has launched; such changes need no etcd.
+ *
+ * While etcd is not reached, or what it has is refused here, the last state stays in force, from
+ * the state file after a restart as well. A key that is not there changes nothing either.
+ */
+#include <uv.h>
+
+#include "etcd.h"
+#include "events.h"
+#include "manager.h"
+
+/* Etcd takes 1.5 MiB in one request, if --max-request-bytes says nothing else. */
+#define FLEET_DOCUMENT_MAX ((3UL << 19) - 2048)
+
+struct fleet_store;
+
+/* Follows from the loop's first turn on. url is how people write it; it, the manager and events
+ * must outlive the store. Whether etcd is there does not matter. */
+int fleet_store_new(uv_loop_t *loop, struct manager *manager, struct events *events,
+		    const char *url, const struct etcd_config *config,
+		    struct fleet_store **ret_store, struct error *err);
+
+/* Ends it; the loop must run once more to close handles. NULL-safe. */
+void fleet_store_free(struct fleet_store *store);
+
+struct fleet_store_view {
+	const char *url;
+	const char *key;
+	bool connected;
+	uint64_t revision;           /* of the document that is in force; 0: none of etcd's is */
+	const struct error *problem; /* no message: there is none, and it is the latest document */
+};
+
+struct fleet_store_view fleet_store_view(const struct fleet_store *store);
+
+#endif
