@@ -809,6 +809,85 @@ static void test_end_of_drain_has_a_reason(void **state)
 	assert_string_equal(told(EVENT_BACKEND_REMOVED)->reason, "its last flow has ended");
 }
 
+/* Others who must agree to what changes a backend's weight or state. */
+static int consent_answer;
+static unsigned int asked;
+
+static int consent(void *context, const struct desired *former, const struct desired *next,
+		   struct error *err)
+{
+	const struct backend_spec *before = backend(former, "web", "198.18.1.11:80");
+	const struct backend_spec *after = backend(next, "web", "198.18.1.11:80");
+
+	(void)context;
+	if (before->weight == after->weight && before->state == after->state)
+		return 0;
+	asked++;
+	return consent_answer ? error_set(err, consent_answer, "not agreed") : 0;
+}
+
+static int set_weight(uint16_t weight)
+{
+	struct desired *next = change();
+	struct error err;
+
+	backend(next, "web", "198.18.1.11:80")->weight = weight;
+	return commit(next, &err);
+}
+
+static uint16_t weight_now(void)
+{
+	return backend(manager_desired(fx.manager), "web", "198.18.1.11:80")->weight;
+}
+
+static void test_asks_before_it_saves(void **state)
+{
+	unsigned int saves;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	manager_on_commit(fx.manager, consent, NULL);
+	saves = fx.saves;
+	consent_answer = EINPROGRESS;
+	assert_int_equal(set_weight(7), -EINPROGRESS);
+	consent_answer = EAGAIN;
+	assert_int_equal(set_weight(7), -EAGAIN);
+	assert_int_equal(fx.saves, saves);
+	assert_int_not_equal(weight_now(), 7);
+	consent_answer = 0;
+	assert_int_equal(set_weight(7), 0);
+	assert_int_equal(fx.saves, saves + 1);
+	assert_int_equal(weight_now(), 7);
+}
+
+/* The end of a drain is a change that must be agreed to; a removal is none, and does not wait. */
+static void test_drain_ends_when_that_is_agreed(void **state)
+{
+	struct desired *next;
+	struct backend_spec *other;
+
+	(void)state;
+	web_up(CHECK_TCP);
+	add_backend("web", "198.18.1.12:80");
+	manager_on_commit(fx.manager, consent, NULL);
+	consent_answer = asked = 0;
+	next = change();
+	backend(next, "web", "198.18.1.11:80")->state = ADMIN_DRAIN;
+	backend(next, "web", "198.18.1.11:80")->deadline_ms = now_ms();
+	other = backend(next, "web", "198.18.1.12:80");
+	other->removing = true;
+	other->deadline_ms = now_ms();
+	commit_ok(next);
+	consent_answer = EINPROGRESS;
+	asked = 0;
+	run_until(asked > 2);
+	assert_int_equal(web_backends(), 1);
+	assert_int_equal(backend(manager_desired(fx.manager), "web", "198.18.1.11:80")->state,
+			 ADMIN_DRAIN);
+	consent_answer = 0;
+	run_until(told(EVENT_BACKEND_MAINT));
+}
+
 static void test_death_is_told(void **state)
 {
 	const struct event *event;
@@ -1159,6 +1238,8 @@ int main(void)
 		TEST(test_drained_is_certain),
 		TEST(test_drain_is_told),
 		TEST(test_end_of_drain_has_a_reason),
+		TEST(test_asks_before_it_saves),
+		TEST(test_drain_ends_when_that_is_agreed),
 		TEST(test_death_is_told),
 		TEST(test_beginning_is_told_when_it_takes_long),
 		TEST(test_statuses_are_kinds),

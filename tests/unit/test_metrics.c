@@ -597,10 +597,9 @@ static void test_only_what_there_is(void **state)
 	free(text);
 }
 
-static char *text_with(const struct manager *manager, const struct autoscaler *autoscaler)
+static char *text_by(const struct figures_input *input)
 {
-	const struct figures_input input = {.manager = manager, .autoscaler = autoscaler};
-	struct figures *figures = figures_gather(&input);
+	struct figures *figures = figures_gather(input);
 	struct metrics_page page = {.figures = figures};
 	char *text = malloc(TEXT_MAX);
 	size_t length;
@@ -612,6 +611,34 @@ static char *text_with(const struct manager *manager, const struct autoscaler *a
 	text[length] = '\0';
 	figures_free(figures);
 	return text;
+}
+
+static char *text_with(const struct manager *manager, const struct autoscaler *autoscaler)
+{
+	const struct figures_input input = {.manager = manager, .autoscaler = autoscaler};
+
+	return text_by(&input);
+}
+
+static void test_store(void **state)
+{
+	struct error problem = {.message = "refused"};
+	const struct fleet_store_view store = {
+		.connected = true, .revision = 17, .problem = &problem};
+	const struct figures_input input = {.manager = *state, .store = &store};
+	char *text = text_by(&input);
+
+	assert_non_null(strstr(text, "\nlb_store_connected 1\n"));
+	assert_non_null(strstr(text, "\nlb_store_current 0\n"));
+	assert_non_null(strstr(text, "\nlb_store_revision 17\n"));
+	free(text);
+	problem = (struct error){0};
+	text = text_by(&input);
+	assert_non_null(strstr(text, "\nlb_store_current 1\n"));
+	free(text);
+	text = text_with(*state, NULL);
+	assert_null(strstr(text, "\nlb_store_connected "));
+	free(text);
 }
 
 static void test_scalers(void **state)
@@ -738,6 +765,7 @@ int main(void)
 		TEST(test_no_statistics),
 		TEST(test_only_what_there_is),
 		TEST(test_scalers),
+		TEST(test_store),
 		TEST(test_out_of_memory),
 		TEST(test_negotiation),
 	};

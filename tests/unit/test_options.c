@@ -326,6 +326,30 @@ static void test_secrets(void **state)
 		     "give --listen ADDR:PORT, or leave it out");
 }
 
+static void test_store(void **state)
+{
+	static const char url[] = "etcds://a:1,b/p";
+
+	(void)state;
+	assert_int_equal(read_flag("--store", url), 0);
+	assert_string_equal(options.store, url);
+	assert_true(options.store_url.tls);
+	assert_int_equal(options.store_url.endpoint_count, 2);
+	assert_error(read_flag("--store", "a:1/p"), EINVAL, "--store: a:1/p: not an etcd URL",
+		     "write etcd://HOST:PORT[,HOST:PORT...]/PREFIX, or etcds:// for TLS");
+	assert_error(read_flag("--store-user-file", "/user"), EINVAL, "--store is missing",
+		     "give --store etcd://HOST:PORT/PREFIX");
+	assert_error(read_flag("--store-cert", "/cert"), EINVAL, "--store-key is missing",
+		     "give --store-cert FILE and --store-key FILE");
+	assert_error(read_config("{\"interface\": \"eth0\", \"store\": \"etcd://a/p\", "
+				 "\"store-ca\": \"/ca\"}"),
+		     EINVAL, "--store etcd:// is without TLS, and has no use for certificates",
+		     "write --store etcds://...");
+	assert_int_equal(read_config("{\"interface\": \"eth0\", \"store\": \"etcds://a/p\", "
+				     "\"store-ca\": \"/ca\"}"),
+			 0);
+}
+
 static void test_listen(void **state)
 {
 	char text[ENDPOINT_TEXT_MAX];
