@@ -302,12 +302,12 @@ int etcd_read_login(const char *text, size_t length, char **ret_token, struct er
 	const char *token = text_of(json, "token");
 	char *copy = token ? strdup(token) : NULL;
 
-	if (ret == 0 && !token)
-		ret = refuse(err, "token");
-	else if (ret == 0 && !copy)
+	if (token && !copy)
 		ret = error_set(err, ENOMEM, "out of memory");
+	else if (ret == 0 && !token)
+		ret = refuse(err, "token");
 	cJSON_Delete(json);
-	if (ret == 0)
+	if (copy)
 		*ret_token = copy;
 	return ret;
 }

@@ -106,6 +106,7 @@ cppcheck_all() {
 		'-Dbpf_object__for_each_map(map,object)=while((map=bpf_object__next_map(object,map)))'
 		'-DcJSON_ArrayForEach(item,list)=while((item=cJSON_next(list,item)))'
 		'-DLIST_FOREACH(item,list,link)=while((item=list_next(list)))'
+		'-DTAILQ_FOREACH(item,list,link)=while((item=list_next(list)))'
 		'-DPAGE_FILES(X)=X(id,"name","source","digest")')
 	mapfile -t list < <(programs)
 	cppcheck --quiet -j"$jobs" --error-exitcode=1 --std=c11 --inline-suppr \
