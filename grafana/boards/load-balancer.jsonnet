@@ -236,6 +236,12 @@ b.board(
         }
       ),
       b.graph(
+        "The fleet's configuration",
+        "etcd's revision of the configuration that each balancer serves; only with `lbagent --store`. All are at the same one within a second of a change. One that stays behind has lost etcd or refuses what is there: `lbctl status` says which. 0: what it serves is not from etcd.",
+        'none',
+        { '{{instance}}': 'lb_store_revision{%s}' % agent }
+      ) + b.alerts(['SluiceStoreBehind']),
+      b.graph(
         'Scrape',
         "How long Prometheus waits for the agent's figures. Above its timeout of 10 s they are missing here, although traffic goes on.",
         's',
