@@ -263,7 +263,7 @@ static const char *health_problem(const struct api *api)
 static void handle_metrics(struct api *api, const struct http_request *request,
 			   struct http_response *response)
 {
-	struct fleet_store_view store;
+	struct fleet_store_view store = {0};
 	const struct figures_input input = {
 		.manager = api->manager,
 		.autoscaler = api->autoscaler,

@@ -574,12 +574,14 @@ int etcd_new(uv_loop_t *loop, const struct etcd_config *config, struct etcd **re
 
 void etcd_free(struct etcd *etcd)
 {
-	struct call *call;
+	struct call *call, *next;
 
 	if (!etcd)
 		return;
-	while ((call = TAILQ_FIRST(&etcd->calls)))
+	for (call = TAILQ_FIRST(&etcd->calls); call; call = next) {
+		next = TAILQ_NEXT(call, link);
 		call_remove(call);
+	}
 	curl_loop_free(etcd->curl);
 	if (etcd->password)
 		explicit_bzero(etcd->password, strlen(etcd->password));

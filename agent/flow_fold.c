@@ -85,15 +85,15 @@ uint32_t flow_fold_used(const struct dataplane *dp)
 /* Of a part of the buckets, evenly spread. */
 static uint32_t estimate_entries(const struct dataplane *dp, uint32_t buckets)
 {
-	uint32_t step = buckets > LOOK ? buckets / LOOK : 1, bucket, looked = 0, way;
+	uint32_t step = buckets > LOOK ? buckets / LOOK : 1, bucket, way;
 	uint64_t entries = 0;
 
-	for (bucket = 0; bucket < buckets; bucket += step, looked++) {
+	for (bucket = 0; bucket < buckets; bucket += step) {
 		for (way = 0; way < LB_FLOW_WAYS; way++)
 			entries += __atomic_load_n((uint64_t *)&dp->flows[bucket].word[way],
 						   __ATOMIC_RELAXED) != 0;
 	}
-	return (uint32_t)(entries * buckets / looked);
+	return (uint32_t)(entries * step);
 }
 
 static uint32_t larger(uint32_t a, uint32_t b)
