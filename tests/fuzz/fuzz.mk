@@ -22,7 +22,7 @@ FUZZ_PACKET := $(addprefix tests/packet/,case.c engine.c engine_native.c frame.c
 FUZZ_packet := tests/fuzz/packet_world.c tests/fuzz/packet_mutate.c $(FUZZ_PACKET)
 FUZZ_decap  := tests/fuzz/decap_native.c $(addprefix tests/packet/,frame.c frame_print.c layer.c lexer.c protocol.c walk.c) \
                tests/native/native_map.c
-FUZZ_config := tests/fuzz/sound.c $(sort agent/options.c agent/source_list.c agent/ids.c $(filter agent/%,$(TEST_document)))
+FUZZ_config := tests/fuzz/sound.c $(sort agent/options.c agent/etcd_url.c agent/source_list.c agent/ids.c $(filter agent/%,$(TEST_document)))
 FUZZ_state  := $(sort agent/store.c agent/autoscale_roster.c $(SRC_config))
 FUZZ_http   := tests/fuzz/sound.c $(filter-out $(addprefix agent/,main.c dataplane_%.c doors.c listen.c nexthop.c \
                options.c port_watch.c preflight.c probe%.c recording.c selftest.c setup.c store.c xdp_dispatcher.c), \
