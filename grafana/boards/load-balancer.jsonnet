@@ -33,7 +33,7 @@ b.board(
         'Agents whose data plane is not as it was asked to be. `lbctl status` says what the kernel refuses.',
         'none',
         'sum(lb_in_sync{%s} == bool 0)' % agent
-      ) + b.alerts(['SluiceNotInSync']) + b.zero_is_good,
+      ) + b.alerts(['SluiceNotInSync', 'SluiceStoreBehind']) + b.zero_is_good,
       b.stat(
         'Services without a backend',
         'Services none of whose backends is up and gets new flows: their clients get no answer. `lbctl show SERVICE` names each backend and why it is out.',
@@ -235,12 +235,6 @@ b.board(
           '{{instance}} table': 'lb_table_build_seconds{%s}' % agent,
         }
       ),
-      b.graph(
-        "The fleet's configuration",
-        "etcd's revision of the configuration that each balancer serves; only with `lbagent --store`. All are at the same one within a second of a change. One that stays behind has lost etcd or refuses what is there: `lbctl status` says which. 0: what it serves is not from etcd.",
-        'none',
-        { '{{instance}}': 'lb_store_revision{%s}' % agent }
-      ) + b.alerts(['SluiceStoreBehind']),
       b.graph(
         'Scrape',
         "How long Prometheus waits for the agent's figures. Above its timeout of 10 s they are missing here, although traffic goes on.",

@@ -27,7 +27,7 @@ cat >"$out/excused" <<'END'
 bpf/parse.h	if (!pkt->eth)	no frame is shorter than an Ethernet header
 bpf/parse.h	if (!net)	no caller gives NULL
 bpf/parse.h	if (!parse_link(&cursor, pkt))	lb_ingress has parsed it before
-bpf/parse.h	if (plain && (pkt->kind != LB_WHOLE || pkt->l4_proto != class_proto(class)))	classify() has seen the protocol
+bpf/parse.h	if (!ip)	classify_ipv4() has seen the header
 bpf/parse.h	known = is_icmp(pkt) && parse_icmp(ctx, &cursor, pkt);	so has it here
 END
 
