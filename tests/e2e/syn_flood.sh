@@ -6,8 +6,7 @@
 . "$(dirname "$0")/../lab/lab.sh"
 . "$(dirname "$0")/../lab/check.sh"
 
-# So few flows a bucket that none has more than the eight it holds, for those would have no entry: of
-# half a flow a bucket, in one run of 10,000.
+# Half a flow a bucket: so none has more than there is room for, here and next door.
 read -r flows flood room <<<"${SYN_FLOOD:-16384 1048576 262144}"
 
 lab_up || exit 1
@@ -24,7 +23,9 @@ before=$(lab_total web new-flows) evicted=$(evicted established)
 # With other owners of most slots, a flow that had lost its entry would go elsewhere.
 lbctl set backend web 198.18.1.11 --weight 20 >/dev/null
 check "the flood is sent" lab_flowhold flood "$LAB_VIP4" "$flood"
-check_between "and arrives, nearly all of it" $((flood * 9 / 10)) "$flood" $(($(lab_total web new-flows) - before))
+# Of so many flows the number is an estimate, from a sample.
+check_between "and arrives, nearly all of it" $((flood * 9 / 10)) $((flood * 21 / 20)) \
+	$(($(lab_total web new-flows) - before))
 check_matches "it fills the table: embryonic flows push each other out" '^[1-9][0-9]{4,}$' \
 	"$(evicted embryonic)"
 promise "a SYN flood: established flows pushed out by $flood SYNs" 0 \
