@@ -258,8 +258,8 @@ LB_INLINE __u32 flow_put(__u32 index, __u64 value, __u32 flags, __u64 now)
 	return flow_place(index, at);
 }
 
-/* The same at the flow's home, if the service may have another entry. A function of its own, for the
- * sake of its callers' stack. */
+/* The same at the flow's home, if the service may have another entry. A function of its own, for
+ * the sake of its callers' stack. */
 __noinline int flow_insert(__u64 hash, __u64 value, __u32 flags, __u64 now)
 {
 	if (entry_may(flags >> FLOW_INSERT_SERVICE_SHIFT))
