@@ -487,13 +487,22 @@ static int on_commit(void *context, const struct desired *former, const struct d
 		     struct error *err)
 {
 	struct fleet_store *store = context;
-	int same = store->applying ? 1 : is_same(former, next, err);
-	char *text;
+	char *before, *text;
+	int ret = 0;
 
-	if (same != 0)
-		return same < 0 ? same : 0;
+	if (store->applying)
+		return 0;
+	before = write_document(former);
 	text = write_document(next);
-	return text ? make_offer(store, text, err) : error_set(err, ENOMEM, "out of memory");
+	if (!before || !text)
+		ret = error_set(err, ENOMEM, "out of memory");
+	else if (strcmp(before, text) != 0) {
+		ret = make_offer(store, text, err);
+		text = NULL;
+	}
+	free(before);
+	free(text);
+	return ret;
 }
 
 /* --- the store --- */

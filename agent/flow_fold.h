@@ -29,12 +29,6 @@ struct flow_fold {
 /* What packets and the next agent are told. */
 uint32_t flow_fold_word(const struct flow_fold *fold);
 
-/* May packets move entries from one bucket to another? Each once, as long as the word stays. */
-static inline bool flow_fold_moves(uint32_t word)
-{
-	return (word & LB_FLOW_FOLD_MAX) != word >> LB_FLOW_FOLD_FORMER_SHIFT;
-}
-
 /* As a former agent has left it: for all that is known, a while has just begun. */
 struct flow_fold flow_fold_adopt(uint32_t word, uint32_t least, uint32_t tick);
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flow_fold.h"
 #include "flow_word.h"
 
 /* A closing flow counts as active while its last packets may still be under way. */
@@ -183,7 +182,7 @@ static bool pass_end(struct flow_scan *scan)
 	scan->passes++;
 	scan->alike = fold == scan->fold ? scan->alike + 1 : 0;
 	scan->fold = fold;
-	return scan->alike > flow_fold_moves(fold);
+	return scan->alike > LB_FLOW_FOLD_MOVES(fold);
 }
 
 bool flow_scan_step(struct flow_scan *scan, uint64_t now, uint32_t buckets)
@@ -254,7 +253,7 @@ static void name_backends(const struct dataplane *dp, const struct lb_flow_bucke
 
 void flow_scan_named(const struct dataplane *dp, bool *named)
 {
-	uint32_t bucket, pass, passes = 1 + flow_fold_moves(dp->switches->flow_fold);
+	uint32_t bucket, pass, passes = 1 + LB_FLOW_FOLD_MOVES(dp->switches->flow_fold);
 
 	for (pass = 0; pass < passes; pass++)
 		for (bucket = 0; bucket < dp->sizes.flows / LB_FLOW_WAYS; bucket++)

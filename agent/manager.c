@@ -581,6 +581,7 @@ enum over {
 	OVER_EMPTY, /* it is to be removed and has no flow left */
 	OVER_LATE,  /* it is to be removed and its deadline has passed */
 	OVER_MAINT, /* its deadline has passed */
+	OVERS
 };
 
 static bool drain_is_over(const struct manager *manager, const struct backend_run *run,
@@ -617,10 +618,7 @@ static void end_drains(struct manager *manager, enum over over)
 
 	for (id = 1; id <= manager->dp->sizes.backends; id++) {
 		run = &manager->runs[id];
-		if (!run->used || !run_drains(run))
-			continue;
-		run_watch_drain(manager, run);
-		if (!drain_is_over(manager, run, over))
+		if (!run->used || !run_drains(run) || !drain_is_over(manager, run, over))
 			continue;
 		next = next ?: desired_clone(manager->desired);
 		if (!next)
@@ -634,6 +632,27 @@ static void end_drains(struct manager *manager, enum over over)
 	events_act(manager->events, NULL, over == OVER_EMPTY ? "its last flow has ended" : reason);
 	commit_drains(manager, next);
 	events_act(manager->events, NULL, NULL);
+}
+
+/* Looks at every drain once; ends are rare. */
+static void watch_drains(struct manager *manager)
+{
+	bool ended[OVERS] = {false};
+	struct backend_run *run;
+	enum over over;
+	uint32_t id;
+
+	for (id = 1; id <= manager->dp->sizes.backends; id++) {
+		run = &manager->runs[id];
+		if (!run->used || !run_drains(run))
+			continue;
+		run_watch_drain(manager, run);
+		for (over = 0; over < OVERS; over++)
+			ended[over] |= drain_is_over(manager, run, over);
+	}
+	for (over = 0; over < OVERS; over++)
+		if (ended[over])
+			end_drains(manager, over);
 }
 
 /* Looks through a part of the flow table: the loop has other things to do. */
@@ -691,9 +710,7 @@ static void on_tick(uv_timer_t *timer)
 		return;
 	flow_fold_follow(&manager->fold, manager->dp, manager->dp->ops->now(manager->dp));
 	tell_late(manager);
-	end_drains(manager, OVER_EMPTY);
-	end_drains(manager, OVER_LATE);
-	end_drains(manager, OVER_MAINT);
+	watch_drains(manager);
 	service_runs_tick(manager);
 	ways_tick(manager);
 	if (manager->sync_error.message[0])

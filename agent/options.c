@@ -690,15 +690,23 @@ static void default_nat_ports(struct options *options)
 	}
 }
 
+/* Of a certificate and its key, both or none. */
+static int check_pair(const char *what, bool cert, bool key, struct error *err)
+{
+	if (cert == key)
+		return 0;
+	error_set(err, EINVAL, "--%s-%s is missing", what, cert ? "key" : "cert");
+	return error_hint(err, -EINVAL, "give --%s-cert FILE and --%s-key FILE", what, what);
+}
+
 static int check_store(const struct options *options, struct error *err)
 {
-	bool cert = options->store_cert[0], key = options->store_key[0];
-	bool tls = cert || key || options->store_ca[0];
+	bool cert = options->store_cert[0];
+	bool tls = cert || options->store_ca[0];
+	int ret = check_pair("store", cert, options->store_key[0], err);
 
-	if (cert != key) {
-		error_set(err, EINVAL, "--store-%s is missing", cert ? "key" : "cert");
-		return error_hint(err, -EINVAL, "give --store-cert FILE and --store-key FILE");
-	}
+	if (ret)
+		return ret;
 	if (!options->store[0] && (tls || options->store_user_file[0])) {
 		error_set(err, EINVAL, "--store is missing");
 		return error_hint(err, -EINVAL, "give --store etcd://HOST:PORT/PREFIX");
@@ -711,12 +719,11 @@ static int check_store(const struct options *options, struct error *err)
 
 static int check_listener(const struct options *options, struct error *err)
 {
-	bool cert = options->tls_cert[0], key = options->tls_key[0];
+	bool cert = options->tls_cert[0];
+	int ret = check_pair("tls", cert, options->tls_key[0], err);
 
-	if (cert != key) {
-		error_set(err, EINVAL, "--tls-%s is missing", cert ? "key" : "cert");
-		return error_hint(err, -EINVAL, "give --tls-cert FILE and --tls-key FILE");
-	}
+	if (ret)
+		return ret;
 	if (options->listen.port || (!cert && !options->token_file[0]))
 		return 0;
 	error_set(err, EINVAL, "--%s is for the TCP listener, and --listen is none",

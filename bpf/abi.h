@@ -81,6 +81,8 @@ struct lb_switches {
 };
 #define LB_FLOW_FOLD_MAX          31
 #define LB_FLOW_FOLD_FORMER_SHIFT 8
+/* May packets move entries from one bucket to another? Each once, as long as the word stays. */
+#define LB_FLOW_FOLD_MOVES(fold)  (((fold)&LB_FLOW_FOLD_MAX) != (fold) >> LB_FLOW_FOLD_FORMER_SHIFT)
 #define LB_SAMPLE_MASK_MAX        127U
 #define LB_CAPTURE_ON             (1U << 16) /* or'ed with an ethertype it makes none */
 

@@ -472,12 +472,11 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __
 		flow_insert(d->hash, value, flags, pkt->now);
 }
 
-/* May entries be where they were when the table had another size? */
 LB_INLINE bool flow_table_moves(void)
 {
 	__u32 fold = READ_ONCE(lb_switches.flow_fold);
 
-	return (fold & LB_FLOW_FOLD_MAX) != fold >> LB_FLOW_FOLD_FORMER_SHIFT;
+	return LB_FLOW_FOLD_MOVES(fold);
 }
 
 /*

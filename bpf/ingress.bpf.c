@@ -93,12 +93,12 @@ LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet
 	struct lb_tuple tuple = {};
 	struct packet pkt = {.tuple = &tuple};
 	struct decision d = {};
-	enum parsed parsed = parse(ctx, &pkt, vlan, is_ipv4, class);
+	bool known = parse(ctx, &pkt, vlan, is_ipv4, class);
 	enum lb_verdict verdict;
 	__u64 vip;
 	int code;
 
-	if (parsed == PARSED_FOREIGN)
+	if (!known)
 		return finish(ctx, &pkt, &d, LB_PASS);
 	pkt.now = bpf_jiffies64();
 	if (is_kind(&pkt, LB_FOLLOWING_FRAGMENT) && !fragment_recall(&pkt, &d))

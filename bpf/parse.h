@@ -36,12 +36,6 @@ enum sctp_chunk {
 	SCTP_SHUTDOWN_COMPLETE = 14,
 };
 
-/* What parse() can say. */
-enum parsed {
-	PARSED_FOREIGN, /* nothing a service could be meant by; the packet is the host's */
-	PARSED,
-};
-
 LB_INLINE __u32 vlan_count(__u32 vlan)
 {
 	return vlan >> LB_VLAN_COUNT_SHIFT & 3;
@@ -413,9 +407,10 @@ LB_INLINE __u64 frame_length(struct xdp_md *ctx)
 	return lb_frags ? bpf_xdp_get_buff_len(ctx) : length;
 }
 
-/* Finds the headers of a packet of this family and class, behind a link header with these tags. */
-LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, bool is_ipv4,
-			    enum packet_class class)
+/* Finds the headers of a packet of this family and class, behind a link header with these tags.
+ * False: no service could be meant by it; it is the host's. */
+LB_INLINE bool parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, bool is_ipv4,
+		     enum packet_class class)
 {
 	struct cursor cursor = cursor_at_frame(ctx);
 	bool known;
@@ -425,12 +420,12 @@ LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, 
 	pkt->length = frame_length(ctx);
 	pkt->eth = cursor_take(&cursor, sizeof(*pkt->eth));
 	if (!pkt->eth)
-		return PARSED_FOREIGN;
+		return false;
 	pkt->vlan = vlan;
 	pkt->l3_offset = link_length(vlan);
 	cursor.at = (void *)pkt->eth + pkt->l3_offset;
 	if (!parse_l3(ctx, &cursor, pkt))
-		return PARSED_FOREIGN;
+		return false;
 	if (is_plain(pkt))
 		known = parse_l4(&cursor, pkt, class_proto(class));
 	else if (class == LB_CLASS_ICMP)
@@ -438,7 +433,7 @@ LB_INLINE enum parsed parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, 
 	else
 		known = parse_rare(&cursor, pkt);
 	pkt->tuple->l4_proto = pkt->l4_proto;
-	return known ? PARSED : PARSED_FOREIGN;
+	return known;
 }
 
 LB_INLINE enum packet_class class_of(__u8 l4_proto, __u8 icmp)
