@@ -98,7 +98,7 @@ faults: deps ## refuse lbagent memory, calls and files, one place after the othe
 
 flood: deps ## 20 Mi spoofed SYNs against 1 Mi established flows; some five minutes
 	$(Q)$(MAKE) --no-print-directory build
-	$(Q)SYN_FLOOD='1048576 20971520 16777216' bash tests/e2e/syn_flood.sh
+	$(Q)SYN_FLOOD='1048576 20971520 8388608' bash tests/e2e/syn_flood.sh
 
 soak: deps ## churn under load, looked at each second, for SOAK_SECONDS=3600; report in build/reports/
 	$(Q)$(MAKE) --no-print-directory build
