@@ -123,7 +123,7 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 	$(Q)bash tests/bench/chart.sh $(O)/bench.json >$(O)/bench.svg
 	$(Q)$(O)/tests/bench/lb_control
 
-bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5]
+bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5] [ONLY=REGEX]
 	$(Q)bash tests/bench/compare.sh $(A) $(B)
 
 bench-simulate: deps ## compute what moves when backends or balancers change, with the real tables; curves in build/simulate.svg

@@ -6,6 +6,7 @@
 #
 #   tests/bench/compare.sh A B     revisions, as git names them; what is not committed is not in them
 #   ROUNDS=N                       turns (5)
+#   ONLY=REGEX                     not all, but what lb_bench --only finds; both must have that flag
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -34,7 +35,7 @@ bench_of() {
 
 # turn SIDE: one measurement of all, a line each: SIDE, what, nanoseconds.
 turn() {
-	"$dir/$1/build/tests/bench/lb_bench" --rounds 1 --json | jq -r --arg side "$1" '.results[] |
+	"$dir/$1/build/tests/bench/lb_bench" --rounds 1 --json ${ONLY:+--only "$ONLY"} | jq -r --arg side "$1" '.results[] |
 		[$side, ([.mode, .ip, .l4, .packets, .flows // "each new"] | join(" ")) +
 				(if (.vips // 1) > 1 then " \(.vips) VIPs" else "" end),
 			."lb-ingress-ns".median] | @tsv'

@@ -9,7 +9,9 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <linux/bpf.h>
+#include <regex.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +26,21 @@
 #define REPEAT_MAX     100000000
 #define WARM_UP        1000 /* packets, at least */
 
-static const char usage[] = "usage: lb_bench [--rounds N] [--repeat N] [--json] [--save FILE]\n"
-			    "  --rounds N   how often everything is measured (4)\n"
-			    "  --repeat N   packets of one measurement (50000)\n"
-			    "  --json       one JSON document instead of a table\n"
-			    "  --save FILE  the JSON document into this file as well\n";
+static const char usage[] =
+	"usage: lb_bench [--rounds N] [--repeat N] [--json] [--save FILE] [--only REGEX]\n"
+	"  --rounds N   how often everything is measured (4)\n"
+	"  --repeat N   packets of one measurement (50000)\n"
+	"  --json       one JSON document instead of a table\n"
+	"  --save FILE  the JSON document into this file as well\n"
+	"  --only REGEX what matches it of \"MODE IP L4 PACKETS FLOWS VIPS\", as\n"
+	"               \"^ipip ip4 tcp hit 1 1$\"; and not the machine's limits\n";
 
 struct options {
 	uint64_t rounds;
 	uint64_t repeat;
 	bool json;
 	const char *save; /* NULL: nowhere */
+	const char *only; /* NULL: all */
 	bool help;
 };
 
@@ -50,9 +56,13 @@ struct samples {
 static int parse_options(int argc, char **argv, struct options *options, struct error *err)
 {
 	static const struct option flags[] = {
-		{"rounds", required_argument, NULL, 'r'}, {"repeat", required_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'},         {"save", required_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+		{"rounds", required_argument, NULL, 'r'},
+		{"repeat", required_argument, NULL, 'n'},
+		{"json", no_argument, NULL, 'j'},
+		{"save", required_argument, NULL, 's'},
+		{"only", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	int c, r = 0;
 
@@ -65,6 +75,8 @@ static int parse_options(int argc, char **argv, struct options *options, struct 
 			options->json = true;
 		else if (c == 's')
 			options->save = optarg;
+		else if (c == 'o')
+			options->only = optarg;
 		else if (c == 'h')
 			options->help = true;
 		else
@@ -236,7 +248,29 @@ static void summarize_limits(struct report *report, int32_t tenths[LIMITS_MAX][R
 	}
 }
 
-static int run_rounds(struct report *report, struct error *err)
+/* Keeps the scenarios that are asked for. */
+static int choose(const char *only, struct scenario *list, size_t *count, struct error *err)
+{
+	size_t i, kept = 0;
+	char name[128];
+	regex_t regex;
+
+	if (!only)
+		return 0;
+	if (regcomp(&regex, only, REG_EXTENDED | REG_NOSUB) != 0)
+		return error_set(err, EINVAL, "--only '%s': no regular expression", only);
+	for (i = 0; i < *count; i++) {
+		snprintf(name, sizeof(name), "%s %s %s %s %" PRIu64 " %u", list[i].mode, list[i].ip,
+			 list[i].l4, list[i].packets, list[i].flows, list[i].vips);
+		if (regexec(&regex, name, 0, NULL, 0) == 0)
+			list[kept++] = list[i];
+	}
+	regfree(&regex);
+	*count = kept;
+	return kept ? 0 : error_set(err, ENOENT, "--only '%s': nothing matches", only);
+}
+
+static int run_rounds(struct report *report, const char *only, struct error *err)
 {
 	struct scenario list[SCENARIOS_MAX];
 	size_t count = scenarios(list), i;
@@ -247,21 +281,22 @@ static int run_rounds(struct report *report, struct error *err)
 
 	if (!samples)
 		return error_set(err, ENOMEM, "out of memory");
+	r = choose(only, list, &count, err);
 	for (round = 0; r == 0 && round < report->rounds; round++) {
-		r = measure_limits(round, tenths, err);
+		r = only ? 0 : measure_limits(round, tenths, err);
 		for (i = 0; r == 0 && i < count; i++)
 			r = measure(&list[i], report->repeat, round, &samples[i], err);
 	}
 	for (i = 0; r == 0 && i < count; i++)
 		summarize(&list[i], &samples[i], report->rounds, &report->results[i]);
 	report->count = count;
-	if (r == 0)
+	if (r == 0 && !only)
 		summarize_limits(report, tenths);
 	free(samples);
 	return r;
 }
 
-static int run(struct report *report, struct error *err)
+static int run(struct report *report, const char *only, struct error *err)
 {
 	int r = stay_on_cpu(&report->cpu, err);
 
@@ -276,7 +311,7 @@ static int run(struct report *report, struct error *err)
 	if (r == 0)
 		r = limits_open(err);
 	if (r == 0)
-		r = run_rounds(report, err);
+		r = run_rounds(report, only, err);
 	limits_close();
 	peer_close();
 	target_close();
@@ -325,7 +360,7 @@ int main(int argc, char **argv)
 	}
 	report.rounds = options.rounds;
 	report.repeat = options.repeat;
-	if (run(&report, &err) < 0 || tell(&report, &options, &err) < 0) {
+	if (run(&report, options.only, &err) < 0 || tell(&report, &options, &err) < 0) {
 		fprintf(stderr, "lb_bench: %s\n", err.message);
 		return 1;
 	}

@@ -120,7 +120,8 @@ void report_table(const struct report *report, FILE *out)
 			peer_takes(&result->scenario) ? usual : "", result->measured.median,
 			result->harness.median, result->bare.median);
 	}
-	print_limits(report, out);
+	if (report->limit_count)
+		print_limits(report, out);
 }
 
 /* --- for machines --- */
