@@ -339,6 +339,7 @@ struct lb_slot_line {
  * all zero; no other is, for no backend is 0. Words change by compare-and-swap only.
  */
 #define LB_FLOW_WAYS              8
+#define LB_FLOW_WAY_BITS          3
 #define LB_FLOW_FINGERPRINT_SHIFT 32
 #define LB_FLOW_BACKEND_SHIFT     16
 #define LB_FLOW_BACKEND_MASK      0xffffULL

@@ -31,7 +31,7 @@ LB_INLINE bool cookie_flow_is_known(const struct lb_service *service, const stru
 
 	if (!bucket)
 		return false;
-	flow_find_all(bucket, job->hash, job->now, flags_are_syn(job->tcp_flags), &seen);
+	flow_find(bucket, job->hash, job->now, flags_are_syn(job->tcp_flags), &seen);
 	if (!seen)
 		return false;
 	return flow_holder(seen, job->service_id) &&

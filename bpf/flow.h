@@ -154,18 +154,10 @@ LB_INLINE __u64 flow_read(const __u64 *word, __u64 hash)
 	return found & mask_of(is_zero(flow_fingerprint(found) ^ flow_fingerprint(hash)));
 }
 
-/*
- * The flow's word; *seen is what it held, 0 if the flow has none. That tells, not a NULL: Linux 6.1
- * does not see that the word and the pointer would be zero together once both are spilled, and
- * refuses the pointer.
- */
-LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
+/* The way that a flow takes if it is free, so that one look finds most: buckets are sparse. */
+LB_INLINE __u32 flow_first_way(__u64 hash)
 {
-	__u32 ways = flow_ways(bucket, FLOW_UPPER, flow_fingerprint(hash));
-	__u64 *word = &bucket->word[lowest_of_eight(ways)]; /* any, if there is none */
-
-	*seen = flow_read(word, hash);
-	return word;
+	return hash >> (64 - LB_FLOW_WAY_BITS);
 }
 
 /*
@@ -237,11 +229,12 @@ LB_INLINE __u64 *flow_at(__u32 place)
 LB_INLINE __u32 flow_put(__u32 index, __u64 value, __u32 flags, __u64 now)
 {
 	struct lb_flow_bucket *bucket = flow_bucket(index), *next = flow_bucket(index ^ 1);
-	__u32 empty, at;
+	__u32 empty, first, at;
 	__u64 seen;
 
 	if (!bucket)
 		return 0;
+	first = flow_first_way(value);            /* of which the upper half is the hash's */
 	empty = flow_ways(bucket, FLOW_LOWER, 0); /* that of others has a backend, who is not 0 */
 	if (!empty && next) {
 		empty = flow_ways(next, FLOW_LOWER, 0);
@@ -249,7 +242,7 @@ LB_INLINE __u32 flow_put(__u32 index, __u64 value, __u32 flags, __u64 now)
 		index ^= empty ? 1 : 0;
 	}
 	at = empty ? lowest_of_eight(empty) : flow_least_way(bucket, flow_clock(now));
-	at %= LB_FLOW_WAYS;
+	at = (empty >> first & 1 ? first : at) % LB_FLOW_WAYS;
 	seen = READ_ONCE(bucket->word[at]);
 	if (flow_state(seen) == LB_FLOW_ESTABLISHED && !(flags & FLOW_INSERT_BOLD))
 		return 0;
@@ -276,17 +269,30 @@ LB_INLINE __u32 flow_seek(__u32 index, __u64 hash)
 	return ways ? flow_place(index, lowest_of_eight(ways)) : 0;
 }
 
+/* Is the bucket not full? Two ways tell, most of the time. */
+LB_INLINE bool flow_has_room(__u32 index)
+{
+	struct lb_flow_bucket *bucket = flow_bucket(index);
+
+	return bucket && !(READ_ONCE(bucket->word[0]) && READ_ONCE(bucket->word[1]));
+}
+
 /*
- * The place of a flow's word that is not in its bucket, or 0: the one next door, where that was
- * full; or where both were when the table had another size. From there it moves home.
+ * The place of a flow's word that is not where most are, or 0: another way of its bucket; the one
+ * next door, where that was full; or where both were when the table had another size. From there it
+ * moves home. SYNs are mostly of new flows, and need not look next door while there is room at
+ * home.
  */
-__noinline __u32 flow_elsewhere(__u64 hash, __u64 now)
+__noinline __u32 flow_elsewhere(__u64 hash, __u64 now, bool is_syn)
 {
 	__u32 fold = READ_ONCE(lb_switches.flow_fold), home = flow_index(hash, fold);
 	__u32 former = flow_index(hash, fold >> LB_FLOW_FOLD_FORMER_SHIFT);
-	__u32 place = flow_seek(home ^ 1, hash), moved;
+	__u32 place = flow_seek(home, hash), moved;
 	__u64 *word, seen;
 
+	if (place || (is_syn && !LB_FLOW_FOLD_MOVES(fold) && flow_has_room(home)))
+		return place;
+	place = flow_seek(home ^ 1, hash);
 	if (place || former == home)
 		return place;
 	place = flow_seek(former, hash);
@@ -472,27 +478,20 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __
 		flow_insert(d->hash, value, flags, pkt->now);
 }
 
-LB_INLINE bool flow_table_moves(void)
-{
-	__u32 fold = READ_ONCE(lb_switches.flow_fold);
-
-	return LB_FLOW_FOLD_MOVES(fold);
-}
-
 /*
- * As flow_find(), but wherever it is. Ways are taken in turn: while the last one at home is free, a
- * SYN, of which most are of new flows, need not look next door.
+ * The flow's word, wherever it is; *seen is what it held, 0 if the flow has none. That tells, not a
+ * NULL: Linux 6.1 does not see that the word and the pointer would be zero together once both are
+ * spilled, and refuses the pointer.
  */
-LB_INLINE __u64 *flow_find_all(struct lb_flow_bucket *bucket, __u64 hash, __u64 now, bool is_syn,
-			       __u64 *seen)
+LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 now, bool is_syn,
+			   __u64 *seen)
 {
-	__u64 *word = flow_find(bucket, hash, seen), *other;
+	__u64 *word = &bucket->word[flow_first_way(hash)], *other;
 
+	*seen = flow_read(word, hash);
 	if (*seen)
 		return word;
-	if (is_syn && !READ_ONCE(bucket->word[LB_FLOW_WAYS - 1]) && !flow_table_moves())
-		return word;
-	other = flow_at(flow_elsewhere(hash, now));
+	other = flow_at(flow_elsewhere(hash, now, is_syn));
 	if (!other)
 		return word;
 	*seen = flow_read(other, hash);
@@ -509,7 +508,7 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 
 	if (!bucket)
 		return LB_INTERNAL;
-	word = flow_find_all(bucket, d->hash, pkt->now, is_syn(pkt), &seen);
+	word = flow_find(bucket, d->hash, pkt->now, is_syn(pkt), &seen);
 	if (quic_find(ctx, pkt, d)) {
 		flow_enter(pkt, d, word, seen, LB_FLOW_ESTABLISHED);
 		return LB_PASS;

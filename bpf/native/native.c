@@ -276,11 +276,9 @@ uint32_t native_flow_slots(const struct lb_tuple *tuple, uint64_t hash, uint8_t 
 
 uint64_t native_flow_word(const struct lb_flow_bucket *bucket, uint64_t hash)
 {
-	struct lb_flow_bucket copy = *bucket;
-	__u64 seen = 0;
+	__u32 ways = flow_ways(bucket, FLOW_UPPER, flow_fingerprint(hash));
 
-	flow_find(&copy, hash, &seen);
-	return seen;
+	return ways ? flow_read(&bucket->word[lowest_of_eight(ways)], hash) : 0;
 }
 
 uint32_t native_flow_age(uint64_t word, uint64_t now)

@@ -123,7 +123,7 @@ static uint64_t entry_of(const struct packet *pkt)
 	uint64_t hash = flow_hash(pkt->tuple, pkt->is_ipv4);
 	__u64 seen;
 
-	flow_find_all(flow_bucket(flow_home(hash)), hash, pkt->now, false, &seen);
+	flow_find(flow_bucket(flow_home(hash)), hash, pkt->now, false, &seen);
 	return seen;
 }
 
@@ -184,25 +184,49 @@ static void test_eviction_order(void **state)
 /* Every way is found by its fingerprint; where two CPUs entered a flow at once, the first. */
 static void test_every_way_is_found(void **state)
 {
-	struct lb_flow_bucket bucket = {.word = {0}};
+	const uint64_t first = word(~0U, LB_FLOW_ESTABLISHED, 0); /* whose first way is the last */
+	struct lb_flow_bucket *bucket;
 	__u64 seen, *found;
 	int way;
 
 	(void)state;
 	fresh_table(1);
+	bucket = flow_bucket(0);
 	for (way = 0; way < LB_FLOW_WAYS; way++)
-		bucket.word[way] = word(100 + way, LB_FLOW_ESTABLISHED, 0);
+		bucket->word[way] = word(100 + way, LB_FLOW_ESTABLISHED, 0);
 	for (way = 0; way < LB_FLOW_WAYS; way++) {
-		found = flow_find(&bucket, bucket.word[way], &seen);
-		assert_ptr_equal(found, &bucket.word[way]);
-		assert_int_equal(seen, bucket.word[way]);
+		found = flow_find(bucket, bucket->word[way], NOW, false, &seen);
+		assert_ptr_equal(found, &bucket->word[way]);
+		assert_int_equal(seen, bucket->word[way]);
 	}
-	flow_find(&bucket, word(200, LB_FLOW_ESTABLISHED, 0), &seen);
+	flow_find(bucket, word(200, LB_FLOW_ESTABLISHED, 0), NOW, false, &seen);
 	assert_int_equal(seen, 0);
-	bucket.word[5] = bucket.word[2];
-	bucket.word[7] = bucket.word[2];
-	found = flow_find(&bucket, bucket.word[7], &seen);
-	assert_ptr_equal(found, &bucket.word[2]);
+	bucket->word[5] = bucket->word[2];
+	bucket->word[7] = bucket->word[2];
+	found = flow_find(bucket, bucket->word[7], NOW, false, &seen);
+	assert_ptr_equal(found, &bucket->word[2]);
+	bucket->word[6] = bucket->word[7] = first;
+	found = flow_find(bucket, first, NOW, false, &seen);
+	assert_ptr_equal(found, &bucket->word[7]);
+}
+
+/* A flow takes its first way, from which all others are spread; and another if that is taken. */
+static void test_first_way(void **state)
+{
+	struct lb_flow_bucket *bucket;
+	uint32_t way;
+
+	(void)state;
+	fresh_table(1);
+	bucket = flow_bucket(0);
+	for (way = 0; way < LB_FLOW_WAYS; way += 2) {
+		flow_insert(0, word(way << 29, LB_FLOW_ESTABLISHED, 0), 0, NOW);
+		assert_true(bucket->word[way]);
+		flow_insert(0, word(way << 29 | 1, LB_FLOW_ESTABLISHED, 0), 0, NOW);
+		assert_true(holds(bucket, word(way << 29 | 1, LB_FLOW_ESTABLISHED, 0)));
+	}
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		assert_true(bucket->word[way]);
 }
 
 /* A clock that wraps between stamp and now changes no age. */
@@ -387,6 +411,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_eviction_order),
 		cmocka_unit_test(test_every_way_is_found),
+		cmocka_unit_test(test_first_way),
 		cmocka_unit_test(test_ages_across_wraps),
 		cmocka_unit_test(test_stamp_ahead_is_not_old),
 		cmocka_unit_test(test_syn_flood_evicts_no_established_flow),
