@@ -196,7 +196,7 @@ LB_INLINE bool cookie_concerns(const struct packet *pkt, const struct lb_service
 	return pkt->class == LB_CLASS_TCP;
 }
 
-/* LB_PASS: the packet goes on its way. d->new_flow then says that a flow begins with it. */
+/* LB_PASS: the packet goes on its way. d->event then says if a flow begins with it. */
 LB_INLINE enum lb_verdict cookie(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
 	const struct cookie_packet packet = {
@@ -208,7 +208,7 @@ LB_INLINE enum lb_verdict cookie(struct xdp_md *ctx, const struct packet *pkt, s
 	};
 	__u32 judged = cookie_judge(ctx, d->service, pkt->tuple, d->hash, packet.word);
 
-	d->new_flow = judged / COOKIE_PROVEN;
+	d->event = judged / COOKIE_PROVEN * FLOW_BEGINS;
 	d->refusal = judged % COOKIE_PROVEN;
 	if (pkt->class != LB_CLASS_TCP || d->refusal != LB_COOKIE_SENT)
 		return d->refusal ? LB_REFUSED : LB_PASS;

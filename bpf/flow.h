@@ -339,15 +339,21 @@ LB_INLINE struct lb_backend *flow_holder(__u64 seen, __u16 service_id)
 	return backend && backend->service == service_id ? backend : NULL;
 }
 
-/* Does the packet change nothing of the entry? An established flow had one in this coarse tick, and
- * this one does not end it. The way of most packets, so it asks little. */
-LB_INLINE bool flow_is_current(const struct packet *pkt, __u64 seen)
+/* Makes of the entry what the packet makes of it. False: the flow is to begin anew. */
+LB_INLINE bool flow_update(const struct packet *pkt, const struct decision *d, __u64 *word,
+			   __u64 seen)
 {
-	__u64 now = LB_FLOW_ESTABLISHED << LB_FLOW_STATE_SHIFT |
-		    (pkt->now >> lb_coarse_tick_shift & LB_FLOW_TIME_MASK);
+	struct flow_clock now = flow_clock(bpf_jiffies64());
+	__u32 state = flow_state(seen);
+	__u64 next = flow_word(d->hash, flow_backend(seen), LB_FLOW_ESTABLISHED, now);
 
-	return !((seen ^ now) & LB_FLOW_NOTE_MASK) &&
-	       !(pkt->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST));
+	if (seen == next && !is_closing(pkt))
+		return true;
+	if (flow_age(seen, now) > flow_timeout(pkt, d->service, state))
+		return false;
+	next = flow_word(d->hash, flow_backend(seen), flow_next_state(pkt, state), now);
+	flow_replace(word, seen, next, keeps_loads(d->service));
+	return true;
 }
 
 /*
@@ -357,7 +363,7 @@ LB_INLINE bool flow_is_current(const struct packet *pkt, __u64 seen)
 LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *word, __u64 seen)
 {
 	struct lb_backend *backend = flow_holder(seen, d->service_id);
-	struct flow_clock now = flow_clock(pkt->now);
+	struct flow_clock now = flow_clock(bpf_jiffies64());
 	__u32 state = flow_state(seen);
 	__u16 id = flow_backend(seen);
 
@@ -365,20 +371,15 @@ LB_INLINE bool flow_follow(const struct packet *pkt, struct decision *d, __u64 *
 		return false;
 	d->backend = backend;
 	d->backend_id = id;
-	if (flow_is_current(pkt, seen))
-		return true;
+	if (!is_syn(pkt) && !is_kind(pkt, LB_ICMP_ERROR))
+		return flow_update(pkt, d, word, seen);
 	if (flow_age(seen, now) > flow_timeout(pkt, d->service, state))
 		return false;
 	if (is_kind(pkt, LB_ICMP_ERROR))
 		return true; /* not the client's word: it changes nothing */
-	if (!is_syn(pkt)) {
-		flow_replace(word, seen, flow_word(d->hash, id, flow_next_state(pkt, state), now),
-			     keeps_loads(d->service));
-		return true;
-	}
 	/* A repeated SYN keeps the time of the first: the handshake began there. */
-	d->syn_retransmit = forget(state == LB_FLOW_EMBRYONIC);
-	return d->syn_retransmit;
+	d->event = forget((state == LB_FLOW_EMBRYONIC) * FLOW_SYN_AGAIN);
+	return d->event;
 }
 
 LB_INLINE bool tracks(const struct lb_service *service)
@@ -409,10 +410,19 @@ LB_INLINE enum lb_verdict flow_admit(const struct packet *pkt, struct decision *
 	d->backend = backend_alive(d->backend_id);
 	if (!d->backend)
 		return LB_NO_BACKEND;
-	if (!d->new_flow || !(d->service->flags & LB_SERVICE_FLOW_LIMITS))
+	if (!(d->event & FLOW_BEGINS) || !(d->service->flags & LB_SERVICE_FLOW_LIMITS))
 		return LB_PASS;
 	d->refusal = flow_judge(d->service, pkt->tuple, d->service_id);
 	return d->refusal ? LB_REFUSED : LB_PASS;
+}
+
+/* The same as a question of most packets, which no limit concerns. */
+LB_INLINE bool flow_may(struct decision *d)
+{
+	if (d->event && d->service->flags & LB_SERVICE_FLOW_LIMITS)
+		return false;
+	d->backend = backend_alive(d->backend_id);
+	return d->backend;
 }
 
 /* A flow without an entry that holds: by its slot. Otherwise as flow_admit(). */
@@ -421,11 +431,12 @@ LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *
 	bool begun;
 
 	if (pkt->l4_proto == IPPROTO_UDP) /* without an entry, who can tell? */
-		d->new_flow = tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR);
+		d->event = (tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR)) * FLOW_BEGINS;
 	else
-		d->new_flow |= is_syn(pkt); /* or a cookie has proven it (cookie_stage.h) */
-	d->new_flow = forget(d->new_flow);
-	begun = pkt->l4_proto != IPPROTO_UDP && !d->new_flow;
+		d->event |=
+			is_syn(pkt) * FLOW_BEGINS; /* or a cookie has proven it (cookie_stage.h) */
+	d->event = forget(d->event);
+	begun = pkt->l4_proto != IPPROTO_UDP && !d->event;
 	d->backend_id = schedule(d->service, pkt->tuple, d->hash, d->service_id, begun);
 	return flow_admit(pkt, d);
 }
@@ -442,7 +453,7 @@ LB_INLINE bool flow_is_by_slot(const struct packet *pkt, struct decision *d)
 	if (tables.former && slot_read(tables.former, slot_of(upper)))
 		return false;
 	d->backend_id = slot_read(tables.current, slot_of(upper));
-	d->new_flow = is_syn(pkt);
+	d->event = is_syn(pkt) * FLOW_BEGINS;
 	return true;
 }
 
@@ -457,14 +468,14 @@ LB_INLINE __u32 flow_first_state(const struct packet *pkt, const struct decision
 {
 	if (is_closing(pkt))
 		return LB_FLOW_CLOSING;
-	return d->new_flow ? LB_FLOW_EMBRYONIC + is_answer(pkt) : d->service->begun_state;
+	return d->event ? LB_FLOW_EMBRYONIC + is_answer(pkt) : d->service->begun_state;
 }
 
 /* Enters the flow of this packet in place of seen, if it had an entry, at word. */
 LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __u64 *word,
 			  __u64 seen, __u32 state)
 {
-	__u64 value = flow_word(d->hash, d->backend_id, state, flow_clock(pkt->now));
+	__u64 value = flow_word(d->hash, d->backend_id, state, flow_clock(bpf_jiffies64()));
 	__u32 flags = is_answer(pkt) ? FLOW_INSERT_BOLD : 0;
 
 	if (keeps_loads(d->service))
@@ -475,7 +486,7 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __
 	if (seen)
 		flow_replace(word, seen, value, flags & FLOW_INSERT_LOADS);
 	else
-		flow_insert(d->hash, value, flags, pkt->now);
+		flow_insert(d->hash, value, flags, bpf_jiffies64());
 }
 
 /*
@@ -498,6 +509,26 @@ LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 now,
 	return other;
 }
 
+/* Is it a packet of an established flow whose entry is where most are? Then it goes on. */
+LB_INLINE bool flow_goes_on(const struct packet *pkt, struct decision *d)
+{
+	struct lb_flow_bucket *bucket = flow_bucket(flow_home(d->hash));
+	struct lb_backend *backend;
+	__u64 seen, *word;
+
+	if (is_syn(pkt) || !bucket || !tracks(d->service) ||
+	    (pkt->l4_proto == IPPROTO_UDP && d->service->quic_id_length))
+		return false;
+	word = &bucket->word[flow_first_way(d->hash)];
+	seen = flow_read(word, d->hash);
+	backend = flow_holder(seen, d->service_id); /* of nothing: nobody */
+	if (!backend || !flow_update(pkt, d, word, seen))
+		return false;
+	d->backend = backend;
+	d->backend_id = flow_backend(seen);
+	return true;
+}
+
 /* The flow table has a say. Otherwise as flow_begin(). */
 LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pkt,
 				     struct decision *d)
@@ -508,7 +539,7 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 
 	if (!bucket)
 		return LB_INTERNAL;
-	word = flow_find(bucket, d->hash, pkt->now, is_syn(pkt), &seen);
+	word = flow_find(bucket, d->hash, bpf_jiffies64(), is_syn(pkt), &seen);
 	if (quic_find(ctx, pkt, d)) {
 		flow_enter(pkt, d, word, seen, LB_FLOW_ESTABLISHED);
 		return LB_PASS;
@@ -526,7 +557,7 @@ LB_INLINE enum lb_verdict flow_track(struct xdp_md *ctx, const struct packet *pk
 
 /* Chooses the packet's backend: its flow's, which d->hash names, else the slot's. LB_PASS: chosen.
  */
-LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *pkt,
+LB_INLINE enum lb_verdict flow_choose(struct xdp_md *ctx, const struct packet *pkt,
 				      struct decision *d)
 {
 	enum lb_verdict verdict;
@@ -549,108 +580,98 @@ LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *p
 	return verdict;
 }
 
-/* What flow_assign() found, in one word. */
+/* What flow_choose_apart() is to know of a packet, besides its addresses and hash. */
+union flow_asked {
+	__u64 word;
+	struct {
+		__u16 service_id;
+		__u16 backend_id;
+		__u16 l4_offset;
+		__u8 l3_offset : 5;
+		__u8 kind : 3;
+		__u8 tcp_flags : 5;
+		__u8 event : 1; /* FLOW_BEGINS */
+	};
+};
+_Static_assert(sizeof(union flow_asked) == 8, "one word");
+
+/* What it found. */
 union flow_answer {
 	__u32 word;
 	struct {
 		__u8 verdict;
-		__u8 new_flow : 1;
-		__u8 syn_retransmit : 1;
+		__u8 event;
 		__u16 backend_id;
 	};
 };
 
-/* What flow_assign() is to know of a packet, in plain memory. */
-struct flow_job {
-	__u64 now;
-	__u64 hash;
-	__u32 kind;
-	__u32 l3_offset;
-	__u32 l4_offset;
-	__u16 service_id;
-	__u16 backend_id;
-	__u8 l4_proto;
-	__u8 tcp_flags;
-	__u8 pad[6];
-};
-
-/* The stack is too small for it. One packet a CPU is in here at a time. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct flow_job);
-} flow_scratch SEC(".maps");
-
-LB_INLINE struct flow_job *flow_scratch_get(void)
+/* flow_choose() as a function of its own: so the verifier takes it apart once for all kinds of
+ * packets, and most of those need not carry what it needs. */
+__noinline __u32 flow_choose_apart(struct xdp_md *ctx, struct lb_tuple *tuple, __u64 hash,
+				   __u64 asked_word)
 {
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&flow_scratch, &zero);
-}
-
-/* flow_assign() as a function of its own, for the packets that are rare: so the verifier takes it
- * apart once for all of them. */
-__noinline __u32 flow_assign_apart(struct xdp_md *ctx, struct lb_tuple *tuple)
-{
-	struct flow_job *job = flow_scratch_get();
 	union flow_answer answer = {.verdict = LB_INTERNAL};
+	union flow_asked asked = {.word = asked_word};
 	enum lb_verdict verdict;
 	struct decision d = {};
 	struct packet pkt = {};
 	__u32 index;
 
-	if (!tuple || !job)
+	if (!tuple)
 		return answer.word;
 	pkt.tuple = tuple;
-	pkt.now = job->now;
-	pkt.class = job->kind == LB_ICMP_ERROR ? LB_CLASS_ICMP : LB_CLASS_RARE;
-	pkt.kind = job->kind;
-	pkt.l3_offset = job->l3_offset;
-	pkt.l4_offset = job->l4_offset;
-	pkt.l4_proto = job->l4_proto;
-	pkt.tcp_flags = job->tcp_flags;
-	index = d.service_id = job->service_id;
-	d.backend_id = job->backend_id;
-	d.hash = job->hash;
+	pkt.class = asked.kind == LB_ICMP_ERROR ? LB_CLASS_ICMP : LB_CLASS_RARE;
+	pkt.kind = asked.kind;
+	pkt.l3_offset = asked.l3_offset;
+	pkt.l4_offset = asked.l4_offset;
+	pkt.l4_proto = tuple->l4_proto;
+	pkt.tcp_flags = asked.tcp_flags;
+	index = d.service_id = asked.service_id;
+	d.backend_id = asked.backend_id;
+	d.event = asked.event;
+	d.hash = hash;
 	d.service = bpf_map_lookup_elem(&services, &index);
 	if (!d.service)
 		return answer.word;
-	verdict = flow_assign(ctx, &pkt, &d);
+	verdict = flow_choose(ctx, &pkt, &d);
 	answer.verdict = verdict == LB_REFUSED ? d.refusal : verdict;
 	answer.backend_id = d.backend_id;
-	answer.new_flow = d.new_flow;
-	answer.syn_retransmit = d.syn_retransmit;
+	answer.event = d.event;
 	return answer.word;
 }
 
-/* Chooses the backend of a packet that is rare, or of an ICMP error. */
-LB_INLINE enum lb_verdict flow_assign_rare(struct xdp_md *ctx, const struct packet *pkt,
-					   struct decision *d)
+/* flow_choose() by flow_choose_apart(). */
+LB_INLINE enum lb_verdict flow_ask(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
-	struct flow_job *job = flow_scratch_get();
+	const bool is_tcp = pkt->class == LB_CLASS_TCP; /* of which nobody asks for the offsets */
+	const union flow_asked asked = {
+		.service_id = d->service_id,
+		.backend_id = d->backend_id,
+		.l4_offset = is_tcp ? 0 : pkt->l4_offset,
+		.l3_offset = is_tcp ? 0 : pkt->l3_offset,
+		.kind = pkt->kind,
+		.tcp_flags = pkt->tcp_flags,
+		.event = d->event, /* a cookie has proven it */
+	};
 	union flow_answer answer;
 
-	if (!job)
-		return LB_INTERNAL;
-	job->now = pkt->now;
-	job->kind = pkt->kind;
-	job->l3_offset = pkt->l3_offset;
-	job->l4_offset = pkt->l4_offset;
-	job->service_id = d->service_id;
-	job->backend_id = d->backend_id;
-	job->l4_proto = pkt->l4_proto;
-	job->tcp_flags = pkt->tcp_flags;
-	job->hash = d->hash;
-	answer.word = flow_assign_apart(ctx, pkt->tuple);
+	answer.word = flow_choose_apart(ctx, pkt->tuple, d->hash, asked.word);
 	d->backend_id = answer.backend_id;
-	d->new_flow = answer.new_flow;
-	d->syn_retransmit = answer.syn_retransmit;
+	d->event = answer.event;
 	d->refusal = answer.verdict;
 	if (d->refusal)
 		return d->refusal == LB_PASS_DOWN ? LB_PASS_DOWN : LB_REFUSED;
 	d->backend = backend_alive(d->backend_id);
 	return d->backend ? LB_PASS : LB_NO_BACKEND;
+}
+
+/* As flow_choose(). Most packets are known by their slot, or as their flow goes on. */
+LB_INLINE enum lb_verdict flow_assign(struct xdp_md *ctx, const struct packet *pkt,
+				      struct decision *d)
+{
+	if (is_plain(pkt) && (flow_is_by_slot(pkt, d) ? flow_may(d) : flow_goes_on(pkt, d)))
+		return LB_PASS;
+	return flow_ask(ctx, pkt, d);
 }
 
 #endif

@@ -12,9 +12,9 @@
 
 #define LB_FRAGMENT_COARSE_TICKS 30 /* as long as Linux waits for the rest of a packet */
 
-LB_INLINE __u32 fragment_clock(const struct packet *pkt)
+LB_INLINE __u32 fragment_clock(void)
 {
-	return pkt->now >> lb_coarse_tick_shift;
+	return bpf_jiffies64() >> lb_coarse_tick_shift;
 }
 
 LB_INLINE void fragment_key_init(struct lb_fragment_key *key, const struct lb_tuple *tuple,
@@ -79,8 +79,8 @@ LB_INLINE void fragment_forget(const struct packet *pkt)
 /* Gives a following fragment the ports and the backend of its first. False: there is no note. */
 LB_INLINE bool fragment_recall(struct packet *pkt, struct decision *d)
 {
-	int backend = fragment_find(pkt->tuple, pkt->fragment_id, pkt->fragment_proto,
-				    fragment_clock(pkt));
+	int backend =
+		fragment_find(pkt->tuple, pkt->fragment_id, pkt->fragment_proto, fragment_clock());
 
 	if (backend < 0)
 		return false;
@@ -92,7 +92,7 @@ LB_INLINE bool fragment_recall(struct packet *pkt, struct decision *d)
 /* After a first fragment's backend is chosen, or its translation back is found. */
 LB_INLINE void fragment_note(const struct packet *pkt, const struct decision *d)
 {
-	fragment_enter(pkt->tuple, pkt->fragment_id, pkt->fragment_proto, fragment_clock(pkt),
+	fragment_enter(pkt->tuple, pkt->fragment_id, pkt->fragment_proto, fragment_clock(),
 		       d->backend_id);
 }
 

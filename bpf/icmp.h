@@ -195,9 +195,9 @@ LB_INLINE bool icmp_may_answer(const struct packet *pkt)
 }
 
 /* Takes one of the errors that this CPU may send in this second. */
-LB_INLINE bool icmp_budget_take(const struct packet *pkt)
+LB_INLINE bool icmp_budget_take(void)
 {
-	__u32 zero = 0, coarse_tick = pkt->now >> lb_coarse_tick_shift;
+	__u32 zero = 0, coarse_tick = bpf_jiffies64() >> lb_coarse_tick_shift;
 	struct lb_icmp_budget *budget = bpf_map_lookup_elem(&icmp_budget, &zero);
 
 	if (!budget)
@@ -245,7 +245,7 @@ LB_INLINE enum lb_verdict tell(struct xdp_md *ctx, const struct packet *pkt,
 		icmp_error_too_big(&error, pkt, d->path_mtu);
 	else
 		return verdict;
-	if (!icmp_may_answer(pkt) || !icmp_budget_take(pkt))
+	if (!icmp_may_answer(pkt) || !icmp_budget_take())
 		return verdict;
 	failed = pkt->is_ipv4 ? icmp_error_make_ipv4(ctx, &error)
 			      : icmp_error_make_ipv6(ctx, &error);

@@ -52,7 +52,7 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 		if (verdict != LB_PASS)
 			return verdict;
 	}
-	verdict = is_plain(pkt) ? flow_assign(ctx, pkt, d) : flow_assign_rare(ctx, pkt, d);
+	verdict = flow_assign(ctx, pkt, d);
 	if (verdict != LB_PASS)
 		return verdict;
 	verdict = forward(ctx, pkt, d);
@@ -100,7 +100,6 @@ LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet
 
 	if (!known)
 		return finish(ctx, &pkt, &d, LB_PASS);
-	pkt.now = bpf_jiffies64();
 	if (is_kind(&pkt, LB_FOLLOWING_FRAGMENT) && !fragment_recall(&pkt, &d))
 		return finish(ctx, &pkt, &d, LB_PASS);
 	vip = is_plain(&pkt) ? vip_find(pkt.tuple, pkt.l4_proto, is_ipv4)

@@ -126,7 +126,7 @@ LB_INLINE enum lb_verdict nat_return(struct xdp_md *ctx, const struct packet *pk
 			return verdict;
 	}
 	if (!is_kind(pkt, LB_ICMP_ERROR))
-		nat_touch(entry, life, pkt->tcp_flags, nat_ticks(pkt), true);
+		nat_touch(entry, life, pkt->tcp_flags, nat_ticks(), true);
 	if (!hop_limit_take(pkt))
 		return LB_TTL;
 	if (!nat_rewrite(ctx, pkt))

@@ -18,9 +18,9 @@
 #define LB_NAT_TRIES         16
 #define LB_NAT_REFRESH_TICKS 256 /* how stale an entry's time may grow: about a second */
 
-LB_INLINE __u32 nat_ticks(const struct packet *pkt)
+LB_INLINE __u32 nat_ticks(void)
 {
-	return pkt->now >> lb_tick_shift;
+	return bpf_jiffies64() >> lb_tick_shift;
 }
 
 LB_INLINE __u32 nat_age(__u64 life, __u32 ticks)
@@ -333,16 +333,16 @@ LB_INLINE void nat_query_init(struct xdp_md *ctx, struct nat_query *query, const
 	entry->ifindex = ctx->ingress_ifindex;
 	entry->vlan = pkt->vlan & LB_VLAN_TAGS_MASK;
 	query->hash = d->hash >> 16;
-	query->ticks = nat_ticks(pkt);
+	query->ticks = nat_ticks();
 	query->idle_ticks = flow_timeout(pkt, d->service, LB_FLOW_ESTABLISHED)
 			    << (lb_coarse_tick_shift - lb_tick_shift);
 	query->half_open_ticks = d->service->timeout[LB_FLOW_EMBRYONIC];
 	query->tcp_flags = pkt->tcp_flags;
-	query->new_flow = d->new_flow;
+	query->new_flow = d->event & FLOW_BEGINS;
 	/* An error is about a flow that there is. */
 	query->only_find = is_kind(pkt, LB_ICMP_ERROR);
 	query->proxy = 0;
-	if (lb_cookies && pkt->class == LB_CLASS_TCP && d->new_flow && !is_syn(pkt))
+	if (lb_cookies && pkt->class == LB_CLASS_TCP && d->event && !is_syn(pkt))
 		nat_query_proxy(query);
 }
 

@@ -106,13 +106,18 @@ struct packet {
  * not one for each reason; with a reason that it knows nothing of it would try them all. */
 #define LB_REFUSED LB_VERDICT_COUNT
 
+/* What a packet can be to its flow. */
+enum flow_event {
+	FLOW_BEGINS = 1 << 0,
+	FLOW_SYN_AGAIN = 1 << 1, /* the SYN has been sent before, and not been answered */
+};
+
 /* What the stages decide about it. */
 struct decision {
 	__u16 vip_id;
 	__u16 service_id;
 	__u16 backend_id;
-	__u8 new_flow;
-	__u8 syn_retransmit;
+	__u8 event; /* enum flow_event; 0: none */
 	union {
 		__u32 egress;  /* interface that the packet leaves by */
 		__u32 refusal; /* LB_REFUSED: for which reason */

@@ -39,10 +39,10 @@ LB_INLINE void count_backend(const struct packet *pkt, const struct decision *d)
 	if (!stats)
 		return;
 	count_traffic(&stats->traffic, pkt);
-	if (d->new_flow | d->syn_retransmit) {
+	if (d->event) {
 		weight = flow_weight(pkt, d);
-		stats->new_flows += d->new_flow * weight;
-		stats->syn_retransmits += d->syn_retransmit * weight;
+		stats->new_flows += (d->event & FLOW_BEGINS) * weight;
+		stats->syn_retransmits += d->event / FLOW_SYN_AGAIN * weight;
 	}
 	if (handshake_is_timed(pkt, d))
 		handshake_time(d->hash, d->backend_id, pkt->tcp_flags);

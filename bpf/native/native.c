@@ -32,8 +32,8 @@ static void note_decision(const struct decision *d, unsigned int verdict)
 	result.vip_id = d->vip_id;
 	result.service_id = d->service_id;
 	result.backend_id = d->backend_id;
-	result.new_flow = d->new_flow;
-	result.syn_retransmit = d->syn_retransmit;
+	result.new_flow = d->event & FLOW_BEGINS;
+	result.syn_retransmit = d->event & FLOW_SYN_AGAIN;
 	result.egress = d->egress;
 	result.path_mtu = d->path_mtu;
 	result.hash = d->hash;
@@ -128,7 +128,6 @@ bool native_map_named(const char *name, struct native_map_shape *ret_shape)
 	X(flows)
 	X(nat_flows)
 	X(nat_scratch)
-	X(flow_scratch)
 	X(cookie_scratch)
 	X(cookie_keys)
 	X(service_cookies)

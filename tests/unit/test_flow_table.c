@@ -35,10 +35,11 @@
 #define SERVICE 1
 #define BACKEND 1
 
-/* Of budgets, which no service here has. */
+static uint64_t jiffies = NOW;
+
 __u64 bpf_jiffies64(void)
 {
-	return NOW;
+	return jiffies;
 }
 
 /* splitmix64 (Steele, Lea, Flood 2014): the same numbers in every run. */
@@ -57,7 +58,13 @@ static uint64_t random64(void)
 static struct lb_service *fresh_table(uint32_t buckets)
 {
 	const struct lb_backend backend = {.hop.flags = LB_BACKEND_UP, .service = SERVICE};
-	static struct lb_service service;
+	const struct lb_service service = {
+		.tables = {.current = 1},
+		.mode = LB_MODE_L2,
+		.flags = LB_SERVICE_TRACK,
+		.begun_state = LB_FLOW_EMBRYONIC,
+		.timeout = {0, 10 * SECOND, 300, 10},
+	};
 	struct lb_slot_line line;
 	uint32_t index = BACKEND, i;
 
@@ -74,14 +81,9 @@ static struct lb_service *fresh_table(uint32_t buckets)
 		line.backend[i] = BACKEND;
 	bpf_map_update_elem(&backends, &index, &backend, BPF_ANY);
 	bpf_map_update_elem(&slots, &index, &line, BPF_ANY);
-	service = (struct lb_service){
-		.tables = {.current = 1},
-		.mode = LB_MODE_L2,
-		.flags = LB_SERVICE_TRACK,
-		.begun_state = LB_FLOW_EMBRYONIC,
-		.timeout = {0, 10 * SECOND, 300, 10},
-	};
-	return &service;
+	index = SERVICE;
+	bpf_map_update_elem(&services, &index, &service, BPF_ANY);
+	return bpf_map_lookup_elem(&services, &index);
 }
 
 /* One packet at a time: they share their tuple. */
@@ -101,7 +103,6 @@ static struct packet client_packet(uint32_t client, uint16_t port, uint8_t tcp_f
 		.is_ipv4 = true,
 		.l4_proto = IPPROTO_TCP,
 		.tcp_flags = tcp_flags,
-		.now = NOW,
 	};
 }
 
@@ -123,7 +124,7 @@ static uint64_t entry_of(const struct packet *pkt)
 	uint64_t hash = flow_hash(pkt->tuple, pkt->is_ipv4);
 	__u64 seen;
 
-	flow_find(flow_bucket(flow_home(hash)), hash, pkt->now, false, &seen);
+	flow_find(flow_bucket(flow_home(hash)), hash, jiffies, false, &seen);
 	return seen;
 }
 
@@ -235,9 +236,9 @@ static uint64_t stamped(uint64_t hash, uint32_t state, uint64_t when)
 	return flow_word(hash, 1, state, flow_clock(when));
 }
 
-static uint32_t age(uint64_t word, uint64_t now)
+static uint32_t age(uint64_t word, uint64_t when)
 {
-	return flow_age(word, flow_clock(now));
+	return flow_age(word, flow_clock(when));
 }
 
 static void test_ages_across_wraps(void **state)
@@ -298,9 +299,10 @@ static void test_syn_flood_evicts_no_established_flow(void **state)
 	*stats = (struct lb_flow_stats){{0}};
 	for (i = 0; i < FLOOD; i++) {
 		pkt = client_packet(0x0a000000 | (random64() & 0xffffff), random64(), TCP_SYN);
-		pkt.now += i / 64; /* 16,000 SYNs a second */
+		jiffies = NOW + i / 64; /* 16,000 SYNs a second */
 		send_packet(service, &pkt);
 	}
+	jiffies = NOW;
 	assert_int_equal(count_established(FLOWS), before);
 	assert_int_equal(stats->evictions[LB_FLOW_ESTABLISHED], 0);
 	assert_true(stats->evictions[LB_FLOW_EMBRYONIC] > FLOOD / 2);
