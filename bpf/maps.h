@@ -271,6 +271,8 @@ struct {
 } capture_scratch SEC(".maps");
 
 /* Counters: the data plane adds, the agent reads; zeroed by the agent when an index is reused. */
+
+/* By verdict, of those by which packets end here: drops and replies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LB_VERDICT_COUNT);

@@ -86,17 +86,23 @@ __noinline int count_drop(__u32 service_id, __u32 verdict)
 	return 0;
 }
 
-LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct decision *d,
-		     enum lb_verdict verdict, int code)
+/* What ends here. Most packets do not: the counters of VIPs and backends tell of those. */
+LB_INLINE void count_verdict(const struct packet *pkt, enum lb_verdict verdict)
 {
 	__u32 index = verdict;
 
 	count_traffic(bpf_map_lookup_elem(&verdict_stats, &index), pkt);
-	if (d->service_id) {
-		index = d->vip_id;
+}
+
+LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct decision *d,
+		     enum lb_verdict verdict, int code)
+{
+	__u32 index = d->vip_id;
+
+	if (d->service_id)
 		count_traffic(bpf_map_lookup_elem(&vip_stats, &index), pkt);
-	}
 	if (code == XDP_DROP) {
+		count_verdict(pkt, verdict);
 		count_drop(d->service_id, verdict);
 		LB_DROPPED(ctx, d, verdict);
 	} else if (is_backends(verdict)) {
@@ -107,10 +113,8 @@ LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct 
 /* The same of a packet that send() has sent to a backend: the short way, for most. */
 LB_INLINE void count_sent(const struct packet *pkt, const struct decision *d)
 {
-	__u32 index = LB_FORWARD;
+	__u32 index = d->vip_id;
 
-	count_traffic(bpf_map_lookup_elem(&verdict_stats, &index), pkt);
-	index = d->vip_id;
 	count_traffic(bpf_map_lookup_elem(&vip_stats, &index), pkt);
 	count_backend(pkt, d);
 	LB_DECIDED(pkt, d, LB_FORWARD);
@@ -125,8 +129,10 @@ LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct 
 
 	if (verdict == LB_REFUSED)
 		verdict = d->refusal;
-	if (class == LB_CLASS_REPLY)
+	if (class == LB_CLASS_REPLY) {
 		code = XDP_TX;
+		count_verdict(pkt, verdict);
+	}
 	if (class == LB_CLASS_SEND) {
 		code = send(ctx, d);
 		if (code == XDP_DROP)

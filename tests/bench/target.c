@@ -317,16 +317,31 @@ int target_many(bool changed, struct error *err)
 	return fill_many_after(&filler, changed ? SERVICE_CHANGED4 : SERVICE_IPIP4, err);
 }
 
-uint64_t target_packets(enum lb_verdict verdict)
+/* Of all CPUs; the counters begin alike. */
+static uint64_t packets_at(const struct bpf_map *map, uint32_t key)
 {
-	int fd = bpf_map__fd(skeleton->maps.verdict_stats), cpus = libbpf_num_possible_cpus(), i;
-	struct lb_traffic *traffic = calloc(cpus > 0 ? cpus : 1, sizeof(*traffic));
-	uint32_t key = verdict;
+	const size_t size = bpf_map__value_size(map);
+	int cpus = libbpf_num_possible_cpus(), i;
+	uint8_t *values = calloc(cpus > 0 ? cpus : 1, size);
 	uint64_t sum = 0;
 
-	if (traffic && bpf_map_lookup_elem(fd, &key, traffic) == 0)
+	if (values && bpf_map_lookup_elem(bpf_map__fd(map), &key, values) == 0)
 		for (i = 0; i < cpus; i++)
-			sum += traffic[i].packets;
-	free(traffic);
+			sum += ((struct lb_traffic *)(values + i * size))->packets;
+	free(values);
+	return sum;
+}
+
+uint64_t target_packets(enum lb_verdict verdict)
+{
+	uint64_t sum = 0;
+	uint32_t i;
+
+	if (verdict != LB_FORWARD)
+		return packets_at(skeleton->maps.verdict_stats, verdict);
+	for (i = 0; i <= FILL_VIPS; i++) /* which count all that comes to them, */
+		sum += packets_at(skeleton->maps.vip_stats, i);
+	for (i = 0; i < LB_VERDICT_COUNT; i++) /* also what gets no further */
+		sum -= packets_at(skeleton->maps.verdict_stats, i);
 	return sum;
 }

@@ -49,7 +49,7 @@ int target_crowd(struct error *err);
 /* The many services (fill.h) track flows as those of mode ipip do, or ipip-changed. */
 int target_many(bool changed, struct error *err);
 
-/* Packets counted under a verdict so far. */
+/* Packets of a verdict so far, of those that are counted: drops, replies, LB_FORWARD. */
 uint64_t target_packets(enum lb_verdict verdict);
 
 #endif

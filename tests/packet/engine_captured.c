@@ -94,16 +94,16 @@ static int check_pair(enum lb_verdict verdict, const struct outcome *outcome, st
 static int run(const struct frame *frame, enum case_device device, enum case_device redirect_to,
 	       struct outcome *ret_outcome, struct error *err)
 {
-	uint64_t counts[LB_VERDICT_COUNT];
+	struct world_packets before;
 	enum lb_verdict verdict;
 	int r;
 
 	in = out = (struct captured){0};
-	world_verdicts(&engine_bpf, counts);
+	world_packets(&engine_bpf, &before);
 	r = engine_bpf.run(frame, device, redirect_to, ret_outcome, err);
 	if (r < 0)
 		return r;
-	verdict = world_verdict_since(&engine_bpf, counts);
+	verdict = world_verdict_since(&engine_bpf, &before, ret_outcome->code);
 	ring_buffer__consume(ring);
 	r = check("came in", &in, frame, verdict, err);
 	if (r < 0)

@@ -139,7 +139,7 @@ static bool run_packet(struct run *run, const struct step *step, struct outcome 
 		       const struct outcome *before)
 {
 	const struct step_packet *packet = &step->packet;
-	uint64_t counts[LB_VERDICT_COUNT];
+	struct world_packets before_it;
 	enum lb_verdict verdict;
 	struct frame sent;
 	struct layers in = packet->in;
@@ -147,10 +147,10 @@ static bool run_packet(struct run *run, const struct step *step, struct outcome 
 
 	if (layers_resolve(&in, &run->variables, &err) < 0 || frame_build(&in, &sent, &err) < 0)
 		return fail(run, step->line, "%s", err.message);
-	world_verdicts(run->engine, counts);
+	world_packets(run->engine, &before_it);
 	if (run->engine->run(&sent, packet->device, packet->redirect_to, outcome, &err) < 0)
 		return fail(run, step->line, "%s", err.message);
-	verdict = world_verdict_since(run->engine, counts);
+	verdict = world_verdict_since(run->engine, &before_it, outcome->code);
 	if (!check_code(run, step, verdict, outcome->code))
 		return fail_frames(run, step->line, "the packets that came in and out", &sent,
 				   &outcome->frame);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uncounted.h"
 #include "vip_hash.h"
 #include "vip_table.h"
 
@@ -565,30 +566,47 @@ void world_nat(const struct engine *engine, const struct test_case *test,
 	sort_words(ret_entries);
 }
 
-void world_verdicts(const struct engine *engine, uint64_t ret_packets[LB_VERDICT_COUNT])
+static uint64_t packets_of_all(const struct engine *engine, const char *map)
+{
+	struct lb_backend_stats stats; /* which begin as a VIP's do */
+	uint64_t packets = 0;
+	uint32_t i;
+
+	for (i = 0; engine->get(map, &i, &stats) == 0; i++)
+		packets += stats.traffic.packets;
+	return packets;
+}
+
+void world_packets(const struct engine *engine, struct world_packets *ret_packets)
 {
 	struct lb_traffic traffic;
 	uint32_t i;
 
 	for (i = 0; i < LB_VERDICT_COUNT; i++)
-		ret_packets[i] =
+		ret_packets->verdicts[i] =
 			engine->get("verdict_stats", &i, &traffic) == 0 ? traffic.packets : 0;
+	ret_packets->backends = packets_of_all(engine, "backend_stats");
+	ret_packets->vips = packets_of_all(engine, "vip_stats");
 }
 
-enum lb_verdict world_verdict_since(const struct engine *engine,
-				    const uint64_t before[LB_VERDICT_COUNT])
+enum lb_verdict world_verdict_since(const struct engine *engine, const struct world_packets *before,
+				    int code)
 {
-	uint64_t after[LB_VERDICT_COUNT], total = 0;
 	enum lb_verdict verdict = LB_VERDICT_COUNT;
+	struct world_packets after;
+	uint64_t total = 0, backends;
 	int i;
 
-	world_verdicts(engine, after);
+	world_packets(engine, &after);
 	for (i = 0; i < LB_VERDICT_COUNT; i++) {
-		if (after[i] > before[i])
+		if (after.verdicts[i] > before->verdicts[i])
 			verdict = i;
-		total += after[i] - before[i];
+		total += after.verdicts[i] - before->verdicts[i];
 	}
-	return total == 1 ? verdict : LB_VERDICT_COUNT;
+	backends = after.backends - before->backends;
+	if (total + backends > 1)
+		return LB_VERDICT_COUNT;
+	return total ? verdict : verdict_uncounted(code, backends, after.vips > before->vips);
 }
 
 static int pick(const char *key, const char *const *names, const uint64_t *values, size_t count,

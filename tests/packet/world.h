@@ -27,12 +27,19 @@ void world_flows(const struct engine *engine, const struct test_case *test,
 void world_nat(const struct engine *engine, const struct test_case *test,
 	       char ret_entries[CASE_ENTRIES_MAX]);
 
-/* Packets counted under each verdict so far. */
-void world_verdicts(const struct engine *engine, uint64_t ret_packets[LB_VERDICT_COUNT]);
+/* Packets counted so far. */
+struct world_packets {
+	uint64_t verdicts[LB_VERDICT_COUNT];
+	uint64_t backends; /* of all of them */
+	uint64_t vips;
+};
 
-/* The one verdict that was counted since `before`; LB_VERDICT_COUNT: none or several. */
-enum lb_verdict world_verdict_since(const struct engine *engine,
-				    const uint64_t before[LB_VERDICT_COUNT]);
+void world_packets(const struct engine *engine, struct world_packets *ret_packets);
+
+/* The verdict of the one packet since `before`, for which the program returned this code;
+ * LB_VERDICT_COUNT: it was counted more than once. */
+enum lb_verdict world_verdict_since(const struct engine *engine, const struct world_packets *before,
+				    int code);
 
 /* A counter of a backend, a VIP or the flow table by name. -EINVAL: there is none. */
 int world_count(const struct engine *engine, const struct test_case *test, const char *what,

@@ -71,12 +71,12 @@ bool is_foreign(const struct test_case *world, const struct frame *frame)
 int run_one(const struct engine *engine, const struct frame *frame, enum case_device device,
 	    enum case_device redirect_to, struct result *ret_result, struct error *err)
 {
-	uint64_t before[LB_VERDICT_COUNT];
+	struct world_packets before;
 	int r;
 
-	world_verdicts(engine, before);
+	world_packets(engine, &before);
 	r = engine->run(frame, device, redirect_to, &ret_result->outcome, err);
-	ret_result->verdict = world_verdict_since(engine, before);
+	ret_result->verdict = world_verdict_since(engine, &before, ret_result->outcome.code);
 	return r;
 }
 
@@ -91,7 +91,7 @@ const char *judge(const struct frame *sent, const struct result *result, bool fo
 	struct error ignored;
 
 	if (result->verdict == LB_VERDICT_COUNT)
-		return "not one verdict was counted";
+		return "it was counted more than once";
 	if (result->verdict == LB_INTERNAL || outcome->code == XDP_ABORTED)
 		return "an internal error";
 	if (foreign && result->verdict != LB_PASS)

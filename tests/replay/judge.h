@@ -7,7 +7,7 @@
 
 /* What an engine made of a packet. */
 struct result {
-	enum lb_verdict verdict; /* LB_VERDICT_COUNT: not one was counted */
+	enum lb_verdict verdict; /* LB_VERDICT_COUNT: it was counted more than once */
 	struct outcome outcome;
 };
 
