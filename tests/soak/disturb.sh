@@ -111,13 +111,28 @@ is_removed() {
 	[ -z "$(lab_backend "$1" "${PLAN_ADDRESS[$1 $2]}")" ]
 }
 
-# mend HOST: it serves again
+# passes HOST: "SERVICE N", how many of its checks have passed
+passes() {
+	lab_exec lb curl -sS --max-time 10 http://127.0.0.1:9480/metrics |
+		sed -nE 's/^lb_health_checks_total\{service="(.*)",backend=".*(\.1|:1:1)'"$1"'\]?:80",result="pass"\} /\1 /p'
+}
+
+# has_passed BEFORE HOST: of each service that has had it ever since, one more check of it
+has_passed() {
+	! join <(sort <<<"$1") <(passes "$2" | sort) | awk '$3 <= $2' | grep -q .
+}
+
+# mend HOST: it serves again. Until a check has passed, the agent may yet find out that it did not:
+# checks under way have begun without it, and their connections try again after 1 s and 3 s only.
 mend() {
+	local before
+	before=$(passes "$1")
 	case ${PLAN_DOWN[$1]} in
 	flap) lab_backend_start "$1" hello ;;
 	unplug) lab_backend_link "$1" up ;;
 	esac
-	wait_until 15 host_is_well "$1" || broken asked "b$1 is back, and not up: $(lbctl show)"
+	{ wait_until 15 has_passed "$before" "$1" && wait_until 15 host_is_well "$1"; } ||
+		broken asked "b$1 is back, and not up: $(lbctl show)"
 	unset "PLAN_DOWN[$1]"
 	hurt_over '*' "b$1"
 }
