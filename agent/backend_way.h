@@ -54,7 +54,7 @@ const char *way_name(const struct manager *manager, const struct backend_run *ru
 /* Has the data plane's filters follow, after services and backends may have changed. */
 void ways_begin(struct manager *manager);
 
-/* The same after a hop may have. */
+/* The same after hops may have. */
 void ways_follow(struct manager *manager);
 
 /* Interfaces may have come or gone. */

@@ -39,7 +39,12 @@ static void on_nexthop(void *context, const struct address *address, const struc
 		run_hop(manager, &manager->runs[id], hop);
 		service_changed(manager, manager->runs[id].service_id);
 	}
-	ways_follow(manager);
+}
+
+/* Once for all hops that came together: it looks at every backend. */
+static void on_told(void *context)
+{
+	ways_follow(context);
 }
 
 /* The data plane's mtu, which facts depend on, may be another afterwards. */
@@ -751,9 +756,11 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	manager->seed_digest = digest_seed(manager->desired->seed);
 	sync_use_seed(manager->sync, manager->seed_digest);
 	ret = nexthop_table_new(manager->loop, on_nexthop, manager, &manager->nexthops, err);
-	if (ret == 0)
-		nexthop_on_links(manager->nexthops, on_links, manager);
-	return ret;
+	if (ret)
+		return ret;
+	nexthop_on_told(manager->nexthops, on_told, manager);
+	nexthop_on_links(manager->nexthops, on_links, manager);
+	return 0;
 }
 
 static void stop_runs(struct manager *manager)

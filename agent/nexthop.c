@@ -86,6 +86,8 @@ struct nexthop_table {
 	size_t address_count;
 	void (*on_links)(void *context); /* NULL: nobody wants to know */
 	void *on_links_context;
+	void (*on_told)(void *context); /* NULL: likewise */
+	void *on_told_context;
 	bool links_changed; /* and on_links is owed a call */
 	struct watched_list watched;
 	struct neighbour_list neighbours;
@@ -240,9 +242,16 @@ static void evaluate_users(struct nexthop_table *table, const struct neighbour *
 		evaluate(table, watched);
 }
 
+void nexthop_on_told(struct nexthop_table *table, void (*told)(void *context), void *context)
+{
+	table->on_told = told;
+	table->on_told_context = context;
+}
+
 /* The callback may watch and unwatch: nothing here is held across it. */
 static void deliver(struct nexthop_table *table)
 {
+	bool any = !TAILQ_EMPTY(&table->changed);
 	struct watched *watched;
 
 	while ((watched = TAILQ_FIRST(&table->changed))) {
@@ -253,6 +262,8 @@ static void deliver(struct nexthop_table *table)
 		watched->is_changed = false;
 		table->callback(table->context, &address, &hop);
 	}
+	if (any && table->on_told)
+		table->on_told(table->on_told_context);
 }
 
 /* --- neighbours --- */

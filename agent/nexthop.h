@@ -68,6 +68,9 @@ const struct rtnl_address *nexthop_addresses(const struct nexthop_table *table, 
 /* The machine's links, as last heard of. */
 const struct links *nexthop_links(const struct nexthop_table *table);
 
+/* Calls `told` from the loop after the callbacks, once for all that came together. */
+void nexthop_on_told(struct nexthop_table *table, void (*told)(void *context), void *context);
+
 /* Calls `changed` from the loop when links have changed and are known in full. */
 void nexthop_on_links(struct nexthop_table *table, void (*changed)(void *context), void *context);
 

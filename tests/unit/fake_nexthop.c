@@ -24,6 +24,8 @@ struct nexthop_table {
 	void *context;
 	struct entry entries[ADDRESSES_MAX];
 	size_t count;
+	void (*on_told)(void *context);
+	void *on_told_context;
 	void (*on_links)(void *context);
 	void *on_links_context;
 };
@@ -76,6 +78,7 @@ void fake_nexthop_tell(const char *address, const struct nexthop *hop)
 	assert_true(entry->watchers > 0);
 	entry->hop = *hop;
 	table.callback(table.context, &entry->address, hop);
+	table.on_told(table.on_told_context);
 	uv_run(table.loop, UV_RUN_NOWAIT);
 }
 
@@ -96,6 +99,12 @@ const struct links *nexthop_links(const struct nexthop_table *asked)
 {
 	(void)asked;
 	return &no_links;
+}
+
+void nexthop_on_told(struct nexthop_table *teller, void (*told)(void *context), void *context)
+{
+	teller->on_told = told;
+	teller->on_told_context = context;
 }
 
 void nexthop_on_links(struct nexthop_table *told, void (*changed)(void *context), void *context)

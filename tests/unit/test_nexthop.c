@@ -343,6 +343,30 @@ static void test_links_are_told(void **state)
 	run("ip link set us0 mtu 1500");
 }
 
+/* None of those that changed together is missing. */
+static void check_both(void *context)
+{
+	const struct fixture *fixture = context;
+
+	assert_int_equal(told_of(fixture, "198.18.0.2")->hop.mtu,
+			 told_of(fixture, "198.18.0.254")->hop.mtu);
+}
+
+static void test_told_once_for_all(void **state)
+{
+	struct fixture *fixture = *state;
+
+	watch(fixture, "198.18.0.2");
+	watch(fixture, "198.18.0.254");
+	wait_resolved(fixture, "198.18.0.2", NULL, GUARD_MS);
+	wait_resolved(fixture, "198.18.0.254", NULL, GUARD_MS);
+	nexthop_on_told(fixture->table, check_both, fixture);
+	run("ip link set us0 mtu 1400");
+	wait_mtu(fixture, "198.18.0.2", 1400);
+	run("ip link set us0 mtu 1500");
+	wait_mtu(fixture, "198.18.0.254", 1500);
+}
+
 static void test_second_watch_is_answered_too(void **state)
 {
 	struct fixture *fixture = *state;
@@ -708,6 +732,7 @@ int main(void)
 		TEST(test_second_watch_is_answered_too),
 		TEST(test_mtu),
 		TEST(test_links_are_told),
+		TEST(test_told_once_for_all),
 		TEST(test_follows_mac),
 		TEST(test_follows_own_mac),
 		TEST(test_keeps_mac_of_a_forgotten_neighbour),
