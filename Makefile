@@ -416,7 +416,7 @@ TEST_http_clients := agent/http_clients.c
 SRC_announce    := agent/manager_announce.c agent/announcer.c agent/announce.c agent/announce_note.c agent/rtnl.c \
                    agent/document.c
 TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/backend_run.c agent/service_run.c \
-                   agent/backend_way.c agent/check_way.c agent/by_address.c agent/pool.c \
+                   agent/backend_way.c agent/check_way.c agent/by_address.c agent/reply_takers.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
                    agent/health.c $(SRC_sync) agent/flow_scan.c agent/flow_fold.c \
@@ -435,6 +435,7 @@ TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_po
                    $(filter-out agent/check_files.c,$(TEST_manager))
 TEST_backend_way := $(TEST_manager)
 TEST_by_address := agent/by_address.c agent/maglev.c
+TEST_reply_takers := agent/reply_takers.c $(SRC_desired)
 TEST_document   := agent/document.c agent/match.c $(SRC_config) \
                    tests/unit/random_desired.c
 TEST_diff       := agent/diff.c $(TEST_document)

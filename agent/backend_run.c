@@ -57,25 +57,6 @@ static void tell_taken(const struct manager *manager, const struct backend_run *
 				    .hint = hint});
 }
 
-/* desired_reply_taker(), asked once for backends in a row that share service and own address. */
-static const struct reply_taker *reply_taker(struct manager *manager, const struct backend_run *run)
-{
-	struct reply_taker *taker = &manager->taker;
-
-	if (taker->generation == manager->desired->generation &&
-	    taker->service_id == run->service_id && address_equal(&taker->own, &run->own))
-		return taker;
-	*taker = (struct reply_taker){
-		.generation = manager->desired->generation,
-		.service_id = run->service_id,
-		.own = run->own,
-	};
-	taker->vip = desired_reply_taker(manager->desired, manager->service_by_id[run->service_id],
-					 &run->own, manager->dp->nat_port_low,
-					 manager->dp->nat_port_high, NULL, &taker->owner);
-	return taker;
-}
-
 /*
  * manager_commit() refuses a VIP in the way of replies, but a route may lead from another address
  * later on. One VIP port costs the few flows that draw this port; any port costs all of them.
@@ -83,20 +64,21 @@ static const struct reply_taker *reply_taker(struct manager *manager, const stru
 static void run_check_replies(struct manager *manager, struct backend_run *run)
 {
 	char former[sizeof(run->taken_reason)], address[ADDRESS_TEXT_MAX], text[VIP_TEXT_MAX];
-	const struct reply_taker *taker;
+	const struct service_spec *owner = NULL;
+	const struct vip_spec *taker;
 
 	if (run->hop.resolved)
 		run->own = run->hop.source;
-	taker = reply_taker(manager, run);
+	taker = reply_takers_find(manager->takers, manager->service_by_id[run->service_id],
+				  &run->own, NULL, &owner);
 	memcpy(former, run->taken_reason, sizeof(former));
 	run->taken_reason[0] = '\0';
-	run->taken_all = taker->vip && taker->vip->vip.endpoint.port == 0;
-	if (!taker->vip)
+	run->taken_all = taker && taker->vip.endpoint.port == 0;
+	if (!taker)
 		return;
 	snprintf(run->taken_reason, sizeof(run->taken_reason),
 		 "%s, which replies come to, is VIP %s of service %s",
-		 format_address(&run->own, address), format_vip(&taker->vip->vip, text),
-		 taker->owner->name);
+		 format_address(&run->own, address), format_vip(&taker->vip, text), owner->name);
 	if (strcmp(former, run->taken_reason) != 0)
 		tell_taken(manager, run);
 }

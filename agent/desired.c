@@ -225,34 +225,6 @@ bool service_translates(const struct service_spec *service, uint8_t protocol)
 	return service->mode == LB_MODE_NAT && service_has_protocol(service, protocol);
 }
 
-const struct vip_spec *desired_reply_taker(const struct desired *desired,
-					   const struct service_spec *service,
-					   const struct address *own, uint16_t low, uint16_t high,
-					   const struct service_spec *before,
-					   const struct service_spec **ret_owner)
-{
-	for (size_t i = 0; i < desired->service_count; i++) {
-		const struct service_spec *owner = &desired->services[i];
-
-		for (size_t j = 0; j < owner->vip_count; j++) {
-			const struct vip *vip = &owner->vips[j].vip;
-			uint16_t port = vip->endpoint.port;
-
-			/* An own address comes before a prefix that it lies in. */
-			if (vip->host_bits || !address_equal(&vip->endpoint.address, own) ||
-			    (port != 0 && (port < low || port > high)) ||
-			    !service_translates(service, vip->protocol))
-				continue;
-			if (before && owner->vips[j].id &&
-			    service_translates(before, vip->protocol))
-				continue;
-			*ret_owner = owner;
-			return &owner->vips[j];
-		}
-	}
-	return NULL;
-}
-
 /* Appends word to a list that people read. False when there was no room: "..." then ends it. */
 static bool list_add(char *list, size_t size, const char *word)
 {

@@ -161,19 +161,6 @@ bool service_has_protocol(const struct service_spec *service, uint8_t protocol);
 /* Is the service in mode nat, and has it a VIP of this protocol? */
 bool service_translates(const struct service_spec *service, uint8_t protocol);
 
-/*
- * In mode nat, replies of the service's backends come to `own`, an address of the balancer, at
- * ports low to high. Returns a VIP there, of any service, which would take them for packets of its
- * own clients, and in *ret_owner whose it is; NULL if there is none. before is the service as it
- * was: VIPs that had an index then, and replies of their protocol in the way, are passed over.
- * NULL: none is.
- */
-const struct vip_spec *desired_reply_taker(const struct desired *desired,
-					   const struct service_spec *service,
-					   const struct address *own, uint16_t low, uint16_t high,
-					   const struct service_spec *before,
-					   const struct service_spec **ret_owner);
-
 /* The port a backend has if none is written: the one port of all VIPs, else 0. */
 uint16_t service_default_port(const struct service_spec *service);
 

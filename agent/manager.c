@@ -69,17 +69,20 @@ static void on_links(void *context)
 
 /* --- reconcile --- */
 
-static void index_services(struct manager *manager)
+static int index_services(struct manager *manager, struct error *err)
 {
+	const struct dataplane *dp = manager->dp;
 	size_t i;
 
 	events_generation(manager->events, manager->desired->generation);
-	manager->taker = (struct reply_taker){0}; /* points into the former desired state */
+	reply_takers_free(manager->takers);
+	manager->takers = reply_takers_new(manager->desired, dp->nat_port_low, dp->nat_port_high);
 	memset(manager->service_by_id, 0,
-	       ((size_t)manager->dp->sizes.services + 1) * sizeof(*manager->service_by_id));
+	       ((size_t)dp->sizes.services + 1) * sizeof(*manager->service_by_id));
 	for (i = 0; i < manager->desired->service_count; i++)
 		manager->service_by_id[manager->desired->services[i].id] =
 			&manager->desired->services[i];
+	return manager->takers ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
 /* One for all backends of a service, and another only when its words are other ones: it is by this
@@ -167,12 +170,11 @@ static int reconcile(struct manager *manager, struct error *err)
 {
 	const struct service_spec *service;
 	double began = (double)uv_hrtime() / 1e9;
-	int ret = 0, problem;
+	int ret = index_services(manager, err), problem;
 	struct error other;
 	uint32_t id;
 	size_t i, b;
 
-	index_services(manager);
 	for (i = 0; i < manager->desired->service_count; i++) {
 		service = &manager->desired->services[i];
 		problem = prepare_check(manager, service, err);
@@ -270,7 +272,7 @@ static int refuse_taken(const struct manager *manager, const struct service_spec
  * not refused, or nothing could be changed any more after a route has; run_check_replies() says it.
  */
 static int check_replies(const struct manager *manager, const struct service_spec *service,
-			 const struct desired *next, struct error *err)
+			 const struct reply_takers *takers, struct error *err)
 {
 	struct address own,
 		checked[2] = {0}; /* the last one asked about, of old backends and new */
@@ -289,8 +291,7 @@ static int check_replies(const struct manager *manager, const struct service_spe
 		if (address_equal(&own, &checked[!before]))
 			continue;
 		checked[!before] = own;
-		vip = desired_reply_taker(next, service, &own, manager->dp->nat_port_low,
-					  manager->dp->nat_port_high, before, &owner);
+		vip = reply_takers_find(takers, service, &own, before, &owner);
 		if (vip)
 			return refuse_taken(manager, service, backend, owner, &vip->vip, err);
 	}
@@ -300,13 +301,16 @@ static int check_replies(const struct manager *manager, const struct service_spe
 static int check_all_replies(const struct manager *manager, const struct desired *next,
 			     struct error *err)
 {
+	struct reply_takers *takers =
+		reply_takers_new(next, manager->dp->nat_port_low, manager->dp->nat_port_high);
 	size_t i;
-	int ret = 0;
+	int ret = takers ? 0 : error_set(err, ENOMEM, "out of memory");
 
 	for (i = 0; ret == 0 && i < next->service_count; i++) {
 		if (next->services[i].mode == LB_MODE_NAT)
-			ret = check_replies(manager, &next->services[i], next, err);
+			ret = check_replies(manager, &next->services[i], takers, err);
 	}
+	reply_takers_free(takers);
 	return ret;
 }
 
@@ -831,7 +835,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 		ret = rest_former(manager, err);
 	/* Of a configuration file; a saved state has its indices, and is not refused. */
 	if (ret == 0)
-		index_services(manager);
+		ret = index_services(manager, err);
 	if (ret == 0)
 		ret = check_all_replies(manager, desired, err);
 	if (ret == 0)
@@ -881,6 +885,7 @@ void manager_free(struct manager *manager)
 	desired_free(manager->desired);
 	free_checks(manager);
 	free(manager->service_by_id);
+	reply_takers_free(manager->takers);
 	free(manager->stale);
 	free(manager->runs);
 	by_address_free(manager->by_address);

@@ -11,20 +11,12 @@
 #include "by_address.h"
 #include "flow_fold.h"
 #include "manager.h"
+#include "reply_takers.h"
 #include "service_run.h"
 #include "sources.h"
 #include "sync.h"
 
 #define HOUSEKEEPING_MS 100 /* between two ticks */
-
-/* What run_check_replies() asked last, and the answer. */
-struct reply_taker {
-	uint64_t generation;
-	uint16_t service_id;
-	struct address own;
-	const struct vip_spec *vip; /* into desired, as owner */
-	const struct service_spec *owner;
-};
 
 struct manager {
 	uv_loop_t *loop;
@@ -41,7 +33,7 @@ struct manager {
 	struct service_run *service_runs;    /* [service index] */
 	struct service_watch watch;
 	struct backend_facts *facts; /* [backend index] */
-	struct reply_taker taker;
+	struct reply_takers *takers; /* of desired */
 	struct sync *sync;
 	struct sources *sources;
 	bool sources_begun; /* loaded for the first time */

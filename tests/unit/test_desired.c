@@ -514,84 +514,6 @@ static void test_require_backend(void **state)
 	service_spec_clear(&spec);
 }
 
-/* --- mode nat: what would take replies for packets of clients --- */
-
-static const char *reply_taker(const struct desired *desired, const char *own,
-			       const struct service_spec *before)
-{
-	static char text[VIP_TEXT_MAX];
-	const struct service_spec *owner = NULL;
-	const struct vip_spec *vip;
-	struct address address;
-	struct error err;
-
-	assert_int_equal(parse_address(own, &address, &err), 0);
-	vip = desired_reply_taker(desired, &desired->services[0], &address, 1024, 32767, before,
-				  &owner);
-	if (!vip)
-		return "none";
-	assert_string_equal(owner->name, "other");
-	return format_vip(&vip->vip, text);
-}
-
-static void test_reply_taker(void **state)
-{
-	static const struct {
-		const char *vip, *taker;
-	} cases[] = {
-		{"tcp://198.18.0.1:1023", "none"},
-		{"tcp://198.18.0.1:1024", "tcp://198.18.0.1:1024"},
-		{"tcp://198.18.0.1:32767", "tcp://198.18.0.1:32767"},
-		{"tcp://198.18.0.1:32768", "none"},
-		{"tcp://198.18.0.1:*", "tcp://198.18.0.1:*"},
-		{"udp://198.18.0.1:*", "none"}, /* web has no VIP of UDP */
-		{"tcp://198.18.0.2:2000", "none"},
-	};
-	struct desired *desired = desired_new();
-	struct service_spec web = make_service("web", "tcp://198.18.0.10:80");
-	struct service_spec other = make_service("other", "tcp://198.18.0.11:80");
-	struct vip_spec *vip;
-	struct error err;
-
-	(void)state;
-	assert_int_equal(desired_add_service(desired, &web, &err), 0);
-	assert_int_equal(desired_add_service(desired, &other, &err), 0);
-	vip = &desired->services[1].vips[0];
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(parse_vip(cases[i].vip, &vip->vip, &err), 0);
-		assert_string_equal(reply_taker(desired, "198.18.0.1", NULL), cases[i].taker);
-	}
-	vip->vip.endpoint.address = desired->services[0].vips[0].vip.endpoint.address;
-	assert_string_equal(reply_taker(desired, "198.18.0.10", NULL), "tcp://198.18.0.10:2000");
-	desired->services[0].mode = LB_MODE_L2;
-	assert_string_equal(reply_taker(desired, "198.18.0.10", NULL), "none");
-	desired_free(desired);
-}
-
-/* Only what a change brings about is new: the VIP, or replies of its protocol. */
-static void test_reply_taker_that_was_there(void **state)
-{
-	struct desired *desired = desired_new();
-	struct service_spec web = make_service("web", "tcp://198.18.0.10:80");
-	struct service_spec before = make_service("web", "tcp://198.18.0.10:80");
-	struct service_spec other = make_service("other", "tcp://198.18.0.1:2000");
-	struct error err;
-
-	(void)state;
-	assert_int_equal(desired_add_service(desired, &web, &err), 0);
-	assert_int_equal(desired_add_service(desired, &other, &err), 0);
-	assert_string_equal(reply_taker(desired, "198.18.0.1", &before), "tcp://198.18.0.1:2000");
-	desired->services[1].vips[0].id = 1;
-	assert_string_equal(reply_taker(desired, "198.18.0.1", &before), "none");
-	before.vips[0].vip.protocol = IPPROTO_UDP;
-	assert_string_equal(reply_taker(desired, "198.18.0.1", &before), "tcp://198.18.0.1:2000");
-	before.vips[0].vip.protocol = IPPROTO_TCP;
-	before.mode = LB_MODE_L2;
-	assert_string_equal(reply_taker(desired, "198.18.0.1", &before), "tcp://198.18.0.1:2000");
-	service_spec_clear(&before);
-	desired_free(desired);
-}
-
 /* --- all services --- */
 
 static void test_add_service(void **state)
@@ -699,8 +621,6 @@ int main(void)
 		cmocka_unit_test(test_quic_ids),
 		cmocka_unit_test(test_remove_backend_keeps_order),
 		cmocka_unit_test(test_require_backend),
-		cmocka_unit_test(test_reply_taker),
-		cmocka_unit_test(test_reply_taker_that_was_there),
 		cmocka_unit_test(test_add_service),
 		cmocka_unit_test(test_require_service),
 		cmocka_unit_test(test_clone_is_deep),
