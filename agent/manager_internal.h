@@ -54,6 +54,7 @@ struct manager {
 	uint64_t nat_round;       /* the tick at which translated flows are counted again */
 	uv_timer_t due;           /* of manager_sync.c: services are to be synced */
 	bool *stale;              /* [service index]: it is one of them */
+	size_t stale_next;        /* of desired's services: who has its turn */
 	uint64_t rest_until_ns;   /* not before then */
 	double sync_seconds;
 	struct {

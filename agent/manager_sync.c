@@ -4,7 +4,8 @@
  * When what is known of backends goes to the data plane. Thousands of them may come up in one
  * second, and each changes its service's table: so a service is only marked, and all that are
  * marked are synced at the loop's next turn, or, when changes do not end, at intervals that leave
- * most of the time to other work.
+ * most of the time to other work. Thousands of tables take seconds: these are synced a part a turn,
+ * so that checks and requests are heard in between.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #define REST_FACTOR 9
 #define BRIEF_NS    1000000ULL
 #define LATEST_MS   30
+#define PART_NS     20000000ULL
 
 void note_sync(struct manager *manager, int ret, const struct error *err)
 {
@@ -36,23 +38,35 @@ void note_sync(struct manager *manager, int ret, const struct error *err)
 						     .hint = err->hint});
 }
 
-static void sync_stale(struct manager *manager)
+static void sync_one(struct manager *manager, const struct service_spec *service)
 {
-	const struct desired *desired = manager->desired;
 	struct error err;
-	size_t i;
 	int ret;
 
-	for (i = 0; i < desired->service_count; i++) {
-		if (!manager->stale[desired->services[i].id])
-			continue;
-		manager->stale[desired->services[i].id] = false;
-		service_settle(manager, &desired->services[i]);
-		ret = sync_service(manager->sync, &desired->services[i], manager->facts, &err);
-		note_sync(manager, ret, &err);
-		announce_changed(manager);
+	manager->stale[service->id] = false;
+	service_settle(manager, service);
+	ret = sync_service(manager->sync, service, manager->facts, &err);
+	note_sync(manager, ret, &err);
+	announce_changed(manager);
+}
+
+/* Services take turns, lest those that change all the time keep others waiting. True: more are
+ * marked than there was time for. */
+static bool sync_stale(struct manager *manager)
+{
+	const struct desired *desired = manager->desired;
+	uint64_t end = uv_hrtime() + PART_NS;
+	size_t left = desired->service_count;
+	const struct service_spec *service;
+
+	for (; left && uv_hrtime() < end; left--) {
+		manager->stale_next = (manager->stale_next + 1) % desired->service_count;
+		service = &desired->services[manager->stale_next];
+		if (manager->stale[service->id])
+			sync_one(manager, service);
 	}
 	announce_follow(manager);
+	return left;
 }
 
 static void on_due(uv_timer_t *timer)
@@ -61,7 +75,10 @@ static void on_due(uv_timer_t *timer)
 	/* Of this thread: that others had the processor meanwhile is no reason to rest. */
 	uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID), took, rest;
 
-	sync_stale(manager);
+	if (sync_stale(manager)) {
+		uv_timer_start(timer, on_due, 1, 0); /* 0 would be this same turn */
+		return;
+	}
 	took = clock_ns(CLOCK_THREAD_CPUTIME_ID) - began;
 	rest = took > BRIEF_NS ? took * REST_FACTOR : 0;
 	if (rest > LATEST_MS * 1000000ULL)

@@ -17,8 +17,8 @@ void reply_takers_free(struct reply_takers *takers); /* NULL-safe */
 /*
  * A VIP, of any service, that takes what the backends of service send to `own`, and in *ret_owner
  * whose it is; NULL: there is none. before is the service as it was: VIPs that had an index then,
- * and replies of their protocol in the way, are passed over. NULL: none is. takers NULL: there is no
- * VIP.
+ * and replies of their protocol in the way, are passed over. NULL: none is. takers NULL: there is
+ * no VIP.
  */
 const struct vip_spec *reply_takers_find(const struct reply_takers *takers,
 					 const struct service_spec *service,

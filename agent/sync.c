@@ -26,8 +26,8 @@ struct sync {
 	uint64_t *digest;  /* [service index]: of what its table was built from */
 	bool *marked;      /* [service index]: marks say what its flows' entries may differ in */
 	uint32_t *excused; /* [service index]: LB_SERVICE_EXCUSED ends after this coarse tick */
-	uint64_t *told_digest; /* [service index]: digest_table() of it */
-	uint64_t seed_digest;
+	uint64_t *told_digest;              /* [service index]: digest_table() of it */
+	uint64_t seed_digest, empty_digest; /* the latter of a table without owners */
 	struct digest_owner *digest_owners; /* scratch, as ranks */
 	uint16_t *ranks;
 	uint32_t *slots;  /* [backend index]: slots owned */
@@ -419,6 +419,10 @@ static void tell_digest(struct sync *sync, const struct service_spec *service)
 		(const uint16_t *)&sync->dp->slots[(size_t)block * sync->dp->table_lines];
 	size_t i;
 
+	if (!block) { /* thousands may be added at once, each without a table yet */
+		sync->told_digest[service->id] = sync->empty_digest;
+		return;
+	}
 	for (i = 0; i < service->backend_count; i++)
 		sync->digest_owners[i] = (struct digest_owner){service->backends[i].endpoint,
 							       service->backends[i].id};
@@ -1061,6 +1065,8 @@ bool sync_hides_flows(const struct sync *sync, uint16_t service_id, uint16_t bac
 void sync_use_seed(struct sync *sync, uint64_t seed_digest)
 {
 	sync->seed_digest = seed_digest;
+	sync->empty_digest = digest_table(seed_digest, NULL, 0, (const uint16_t *)sync->dp->slots,
+					  sync->dp->sizes.table_size, sync->ranks);
 }
 
 uint64_t sync_table_digest(const struct sync *sync, uint16_t service_id)
