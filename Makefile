@@ -130,6 +130,10 @@ bench-simulate: deps ## compute what moves when backends or balancers change, wi
 	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_simulate
 	$(Q)O='$(O)' bash tests/bench/simulate.sh
 
+bench-growth: deps ## print what ever more services, backends and room for flows cost lbagent: [WAYS='services flows ...']; curves in build/growth.svg
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/bench/growth.sh $(WAYS)
+
 bench-probes: deps ## print what checking 4000 backends a second costs lbagent: KINDS='tcp http ...'
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/bench/probes.sh $(KINDS)
@@ -547,4 +551,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-growth bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean
