@@ -123,8 +123,12 @@ bench: deps ## print the data plane's cost per packet beside a bare XDP_TX progr
 	$(Q)bash tests/bench/chart.sh $(O)/bench.json >$(O)/bench.svg
 	$(Q)$(O)/tests/bench/lb_control
 
-bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5] [ONLY=REGEX]
-	$(Q)bash tests/bench/compare.sh $(A) $(B)
+bench-live: deps ## print packets a second of lb_ingress on a veth pair, beside programs that only send back: [ROUNDS=5]
+	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_live
+	$(Q)bash tests/bench/live.sh $(ROUNDS)
+
+bench-compare: deps ## print what a packet costs by two revisions, by turns: A=rev B=rev [ROUNDS=5 ONLY=REGEX CLANG_A=clang-14 CLANG_B=clang-19]
+	$(Q)CLANG_A=$(CLANG_A) CLANG_B=$(CLANG_B) bash tests/bench/compare.sh $(A) $(B)
 
 bench-simulate: deps ## compute what moves when backends or balancers change, with the real tables; curves in build/simulate.svg
 	$(Q)$(MAKE) --no-print-directory $(O)/tests/bench/lb_simulate
@@ -517,12 +521,21 @@ $(O)/obj/tests/bench/target.o: $(O)/gen/ingress.skel.h
 $(O)/obj/tests/bench/peer.o: $(O)/gen/usual.skel.h
 $(O)/obj/tests/bench/limits.o: $(O)/gen/limits.skel.h
 BENCH_SRC := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+$(call objects,$(wildcard tests/bench/live/*.c)): NATIVE := -Itests/bench -Itests/packet
 $(call objects,$(BENCH_SRC) $(filter-out %/engine_native.c,$(wildcard tests/packet/*.c))): \
 	NATIVE := -Itests/packet
 
-$(O)/tests/bench/lb_bench: $(call objects,$(BENCH_SRC) $(COMMON_SRC) \
-		$(addprefix tests/packet/,case.c engine.c frame.c layer.c lexer.c protocol.c \
-		setup.c walk.c world.c) $(addprefix agent/,flow_fold.c slot_marks.c vip_table.c))
+# What runs packets through lb_ingress.
+HARNESS_SRC := $(addprefix tests/bench/,fill.c harness.c scenario.c target.c) $(COMMON_SRC) \
+               $(addprefix tests/packet/,case.c engine.c frame.c layer.c lexer.c protocol.c setup.c walk.c world.c) \
+               $(addprefix agent/,flow_fold.c slot_marks.c vip_table.c)
+
+$(O)/tests/bench/lb_live: $(call objects,$(wildcard tests/bench/live/*.c) $(HARNESS_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
+
+$(O)/tests/bench/lb_bench: $(call objects,$(sort $(BENCH_SRC) $(HARNESS_SRC)))
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lbpf -lelf -lz -lcjson -lsystemd -lm
@@ -545,10 +558,10 @@ $(O)/tests/bench/lb_simulate: $(call objects,$(wildcard tests/bench/simulate/*.c
 # Each source by itself, for compilers that shall only judge it (tests/lint.sh).
 compiled: $(call san_objects,$(COMMON_SRC) $(AGENT_SRC) $(CTL_SRC) $(wildcard backends/*.c bpf/native/*.c \
 		tests/native/*.c tests/packet/*.c tests/replay/*.c tests/unit/*.c)) \
-	$(call objects,$(BENCH_SRC) $(wildcard tests/bench/control/*.c tests/bench/simulate/*.c))
+	$(call objects,$(BENCH_SRC) $(wildcard tests/bench/control/*.c tests/bench/live/*.c tests/bench/simulate/*.c))
 
 include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-growth bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-growth bench-live bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean

@@ -7,11 +7,14 @@
 #   tests/bench/compare.sh A B     revisions, as git names them; what is not committed is not in them
 #   ROUNDS=N                       turns (5)
 #   ONLY=REGEX                     not all, but what lb_bench --only finds; both must have that flag
+#   CLANG_A=CLANG CLANG_B=CLANG    what compiles either side's program, if not clang: with A and B the
+#                                  same revision, two compilers are compared
 set -eu
 cd "$(dirname "$0")/../.."
 
 [ $# -eq 2 ] || { echo "usage: compare.sh A B, two revisions" >&2 && exit 2; }
 rounds=${ROUNDS:-5}
+declare -A clang=([A]=${CLANG_A:-clang} [B]=${CLANG_B:-clang})
 [[ $rounds =~ ^[1-9][0-9]?$ ]] || { echo "compare.sh: ROUNDS=$rounds: 1 to 99" >&2 && exit 2; }
 dir=$(mktemp -d)
 
@@ -29,7 +32,8 @@ bench_of() {
 	git rev-parse --quiet --verify "$2^{commit}" >/dev/null ||
 		{ echo "compare.sh: $2: no revision that git knows here" >&2 && exit 2; }
 	git worktree add --quiet --detach "$dir/$1" "$2"
-	make -C "$dir/$1" O=build build/tests/bench/lb_bench >"$dir/$1.log" 2>&1 ||
+	command -v "${clang[$1]}" >/dev/null || { echo "compare.sh: there is no ${clang[$1]}" >&2 && exit 2; }
+	make -C "$dir/$1" O=build CLANG="${clang[$1]}" build/tests/bench/lb_bench >"$dir/$1.log" 2>&1 ||
 		{ tail -n 20 "$dir/$1.log" >&2 && echo "compare.sh: $2 is not built" >&2 && exit 1; }
 }
 
@@ -41,6 +45,13 @@ turn() {
 			."lb-ingress-ns".median] | @tsv'
 }
 
+# size_of SIDE: of the program, as the kernel has it.
+size_of() {
+	"$dir/$1/build/tests/bench/lb_bench" --rounds 1 --repeat 1000 --json | jq -r --arg side "$1" '.program |
+		"\($side): \(.instructions) instructions, \(."jited-bytes") bytes jited, " +
+			"\(."verified-instructions") instructions verified"'
+}
+
 bench_of A "$1"
 bench_of B "$2"
 for ((i = 0; i < rounds; i++)); do
@@ -48,6 +59,8 @@ for ((i = 0; i < rounds; i++)); do
 	turn B
 done >"$dir/figures"
 
+size_of A
+size_of B
 awk -F '\t' -v a="$1" -v b="$2" '
 	# The figures of a side and a scenario, in their order.
 	function sorted(side, what,    n, i, j, x) {

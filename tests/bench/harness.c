@@ -4,9 +4,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "clock.h"
 #include "restore.skel.h"
 #include "walk.h"
 
@@ -112,6 +115,19 @@ int harness_empty(const struct bpf_map *map, struct error *err)
 			    : error_set(err, -r, "map %s: %s", bpf_map__name(map), strerror(-r));
 }
 
+int harness_stay_on_cpu(int *ret_cpu, struct error *err)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (cpu < 0 || sched_setaffinity(0, sizeof(set), &set) != 0)
+		return error_set(err, errno, "staying on one CPU: %s", strerror(errno));
+	*ret_cpu = cpu;
+	return 0;
+}
+
 /* `repeat` times the program alone, on one packet. */
 static int run_alone(const struct bpf_program *program, const struct traffic *traffic,
 		     uint32_t repeat, struct timing *ret_timing, struct error *err)
@@ -157,5 +173,57 @@ int harness_overhead(const struct traffic *traffic, uint32_t repeat, struct over
 	ret_overhead->bare = (int32_t)bare.ns;
 	ret_overhead->harness =
 		(int32_t)restored.ns - (int32_t)bare.ns - ((int32_t)both.ns - (int32_t)bare.ns) / 2;
+	return 0;
+}
+
+/* --- on the wire --- */
+
+#define BATCH_FRAMES 64
+#define SETTLE_US    2000
+#define SETTLE_TURNS 50
+
+int harness_bare(enum bare bare)
+{
+	return bpf_program__fd(bare == BARE_TX ? skeleton->progs.bare_tx
+					       : skeleton->progs.bare_redirect);
+}
+
+int harness_counter(void)
+{
+	return bpf_program__fd(skeleton->progs.count);
+}
+
+/* Until none has come for a while. */
+static uint64_t wait_returned(void)
+{
+	uint64_t former = 0, now = skeleton->bss->returned;
+	int i;
+
+	for (i = 0; i < SETTLE_TURNS && now != former; i++) {
+		former = now;
+		usleep(SETTLE_US);
+		now = __atomic_load_n(&skeleton->bss->returned, __ATOMIC_RELAXED);
+	}
+	return now;
+}
+
+int harness_send(uint32_t ifindex, const struct traffic *traffic, uint32_t frames,
+		 struct flight *ret_flight, struct error *err)
+{
+	struct xdp_md context = {.data_end = traffic->frame.size, .ingress_ifindex = ifindex};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = traffic->frame.bytes,
+		    .data_size_in = traffic->frame.size, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = (int)frames,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH_FRAMES);
+	double began = clock_seconds(CLOCK_MONOTONIC);
+	int r;
+
+	skeleton->bss->plan = traffic->plan;
+	skeleton->bss->returned = 0;
+	r = bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.send), &opts);
+	if (r < 0)
+		return error_set(err, -r, "BPF_F_TEST_XDP_LIVE_FRAMES: %s", strerror(-r));
+	ret_flight->seconds = clock_seconds(CLOCK_MONOTONIC) - began;
+	ret_flight->returned = wait_returned();
 	return 0;
 }

@@ -25,6 +25,9 @@ struct timing {
 int traffic_build(const char *layers, uint64_t flows, uint32_t vips, uint32_t grow,
 		  struct traffic *ret_traffic, struct error *err);
 
+/* A measurement that moved to another CPU would begin there with cold caches. */
+int harness_stay_on_cpu(int *ret_cpu, struct error *err);
+
 int harness_open(struct error *err);
 void harness_close(void);
 
@@ -36,6 +39,24 @@ struct overhead {
 
 int harness_overhead(const struct traffic *traffic, uint32_t repeat, struct overhead *ret_overhead,
 		     struct error *err);
+
+/* --- on the wire --- */
+
+/* What frames meet at the other end, beside the program under test. */
+enum bare { BARE_TX, BARE_REDIRECT, BARES };
+
+int harness_bare(enum bare bare);
+/* For this end: counts what comes back, and drops it. */
+int harness_counter(void);
+
+/* Sends so many frames out of an interface, and tells how many came back, and in what time. */
+struct flight {
+	uint64_t returned;
+	double seconds;
+};
+
+int harness_send(uint32_t ifindex, const struct traffic *traffic, uint32_t frames,
+		 struct flight *ret_flight, struct error *err);
 
 /* Deletes all of a hash map. */
 struct bpf_map;

@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <linux/bpf.h>
 #include <regex.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,20 +84,6 @@ static int parse_options(int argc, char **argv, struct options *options, struct 
 	if (r == 0 && optind < argc)
 		return error_set(err, EINVAL, "'%s': takes no arguments", argv[optind]);
 	return r;
-}
-
-/* A measurement that moved to another CPU would begin there with cold caches. */
-static int stay_on_cpu(int *ret_cpu, struct error *err)
-{
-	int cpu = sched_getcpu();
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (cpu < 0 || sched_setaffinity(0, sizeof(set), &set) != 0)
-		return error_set(err, errno, "staying on one CPU: %s", strerror(errno));
-	*ret_cpu = cpu;
-	return 0;
 }
 
 /* Packets that nobody times. */
@@ -298,12 +283,12 @@ static int run_rounds(struct report *report, const char *only, struct error *err
 
 static int run(struct report *report, const char *only, struct error *err)
 {
-	int r = stay_on_cpu(&report->cpu, err);
+	int r = harness_stay_on_cpu(&report->cpu, err);
 
 	if (r == 0)
 		r = harness_open(err);
 	if (r == 0)
-		r = target_open(err);
+		r = target_open("lo", err); /* test runs come in there: the way out is XDP_TX */
 	if (r == 0)
 		r = target_size(&report->size, err);
 	if (r == 0)

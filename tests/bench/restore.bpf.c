@@ -4,6 +4,7 @@
  * one and the same buffer, so what it rewrote, or put in front, would come in as the next packet.
  */
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <bpf/bpf_endian.h>
@@ -62,8 +63,8 @@ static __always_inline void shrink(struct xdp_md *ctx)
 		bpf_xdp_adjust_head(ctx, grown);
 }
 
-SEC("xdp")
-int restore(struct xdp_md *ctx)
+/* Makes the packet that of the next flow in turn. False: it is no packet of ours. */
+static __always_inline bool restore_packet(struct xdp_md *ctx)
 {
 	__u16 *source, *destination, *port, *l3_check, *l4_check;
 	__u32 flow, diff, i;
@@ -80,7 +81,7 @@ int restore(struct xdp_md *ctx)
 	l4_check = word_at(data, end, plan.l4_check);
 	flow = (sequence++ * FLOW_STRIDE) & plan.flow_mask;
 	if (data + RESTORE_SIZE > end || !source || !destination || !port || !l3_check || !l4_check)
-		return XDP_ABORTED;
+		return false;
 #pragma unroll
 	for (i = 0; i < RESTORE_WORDS; i++)
 		words[i] = plan.words[i];
@@ -88,9 +89,44 @@ int restore(struct xdp_md *ctx)
 	if (plan.l3_check)
 		check_add(l3_check, diff);
 	check_add(l4_check, diff + word_add(port, flow >> 16));
-	bpf_tail_call_static(ctx, &target, 0);
+	return true;
+}
+
+SEC("xdp")
+int restore(struct xdp_md *ctx)
+{
+	if (restore_packet(ctx))
+		bpf_tail_call_static(ctx, &target, 0);
 	return XDP_ABORTED;
 }
+
+/* --- on the wire (lb_live) --- */
+
+/* What came back. */
+__u64 returned;
+
+/* BPF_F_TEST_XDP_LIVE_FRAMES sends what this returns XDP_TX for out of the interface. */
+SEC("xdp")
+int send(struct xdp_md *ctx)
+{
+	return restore_packet(ctx) ? XDP_TX : XDP_ABORTED;
+}
+
+SEC("xdp")
+int count(struct xdp_md *ctx)
+{
+	(void)ctx;
+	__sync_fetch_and_add(&returned, 1);
+	return XDP_DROP;
+}
+
+SEC("xdp")
+int bare_redirect(struct xdp_md *ctx)
+{
+	return bpf_redirect(ctx->ingress_ifindex, 0);
+}
+
+/* --- bare programs --- */
 
 /* What every packet costs that is sent back at all. */
 SEC("xdp")

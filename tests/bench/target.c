@@ -189,12 +189,11 @@ static const struct engine filler = {
 	.switches = switches,
 };
 
-static int add_backend(size_t service, uint32_t number, struct error *err)
+static int add_backend(size_t service, uint32_t number, const char *device, struct error *err)
 {
 	struct case_backend backend = {
 		.service = service,
-		/* where test runs come in, so that the way out is XDP_TX */
-		.device = (enum case_device)if_nametoindex("lo"),
+		.device = (enum case_device)if_nametoindex(device),
 		.dst_mac = {2, 0, 0, 0, 1, number + 1},
 		.src_mac = {2, 0, 0, 0, 0, 1},
 		.up = true,
@@ -214,7 +213,7 @@ static int add_backend(size_t service, uint32_t number, struct error *err)
 	return r < 0 ? error_set(err, -r, "backend %s: %s", text, strerror(-r)) : 0;
 }
 
-static int fill(struct test_case *test, struct error *err)
+static int fill(struct test_case *test, const char *device, struct error *err)
 {
 	uint32_t number;
 	size_t i;
@@ -227,7 +226,7 @@ static int fill(struct test_case *test, struct error *err)
 		r = world_setup(&filler, test, err);
 	for (i = 0; r == 0 && i < SERVICES; i++) {
 		for (number = 0; r == 0 && number < TARGET_BACKENDS; number++)
-			r = add_backend(i, number, err);
+			r = add_backend(i, number, device, err);
 		fill_table(slots, i + 1, i * TARGET_BACKENDS + 1, TARGET_BACKENDS);
 	}
 	if (r < 0)
@@ -236,7 +235,7 @@ static int fill(struct test_case *test, struct error *err)
 			 err);
 }
 
-int target_open(struct error *err)
+int target_open(const char *device, struct error *err)
 {
 	struct test_case *test = calloc(1, sizeof(*test));
 	int r;
@@ -245,7 +244,7 @@ int target_open(struct error *err)
 		return error_set(err, ENOMEM, "out of memory");
 	r = load(err);
 	if (r == 0)
-		r = fill(test, err);
+		r = fill(test, device, err);
 	case_free(test);
 	if (r < 0)
 		target_close();

@@ -33,7 +33,8 @@ struct target_size {
 	uint32_t jited_bytes;
 };
 
-int target_open(struct error *err);
+/* The way to all backends is out of this device. */
+int target_open(const char *device, struct error *err);
 void target_close(void);
 
 int target_program(void);
