@@ -62,10 +62,14 @@ configuration() {
 
 # --- measuring ---
 
-# timed CMD...: how long it took, in ms; its output is in LAB_DIR/out.
+# timed CMD...: how long it took, in ms, or null if it failed; its output is in LAB_DIR/out.
 timed() {
 	local begin=${EPOCHREALTIME//[!0-9]/}
-	"$@" >"$LAB_DIR/out" 2>&1 || bail "$*: $(head -c 300 "$LAB_DIR/out")"
+	if ! "$@" >"$LAB_DIR/out" 2>&1; then
+		echo "growth: $*: $(head -c 300 "$LAB_DIR/out")" | tee -a "$LAB_DIR/failed" >&2
+		echo null
+		return
+	fi
 	awk -v us=$((${EPOCHREALTIME//[!0-9]/} - begin)) 'BEGIN {printf "%.1f\n", us / 1000}'
 }
 
@@ -75,7 +79,7 @@ series() {
 	local name=$1 turn figures=()
 	shift
 	for ((turn = 1; turn <= times; turn++)); do
-		figures+=("$(timed "${@//TURN/$turn}")") || exit
+		figures+=("$(timed "${@//TURN/$turn}")")
 	done
 	note "$name" "[$(IFS=,; echo "${figures[*]}")]"
 }
@@ -132,15 +136,15 @@ measure() {
 	read -r services each < <(shape "$way" "$step")
 	[ "$way" != flows ] || limits=(--flows $((step << 20)))
 	: >"$LAB_DIR/figures"
-	note start "[$(timed start)]" || exit
+	note start "[$(timed start)]"
 	if ((services)); then
 		configuration "$services" "$each" >"$LAB_DIR/configuration"
-		note apply "[$(timed lbctl apply -f "$LAB_DIR/configuration")]" || exit
+		note apply "[$(timed lbctl apply -f "$LAB_DIR/configuration")]"
 		wait_until 60 calm || bail "$way $step: the agent does not come to rest"
 		note agent_kib "$(anonymous)"
 		series change lbctl set backend s0 "$(address 0)" --weight 1TURN
-		note add "[$(timed lbctl add backend s0 "$(address $last)")]" || exit
-		note remove "[$(timed lbctl rm backend s0 "$(address $last)" --now)]" || exit
+		note add "[$(timed lbctl add backend s0 "$(address $last)")]"
+		note remove "[$(timed lbctl rm backend s0 "$(address $last)" --now)]"
 		series show lbctl show
 		series show-one lbctl show "s$((services - 1))"
 		series scrape scrape
@@ -151,7 +155,7 @@ measure() {
 	((services)) || note agent_kib "$(anonymous)"
 	note maps_kib "$(mapped)"
 	lab_agent_stop || exit
-	note restart "[$(timed start)]" || exit
+	note restart "[$(timed start)]"
 	note restart_busy "$(busy)"
 	if ! lab_agent_stop || ! lab_exec lb "$LAB_BUILD/lbagent" --unload --bpffs "$LAB_PINS" >/dev/null; then
 		bail "$way $step: the agent does not go"
@@ -159,7 +163,8 @@ measure() {
 	rm -r "$LAB_DIR/state"
 	jq -s -c --arg way "$way" --argjson step "$step" --argjson services "$services" \
 		--argjson backends $((services * each)) '
-		def figures: sort | {median: .[(length - 1) / 2 | floor], min: .[0], max: .[-1]};
+		def figures: map(numbers) | sort | if . == [] then null else
+			{median: .[(length - 1) / 2 | floor], min: .[0], max: .[-1]} end;
 		{way: $way, step: $step, services: $services, backends: $backends}
 			+ (add | map_values(if type == "array" then figures else . end))' \
 		"$LAB_DIR/figures" >>"$LAB_DIR/lines"
@@ -188,7 +193,7 @@ titles() {
 # least and the most.
 row() {
 	jq -r --argjson columns "$(columns "$1")" '
-		def shown: if type != "object" then tostring
+		def shown: if type != "object" then . // "-" | tostring
 			elif .min == .max then "\(.median | round)"
 			else "\(.median | round) (\(.min | round)-\(.max | round))" end;
 		. as $line | "| " + ($columns | map($line[.] | shown) | join(" | ")) + " |"'
@@ -234,3 +239,4 @@ done
 jq -s --argjson times "$times" '{times: $times, results: .}' "$LAB_DIR/lines" >"$LAB_BUILD/growth.json"
 points >"$LAB_BUILD/growth.svg"
 printf '\n%s\n' "$LAB_BUILD/growth.json, $LAB_BUILD/growth.svg"
+[ ! -e "$LAB_DIR/failed" ]
