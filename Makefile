@@ -389,6 +389,7 @@ TEST_vip_table  := agent/vip_table.c
 TEST_steady     := agent/steady.c
 TEST_etcd_url   := agent/etcd_url.c
 TEST_etcd_json  := agent/etcd_json.c
+TEST_etcd       := agent/etcd.c agent/etcd_lease.c agent/etcd_json.c agent/etcd_url.c agent/curl_loop.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/slot_marks.c agent/dataplane.c $(FAKE_DATAPLANE)

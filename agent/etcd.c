@@ -14,13 +14,21 @@
 #define ANSWER_MS  5000L
 #define ANSWER_MAX (16UL << 20) /* ten times what etcd takes in a request */
 
-enum call_kind { CALL_LOGIN, CALL_GET, CALL_PUT, CALL_WATCH };
+enum call_kind {
+	CALL_LOGIN,
+	CALL_GET,
+	CALL_COMMIT,
+	CALL_WATCH,
+	CALL_GRANT,
+	CALL_KEEP,
+	CALL_REVOKE,
+};
 
 static const char *const paths[] = {
-	[CALL_LOGIN] = "/v3/auth/authenticate",
-	[CALL_GET] = "/v3/kv/range",
-	[CALL_PUT] = "/v3/kv/txn",
-	[CALL_WATCH] = "/v3/watch",
+	[CALL_LOGIN] = "/v3/auth/authenticate", [CALL_GET] = "/v3/kv/range",
+	[CALL_COMMIT] = "/v3/kv/txn",           [CALL_WATCH] = "/v3/watch",
+	[CALL_GRANT] = "/v3/lease/grant",       [CALL_KEEP] = "/v3/lease/keepalive",
+	[CALL_REVOKE] = "/v3/lease/revoke",
 };
 
 /* A request under way, or one that waits for the token. */
@@ -29,7 +37,7 @@ struct call {
 	struct etcd *etcd;
 	enum call_kind kind;
 	char *body;
-	etcd_callback callback; /* NULL: a login */
+	etcd_callback callback; /* NULL: nobody is told */
 	void *context;
 	CURL *easy; /* NULL: not sent, or ended */
 	struct curl_slist *headers;
@@ -82,17 +90,17 @@ static void call_remove(struct call *call)
 	call_free(call);
 }
 
-/* True: the call is still there, for it is a watch that goes on. */
-static bool tell(struct call *call, int ret, const struct etcd_answer *answer,
-		 const struct error *err)
+/* Clears answer. True: the call is still there, for it is a watch that goes on. */
+static bool tell(struct call *call, int ret, struct etcd_answer *answer, const struct error *err)
 {
 	bool goes_on = call->kind == CALL_WATCH && ret == 0;
 
 	call->calling = true;
-	call->callback(call->context, ret, answer, err);
+	if (call->callback)
+		call->callback(call->context, ret, answer, err);
 	call->calling = false;
 	if (answer)
-		etcd_kv_clear(answer->kv);
+		etcd_answer_clear(answer);
 	if (goes_on && !call->cancelled)
 		return true;
 	if (goes_on)
@@ -326,26 +334,24 @@ static void drop_line(struct call *call, size_t length)
 /* Tells the changes in what has come. False: the watch is no more. */
 static bool tell_lines(struct call *call)
 {
-	struct etcd_answer answer = {0};
-	struct etcd_kv kv;
+	struct etcd_answer answer;
 	struct error err;
 	char *end;
-	bool any;
 	int ret;
 
 	while (call->length > 0 && (end = memchr(call->answer, '\n', call->length))) {
-		kv = (struct etcd_kv){0};
-		any = false;
-		ret = etcd_read_watch(call->answer, (size_t)(end - call->answer), &any, &kv, &err);
+		answer = (struct etcd_answer){0};
+		ret = etcd_read_watch(call->answer, (size_t)(end - call->answer), &answer, &err);
 		drop_line(call, (size_t)(end - call->answer) + 1);
-		answer.kv = &kv;
 		if (ret < 0) {
 			if (call->easy)
 				curl_loop_remove(call->etcd->curl, call->easy);
 			fail(call, ret, &err);
 			return false;
 		}
-		if (any && !tell(call, 0, &answer, NULL))
+		if (answer.count == 0)
+			etcd_answer_clear(&answer);
+		else if (!tell(call, 0, &answer, NULL))
 			return false;
 	}
 	return true;
@@ -363,18 +369,30 @@ static void on_lines(uv_timer_t *timer)
 	}
 }
 
+static int read_answer(const struct call *call, struct etcd_answer *answer, struct error *err)
+{
+	const char *text = call->answer ?: "";
+
+	switch (call->kind) {
+	case CALL_GET:
+		return etcd_read_get(text, call->length, answer, err);
+	case CALL_COMMIT:
+		return etcd_read_commit(text, call->length, answer, err);
+	case CALL_GRANT:
+		return etcd_read_grant(text, call->length, answer, err);
+	case CALL_KEEP:
+		return etcd_read_kept(text, call->length, answer, err);
+	default: /* nothing that anybody wants to know */
+		return 0;
+	}
+}
+
 static void end_call(struct call *call)
 {
-	struct etcd_kv kv = {0};
-	struct etcd_answer answer = {.kv = &kv};
-	const char *text = call->answer ?: "";
+	struct etcd_answer answer = {0};
 	struct error err;
-	int ret;
+	int ret = read_answer(call, &answer, &err);
 
-	if (call->kind == CALL_GET)
-		ret = etcd_read_get(text, call->length, &kv, &err);
-	else
-		ret = etcd_read_put(text, call->length, &answer.done, &kv, &err);
 	if (ret < 0)
 		fail(call, ret == -ENOMEM ? -EIO : ret, &err);
 	else
@@ -473,31 +491,46 @@ static int start(struct etcd *etcd, enum call_kind kind, char *body, etcd_callba
 	return -ENOMEM;
 }
 
-int etcd_get(struct etcd *etcd, const char *key, bool without_value, etcd_callback callback,
+int etcd_get(struct etcd *etcd, const char *key, unsigned int flags, etcd_callback callback,
 	     void *context)
 {
-	return start(etcd, CALL_GET, etcd_write_get(key, without_value), callback, context);
+	return start(etcd, CALL_GET, etcd_write_get(key, flags), callback, context);
 }
 
-int etcd_put(struct etcd *etcd, const char *key, const char *value, uint64_t mod_revision,
-	     etcd_callback callback, void *context)
+int etcd_commit(struct etcd *etcd, const struct etcd_step *steps, size_t count,
+		etcd_callback callback, void *context)
 {
-	return start(etcd, CALL_PUT, etcd_write_put(key, value, mod_revision), callback, context);
+	return start(etcd, CALL_COMMIT, etcd_write_commit(steps, count), callback, context);
 }
 
-int etcd_watch(struct etcd *etcd, const char *key, uint64_t revision, etcd_callback callback,
-	       void *context)
+int etcd_watch(struct etcd *etcd, const char *key, unsigned int flags, uint64_t revision,
+	       etcd_callback callback, void *context)
 {
-	return start(etcd, CALL_WATCH, etcd_write_watch(key, revision), callback, context);
+	return start(etcd, CALL_WATCH, etcd_write_watch(key, flags, revision), callback, context);
 }
 
-void etcd_cancel(struct etcd *etcd, etcd_callback callback)
+int etcd_grant(struct etcd *etcd, uint64_t ttl_s, etcd_callback callback, void *context)
+{
+	return start(etcd, CALL_GRANT, etcd_write_grant(ttl_s), callback, context);
+}
+
+int etcd_keep(struct etcd *etcd, uint64_t lease, etcd_callback callback, void *context)
+{
+	return start(etcd, CALL_KEEP, etcd_write_lease(lease), callback, context);
+}
+
+void etcd_revoke(struct etcd *etcd, uint64_t lease)
+{
+	start(etcd, CALL_REVOKE, etcd_write_lease(lease), NULL, NULL);
+}
+
+void etcd_cancel(struct etcd *etcd, etcd_callback callback, const void *context)
 {
 	struct call *call, *next;
 
 	for (call = TAILQ_FIRST(&etcd->calls); call; call = next) {
 		next = TAILQ_NEXT(call, link);
-		if (call->callback != callback)
+		if (call->callback != callback || call->context != context)
 			continue;
 		if (call->calling)
 			call->cancelled = true;

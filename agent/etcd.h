@@ -31,31 +31,33 @@ int etcd_new(uv_loop_t *loop, const struct etcd_config *config, struct etcd **re
  * a callback. NULL-safe. */
 void etcd_free(struct etcd *etcd);
 
-struct etcd_answer {
-	bool done;          /* of a put: the compare held, and the value is there */
-	struct etcd_kv *kv; /* whoever takes its text sets that NULL */
-};
-
 /*
- * ret 0: answer is there. Otherwise err names the endpoint and the reason:
+ * ret 0: answer is there, and whoever takes of it what it owns leaves NULL. Otherwise err names the
+ * endpoint and the reason:
  * -ECONNREFUSED: nothing was asked, for nobody was there; -EACCES: etcd refuses it; -ESTALE: it has
  * ended the watch; -EBADMSG: the answer is none; -EIO: whatever else, as a time-out. Then, and with
- * -EBADMSG, a put may have been done or not.
+ * -EBADMSG, a commit may have been made or not.
  */
 typedef void (*etcd_callback)(void *context, int ret, const struct etcd_answer *answer,
 			      const struct error *err);
 
 /* Each calls back once, later, and etcd_watch() for each change until it ends with ret < 0; or
- * never, after etcd_cancel(). -ENOMEM, and no callback. */
-int etcd_get(struct etcd *etcd, const char *key, bool without_value, etcd_callback callback,
+ * never, after etcd_cancel(). Flags are of enum etcd_flag. -ENOMEM, and no callback. */
+int etcd_get(struct etcd *etcd, const char *key, unsigned int flags, etcd_callback callback,
 	     void *context);
-int etcd_put(struct etcd *etcd, const char *key, const char *value, uint64_t mod_revision,
-	     etcd_callback callback, void *context);
-int etcd_watch(struct etcd *etcd, const char *key, uint64_t revision, etcd_callback callback,
-	       void *context);
+int etcd_commit(struct etcd *etcd, const struct etcd_step *steps, size_t count,
+		etcd_callback callback, void *context);
+int etcd_watch(struct etcd *etcd, const char *key, unsigned int flags, uint64_t revision,
+	       etcd_callback callback, void *context);
 
-/* Ends all requests that have this callback. May be called from any callback. */
-void etcd_cancel(struct etcd *etcd, etcd_callback callback);
+/* A lease by hand; etcd_lease.h has one that keeps itself alive. */
+int etcd_grant(struct etcd *etcd, uint64_t ttl_s, etcd_callback callback, void *context);
+int etcd_keep(struct etcd *etcd, uint64_t lease, etcd_callback callback, void *context);
+/* It ends in its own time if this fails, so nobody is told. */
+void etcd_revoke(struct etcd *etcd, uint64_t lease);
+
+/* Ends all requests that have this callback and context. May be called from any callback. */
+void etcd_cancel(struct etcd *etcd, etcd_callback callback, const void *context);
 
 /* The endpoint that requests go to, and the next one. False: that was all of them. */
 const char *etcd_endpoint(const struct etcd *etcd);

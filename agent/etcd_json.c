@@ -13,8 +13,26 @@
 
 void etcd_kv_clear(struct etcd_kv *kv)
 {
+	free(kv->key);
 	free(kv->text);
 	*kv = (struct etcd_kv){0};
+}
+
+void etcd_answer_clear(struct etcd_answer *answer)
+{
+	for (size_t i = 0; i < answer->count; i++)
+		etcd_kv_clear(&answer->kvs[i]);
+	free(answer->kvs);
+	*answer = (struct etcd_answer){0};
+}
+
+struct etcd_kv *etcd_answer_find(const struct etcd_answer *answer, const char *key)
+{
+	for (size_t i = answer->count; i > 0; i--) {
+		if (strcmp(answer->kvs[i - 1].key, key) == 0)
+			return &answer->kvs[i - 1];
+	}
+	return NULL;
 }
 
 /* --- base64 --- */
@@ -79,49 +97,105 @@ static char *print(cJSON *json, bool whole)
 	return text;
 }
 
-char *etcd_write_get(const char *key, bool without_value)
+/* A range ends before the first key that does not begin so. Keys are text: none ends in 0xff. */
+static bool add_range(cJSON *json, const char *key, unsigned int flags)
+{
+	char *end = flags & ETCD_PREFIX ? strdup(key) : NULL;
+	bool whole = add_encoded(json, "key", encode(key));
+
+	if (end)
+		end[strlen(end) - 1]++;
+	if (flags & ETCD_PREFIX)
+		whole = whole && end && add_encoded(json, "range_end", encode(end));
+	free(end);
+	return whole;
+}
+
+char *etcd_write_get(const char *key, unsigned int flags)
 {
 	cJSON *json = cJSON_CreateObject();
-	bool whole = add_encoded(json, "key", encode(key)) &&
-		     (!without_value || cJSON_AddTrueToObject(json, "keys_only"));
+	bool whole = add_range(json, key, flags) &&
+		     (!(flags & ETCD_KEYS_ONLY) || cJSON_AddTrueToObject(json, "keys_only"));
 
 	return print(json, whole);
 }
 
-/* [{name: {...}}], of which the inner object is returned. */
-static cJSON *add_operation(cJSON *json, const char *list, const char *name)
-{
-	cJSON *array = cJSON_AddArrayToObject(json, list), *item = cJSON_CreateObject();
-
-	return json_add_item(array, item) ? (name ? cJSON_AddObjectToObject(item, name) : item)
-					  : NULL;
-}
-
-char *etcd_write_put(const char *key, const char *value, uint64_t mod_revision)
-{
-	cJSON *json = cJSON_CreateObject();
-	cJSON *compare = add_operation(json, "compare", NULL);
-	cJSON *put = add_operation(json, "success", "request_put");
-	cJSON *get = add_operation(json, "failure", "request_range");
-	bool whole = add_encoded(compare, "key", encode(key)) &&
-		     cJSON_AddStringToObject(compare, "target", "MOD") &&
-		     cJSON_AddStringToObject(compare, "result", "EQUAL") &&
-		     add_number(compare, "mod_revision", mod_revision) &&
-		     add_encoded(put, "key", encode(key)) &&
-		     add_encoded(put, "value", encode(value)) &&
-		     add_encoded(get, "key", encode(key));
-
-	return print(json, whole);
-}
-
-char *etcd_write_watch(const char *key, uint64_t revision)
+char *etcd_write_watch(const char *key, unsigned int flags, uint64_t revision)
 {
 	cJSON *json = cJSON_CreateObject();
 	cJSON *create = cJSON_AddObjectToObject(json, "create_request");
-	bool whole = add_encoded(create, "key", encode(key)) &&
-		     add_number(create, "start_revision", revision);
+	bool whole =
+		add_range(create, key, flags) && add_number(create, "start_revision", revision);
 
 	return print(json, whole);
+}
+
+/* What is put at the array's end. NULL: out of memory. */
+static cJSON *add_object(cJSON *array)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	return json_add_item(array, object) ? object : NULL;
+}
+
+static bool add_compare(cJSON *array, const struct etcd_step *step)
+{
+	cJSON *json = add_object(array);
+
+	return cJSON_AddStringToObject(json, "target", "MOD") &&
+	       cJSON_AddStringToObject(json, "result", "EQUAL") &&
+	       add_encoded(json, "key", encode(step->key)) &&
+	       add_number(json, "mod_revision", step->mod_revision);
+}
+
+static bool add_put(cJSON *array, const struct etcd_step *step)
+{
+	cJSON *json = cJSON_AddObjectToObject(add_object(array), "request_put");
+
+	return add_encoded(json, "key", encode(step->key)) &&
+	       add_encoded(json, "value", encode(step->value)) &&
+	       (!step->lease || add_number(json, "lease", step->lease));
+}
+
+static bool add_step(cJSON *compares, cJSON *operations, const struct etcd_step *step)
+{
+	bool whole = !step->compared || add_compare(compares, step);
+
+	if (step->what == ETCD_PUT)
+		whole = whole && add_put(operations, step);
+	else if (step->what == ETCD_DELETE)
+		whole = whole && add_encoded(cJSON_AddObjectToObject(add_object(operations),
+								     "request_delete_range"),
+					     "key", encode(step->key));
+	return whole;
+}
+
+char *etcd_write_commit(const struct etcd_step *steps, size_t count)
+{
+	cJSON *json = cJSON_CreateObject();
+	cJSON *compares = cJSON_AddArrayToObject(json, "compare");
+	cJSON *operations = cJSON_AddArrayToObject(json, "success");
+	cJSON *otherwise = cJSON_AddArrayToObject(json, "failure");
+	cJSON *get = cJSON_AddObjectToObject(add_object(otherwise), "request_range");
+	bool whole = add_encoded(get, "key", encode(steps[0].key));
+
+	for (size_t i = 0; whole && i < count; i++)
+		whole = add_step(compares, operations, &steps[i]);
+	return print(json, whole);
+}
+
+char *etcd_write_grant(uint64_t ttl_s)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	return print(json, add_number(json, "TTL", ttl_s));
+}
+
+char *etcd_write_lease(uint64_t lease)
+{
+	cJSON *json = cJSON_CreateObject();
+
+	return print(json, add_number(json, "ID", lease));
 }
 
 char *etcd_write_login(const char *user, const char *password)
@@ -164,7 +238,7 @@ static int read_number(const cJSON *json, const char *name, uint64_t *ret_value,
 	return 0;
 }
 
-static int read_kv(const cJSON *json, struct etcd_kv *kv, struct error *err)
+static int read_text(const cJSON *json, struct etcd_kv *kv, struct error *err)
 {
 	const char *value = text_of(json, "value");
 	int ret = read_number(json, "mod_revision", &kv->mod_revision, err);
@@ -176,77 +250,80 @@ static int read_kv(const cJSON *json, struct etcd_kv *kv, struct error *err)
 	return ret;
 }
 
-/* A range's, with at most one key. */
-static int read_range(const cJSON *json, struct etcd_kv *kv, struct error *err)
+/* Fills the next one of the answer's. */
+static int read_kv(const cJSON *json, bool deleted, struct etcd_answer *answer, struct error *err)
 {
-	const cJSON *found = cJSON_GetArrayItem(item(json, "kvs"), 0);
+	struct etcd_kv *kv = &answer->kvs[answer->count++];
+	const char *key = text_of(json, "key");
+	size_t length;
+	int ret = key ? decode(key, &kv->key, &length, err) : refuse(err, "key");
 
-	return found ? read_kv(found, kv, err) : 0;
+	return ret == 0 && !deleted ? read_text(json, kv, err) : ret;
 }
 
-static int read_revision(const cJSON *json, struct etcd_kv *kv, struct error *err)
+static int make_room(const cJSON *list, struct etcd_answer *answer, struct error *err)
 {
-	int ret = read_number(item(json, "header"), "revision", &kv->revision, err);
+	size_t count = (size_t)cJSON_GetArraySize(list);
 
-	return ret == 0 && kv->revision == 0 ? refuse(err, "revision") : ret;
+	answer->kvs = calloc(count + 1, sizeof(*answer->kvs));
+	return answer->kvs ? 0 : error_set(err, ENOMEM, "out of memory");
 }
 
-static int parse(const char *text, size_t length, cJSON **ret_json, struct error *err)
+static int read_range(const cJSON *range, struct etcd_answer *answer, struct error *err)
 {
-	struct error inner;
+	const cJSON *kvs = item(range, "kvs"), *kv;
+	int ret = make_room(kvs, answer, err);
 
-	if (json_parse(text, length, ret_json, &inner))
-		return error_set(err, EBADMSG, "its answer is no JSON");
-	return 0;
-}
-
-/* Hands out kv, or clears it. */
-static int finish(int ret, struct etcd_kv *kv, struct etcd_kv *ret_kv)
-{
-	if (ret)
-		etcd_kv_clear(kv);
-	else
-		*ret_kv = *kv;
+	cJSON_ArrayForEach (kv, kvs) {
+		if (ret == 0)
+			ret = read_kv(kv, false, answer, err);
+	}
 	return ret;
 }
 
-int etcd_read_get(const char *text, size_t length, struct etcd_kv *ret_kv, struct error *err)
+static int read_revision(const cJSON *json, struct etcd_answer *answer, struct error *err)
 {
-	struct etcd_kv kv = {0};
-	cJSON *json = NULL;
-	int ret = parse(text, length, &json, err);
+	int ret = read_number(item(json, "header"), "revision", &answer->revision, err);
 
-	if (ret == 0)
-		ret = read_revision(json, &kv, err);
-	if (ret == 0)
-		ret = read_range(json, &kv, err);
-	cJSON_Delete(json);
-	return finish(ret, &kv, ret_kv);
+	return ret == 0 && answer->revision == 0 ? refuse(err, "revision") : ret;
 }
 
-int etcd_read_put(const char *text, size_t length, bool *ret_done, struct etcd_kv *ret_kv,
-		  struct error *err)
+typedef int (*reader)(const cJSON *json, struct etcd_answer *answer, struct error *err);
+
+static int read_answer(const char *text, size_t length, reader read, struct etcd_answer *ret_answer,
+		       struct error *err)
 {
-	struct etcd_kv kv = {0};
+	struct etcd_answer answer = {0};
+	struct error inner;
 	cJSON *json = NULL;
-	bool done = false;
-	int ret = parse(text, length, &json, err);
+	int ret;
 
-	if (ret == 0)
-		ret = read_revision(json, &kv, err);
-	if (ret == 0) {
-		const cJSON *first = cJSON_GetArrayItem(item(json, "responses"), 0);
-
-		done = cJSON_IsTrue(item(json, "succeeded"));
-		if (done)
-			kv.mod_revision = kv.revision;
-		else
-			ret = read_range(item(first, "response_range"), &kv, err);
-	}
+	if (json_parse(text, length, &json, &inner))
+		return error_set(err, EBADMSG, "its answer is no JSON");
+	ret = read(json, &answer, err);
 	cJSON_Delete(json);
-	if (ret == 0)
-		*ret_done = done;
-	return finish(ret, &kv, ret_kv);
+	if (ret)
+		etcd_answer_clear(&answer);
+	else
+		*ret_answer = answer;
+	return ret;
+}
+
+static int read_get(const cJSON *json, struct etcd_answer *answer, struct error *err)
+{
+	int ret = read_revision(json, answer, err);
+
+	return ret == 0 ? read_range(json, answer, err) : ret;
+}
+
+static int read_commit(const cJSON *json, struct etcd_answer *answer, struct error *err)
+{
+	const cJSON *first = cJSON_GetArrayItem(item(json, "responses"), 0);
+	int ret = read_revision(json, answer, err);
+
+	answer->done = cJSON_IsTrue(item(json, "succeeded"));
+	return ret == 0 && !answer->done ? read_range(item(first, "response_range"), answer, err)
+					 : ret;
 }
 
 static int read_end(const cJSON *result, struct error *err)
@@ -258,54 +335,106 @@ static int read_end(const cJSON *result, struct error *err)
 	return error_set(err, ESTALE, "it has ended the watch: %.200s", reason ?: "no reason");
 }
 
-static int read_events(const cJSON *result, bool *any, struct etcd_kv *kv, struct error *err)
+static int read_events(const cJSON *result, struct etcd_answer *answer, struct error *err)
 {
-	const cJSON *events = item(result, "events");
-	const cJSON *last = cJSON_GetArrayItem(events, cJSON_GetArraySize(events) - 1);
-	const char *type = text_of(last, "type");
-	int ret = read_revision(result, kv, err);
+	const cJSON *events = item(result, "events"), *event;
+	int ret = read_revision(result, answer, err);
 
-	*any = last;
-	if (ret || !last || (type && strcmp(type, "DELETE") == 0))
-		return ret;
-	return read_kv(item(last, "kv"), kv, err);
+	if (ret == 0)
+		ret = make_room(events, answer, err);
+	cJSON_ArrayForEach (event, events) {
+		const char *type = text_of(event, "type");
+
+		if (ret == 0)
+			ret = read_kv(item(event, "kv"), type && strcmp(type, "DELETE") == 0,
+				      answer, err);
+	}
+	return ret;
 }
 
-int etcd_read_watch(const char *text, size_t length, bool *ret_any, struct etcd_kv *ret_kv,
+static int read_watch(const cJSON *json, struct etcd_answer *answer, struct error *err)
+{
+	const cJSON *result = item(json, "result"), *failure = item(json, "error");
+
+	if (failure)
+		return error_set(err, ESTALE, "it has ended the watch: %.200s",
+				 text_of(failure, "message") ?: "no reason");
+	return cJSON_IsTrue(item(result, "canceled")) ? read_end(result, err)
+						      : read_events(result, answer, err);
+}
+
+static int read_lease(const cJSON *json, struct etcd_answer *answer, struct error *err)
+{
+	int ret = read_revision(json, answer, err);
+
+	if (ret == 0)
+		ret = read_number(json, "ID", &answer->lease, err);
+	if (ret == 0 && answer->lease == 0)
+		ret = refuse(err, "ID");
+	return ret == 0 ? read_number(json, "TTL", &answer->ttl_s, err) : ret;
+}
+
+static int read_grant(const cJSON *json, struct etcd_answer *answer, struct error *err)
+{
+	int ret = read_lease(json, answer, err);
+
+	return ret == 0 && answer->ttl_s == 0 ? refuse(err, "TTL") : ret;
+}
+
+static int read_kept(const cJSON *json, struct etcd_answer *answer, struct error *err)
+{
+	const char *failure = text_of(item(json, "error"), "message");
+
+	return failure ? error_set(err, EBADMSG, "it does not keep the lease: %.200s", failure)
+		       : read_lease(item(json, "result"), answer, err);
+}
+
+int etcd_read_get(const char *text, size_t length, struct etcd_answer *ret_answer,
+		  struct error *err)
+{
+	return read_answer(text, length, read_get, ret_answer, err);
+}
+
+int etcd_read_commit(const char *text, size_t length, struct etcd_answer *ret_answer,
+		     struct error *err)
+{
+	return read_answer(text, length, read_commit, ret_answer, err);
+}
+
+int etcd_read_watch(const char *text, size_t length, struct etcd_answer *ret_answer,
 		    struct error *err)
 {
-	const cJSON *result, *failure;
-	struct etcd_kv kv = {0};
-	cJSON *json = NULL;
-	bool any = false;
-	int ret = parse(text, length, &json, err);
+	return read_answer(text, length, read_watch, ret_answer, err);
+}
 
-	result = item(json, "result");
-	failure = item(json, "error");
-	if (ret == 0 && failure)
-		ret = error_set(err, ESTALE, "it has ended the watch: %.200s",
-				text_of(failure, "message") ?: "no reason");
-	else if (ret == 0 && cJSON_IsTrue(item(result, "canceled")))
-		ret = read_end(result, err);
-	else if (ret == 0)
-		ret = read_events(result, &any, &kv, err);
-	cJSON_Delete(json);
-	if (ret == 0)
-		*ret_any = any;
-	return finish(ret, &kv, ret_kv);
+int etcd_read_grant(const char *text, size_t length, struct etcd_answer *ret_answer,
+		    struct error *err)
+{
+	return read_answer(text, length, read_grant, ret_answer, err);
+}
+
+int etcd_read_kept(const char *text, size_t length, struct etcd_answer *ret_answer,
+		   struct error *err)
+{
+	const char *end = memchr(text, '\n', length);
+
+	return read_answer(text, end ? (size_t)(end - text) : length, read_kept, ret_answer, err);
 }
 
 int etcd_read_login(const char *text, size_t length, char **ret_token, struct error *err)
 {
 	cJSON *json = NULL;
-	int ret = parse(text, length, &json, err);
+	struct error inner;
+	int ret = json_parse(text, length, &json, &inner);
 	const char *token = text_of(json, "token");
 	char *copy = token ? strdup(token) : NULL;
 
-	if (token && !copy)
-		ret = error_set(err, ENOMEM, "out of memory");
-	else if (ret == 0 && !token)
+	if (ret)
+		ret = error_set(err, EBADMSG, "its answer is no JSON");
+	else if (!token)
 		ret = refuse(err, "token");
+	else if (!copy)
+		ret = error_set(err, ENOMEM, "out of memory");
 	cJSON_Delete(json);
 	if (copy)
 		*ret_token = copy;

@@ -46,6 +46,7 @@ struct fleet_store {
 	size_t endpoints, failures; /* failures since it was connected */
 	uv_timer_t connect;         /* the next attempt, or the next beat */
 	uv_timer_t settle;
+	uint64_t known;        /* revision of the whole store that latest is from; 0: none yet */
 	struct etcd_kv latest; /* that we know of */
 	uint64_t missed;   /* the mod_revision that the last beat saw and the watch had not; or 0 */
 	uint64_t revision; /* mod_revision of the document in force */
@@ -170,7 +171,7 @@ static void note_missing(struct fleet_store *store)
 static bool may_settle(const struct fleet_store *store)
 {
 	return store->offer.phase != OFFER_SENT && store->offer.phase != OFFER_TAKEN &&
-	       store->latest.revision && store->latest.mod_revision != store->revision;
+	       store->known && store->latest.mod_revision != store->revision;
 }
 
 static void settle(struct fleet_store *store)
@@ -223,19 +224,30 @@ static void settle_in(struct fleet_store *store, uint64_t ms)
 		uv_timer_start(&store->settle, on_settle, ms, 0);
 }
 
-/* Takes kv's text over. Answers and the watch overtake each other: what is older says nothing,
- * unless it is what a new connection begins with, for etcd may have been set up anew. */
-static void keep(struct fleet_store *store, struct etcd_kv *kv, bool begins)
+/* Takes kv's text over; NULL: there is no such key. Answers and the watch overtake each other: what
+ * is older says nothing, unless it is what a new connection begins with, for etcd may have been set
+ * up anew. */
+static void keep(struct fleet_store *store, uint64_t revision, struct etcd_kv *kv, bool begins)
 {
-	if (!begins && kv->revision <= store->latest.revision)
+	if (!begins && revision <= store->known)
 		return;
 	etcd_kv_clear(&store->latest);
-	store->latest = *kv;
-	kv->text = NULL;
-	if (begins && kv->mod_revision)
+	store->known = revision;
+	if (kv) {
+		store->latest.mod_revision = kv->mod_revision;
+		store->latest.text = kv->text;
+		store->latest.length = kv->length;
+		kv->text = NULL;
+	}
+	if (begins && store->latest.mod_revision)
 		store->revision = 0; /* whatever it is called, it is compared */
 	store->refused_ms = 0;
 	settle_in(store, 0);
+}
+
+static void keep_answer(struct fleet_store *store, const struct etcd_answer *answer, bool begins)
+{
+	keep(store, answer->revision, etcd_answer_find(answer, store->key), begins);
 }
 
 /* --- connection --- */
@@ -267,9 +279,9 @@ static void lose(struct fleet_store *store, const struct error *err)
 	uint64_t wait_ms = 0;
 	size_t rounds;
 
-	etcd_cancel(store->etcd, on_get);
-	etcd_cancel(store->etcd, on_beat);
-	etcd_cancel(store->etcd, on_change);
+	etcd_cancel(store->etcd, on_get, store);
+	etcd_cancel(store->etcd, on_beat, store);
+	etcd_cancel(store->etcd, on_change, store);
 	store->lost = *err;
 	if (store->state == STATE_CONNECTED)
 		store->state = STATE_CONNECTING;
@@ -306,7 +318,7 @@ static void on_change(void *context, int ret, const struct etcd_answer *answer,
 	if (ret < 0)
 		lose(store, err);
 	else
-		keep(store, answer->kv, false);
+		keep_answer(store, answer, false);
 }
 
 static void beat(uv_timer_t *timer)
@@ -315,7 +327,7 @@ static void beat(uv_timer_t *timer)
 
 	if (store->refused_ms && uv_now(store->loop) - store->refused_ms >= REFUSED_MS)
 		settle_in(store, 0);
-	if (etcd_get(store->etcd, store->key, true, on_beat, store))
+	if (etcd_get(store->etcd, store->key, ETCD_KEYS_ONLY, on_beat, store))
 		lose_memory(store);
 }
 
@@ -324,7 +336,8 @@ static void on_beat(void *context, int ret, const struct etcd_answer *answer,
 		    const struct error *err)
 {
 	struct fleet_store *store = context;
-	uint64_t seen = ret < 0 ? 0 : answer->kv->mod_revision;
+	const struct etcd_kv *kv = ret < 0 ? NULL : etcd_answer_find(answer, store->key);
+	uint64_t seen = kv ? kv->mod_revision : 0;
 	bool deaf = ret == 0 && seen != store->latest.mod_revision && seen == store->missed;
 	struct error reason;
 
@@ -341,14 +354,13 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
 		   const struct error *err)
 {
 	struct fleet_store *store = context;
-	uint64_t next = ret < 0 ? 0 : answer->kv->revision + 1;
 
 	if (ret < 0) {
 		lose(store, err);
 		return;
 	}
-	keep(store, answer->kv, true);
-	if (etcd_watch(store->etcd, store->key, next, on_change, store)) {
+	keep_answer(store, answer, true);
+	if (etcd_watch(store->etcd, store->key, 0, answer->revision + 1, on_change, store)) {
 		lose_memory(store);
 		return;
 	}
@@ -367,7 +379,7 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
  * nothing needs to be known. */
 static void connect_now(struct fleet_store *store)
 {
-	if (etcd_get(store->etcd, store->key, false, on_get, store))
+	if (etcd_get(store->etcd, store->key, 0, on_get, store))
 		lose_memory(store);
 }
 
@@ -390,6 +402,20 @@ static void fail_offer(struct fleet_store *store, int ret, const struct error *r
 		lose(store, reason);
 }
 
+/* Unless the watch has told of it already. */
+static void keep_taken(struct fleet_store *store, uint64_t revision)
+{
+	struct etcd_kv taken = {
+		.mod_revision = revision,
+		.text = strdup(store->offer.text),
+		.length = strlen(store->offer.text),
+	};
+
+	store->offer.phase = OFFER_TAKEN;
+	keep(store, revision, &taken, false);
+	etcd_kv_clear(&taken);
+}
+
 static void on_put(void *context, int ret, const struct etcd_answer *answer,
 		   const struct error *err)
 {
@@ -401,12 +427,9 @@ static void on_put(void *context, int ret, const struct etcd_answer *answer,
 		fail_offer(store, ret, err);
 	} else if (!answer->done) {
 		offer_clear(offer); /* it is made anew, upon what was faster */
-		keep(store, answer->kv, false);
+		keep_answer(store, answer, false);
 	} else {
-		answer->kv->text = strdup(offer->text);
-		answer->kv->length = strlen(offer->text);
-		offer->phase = OFFER_TAKEN;
-		keep(store, answer->kv, false);
+		keep_taken(store, answer->revision);
 	}
 	settle_in(store, CLAIM_MS);
 }
@@ -459,6 +482,13 @@ static int claim(struct fleet_store *store, struct error *err)
 static int make_offer(struct fleet_store *store, char *text, struct error *err)
 {
 	struct offer *offer = &store->offer;
+	const struct etcd_step step = {
+		.key = store->key,
+		.what = ETCD_PUT,
+		.compared = true,
+		.mod_revision = store->revision,
+		.value = text,
+	};
 	bool same = offer->phase != OFFER_NONE && strcmp(offer->text, text) == 0;
 	int ret = 0;
 
@@ -473,7 +503,7 @@ static int make_offer(struct fleet_store *store, char *text, struct error *err)
 		return ret;
 	}
 	offer_clear(offer);
-	if (etcd_put(store->etcd, store->key, text, store->revision, on_put, store)) {
+	if (etcd_commit(store->etcd, &step, 1, on_put, store)) {
 		free(text);
 		return error_set(err, ENOMEM, "out of memory");
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any answers of those that are asked: backends, by HTTP, DNS and UDP, Prometheus, and the agent,
- * whose captures lbctl reads. The first byte says whose it is. HTTP comes over a socket of
+ * Any answers of those that are asked: backends, by HTTP, DNS and UDP, Prometheus, etcd, and the
+ * agent, whose captures lbctl reads. The first byte says whose it is. HTTP comes over a socket of
  * loopback, in a network namespace of its own; the rest is what stands in exactly as many bytes.
  */
 #include <arpa/inet.h>
@@ -15,13 +15,14 @@
 
 #include "autoscale_source.h"
 #include "dns_message.h"
+#include "etcd_json.h"
 #include "fuzz.h"
 #include "pcapng.h"
 #include "probe.h"
 
 #define TURNS_MAX 1000
 
-enum { OF_HTTP, OF_DNS, OF_UDP, OF_PROMETHEUS, OF_CAPTURE, KINDS };
+enum { OF_HTTP, OF_DNS, OF_UDP, OF_PROMETHEUS, OF_CAPTURE, OF_ETCD, KINDS };
 
 /* --- HTTP --- */
 
@@ -176,6 +177,28 @@ static void answer_capture(const uint8_t *bytes, size_t size)
 	}
 }
 
+static void answer_etcd(uint8_t how, const char *bytes, size_t size)
+{
+	static int (*const readers[])(const char *text, size_t length,
+				      struct etcd_answer *ret_answer, struct error *err) = {
+		etcd_read_get, etcd_read_commit, etcd_read_watch, etcd_read_grant, etcd_read_kept};
+	struct etcd_answer answer = {0};
+	struct error err = {0};
+	char *token = NULL;
+
+	if (how % 6 == 5) {
+		must((etcd_read_login(bytes, size, &token, &err) == 0) == !err.message[0]);
+		free(token);
+		etcd_read_refusal(bytes, size, &err);
+		must(err.message[0]);
+		return;
+	}
+	must((readers[how % 6](bytes, size, &answer, &err) == 0) == !err.message[0]);
+	for (size_t i = 0; i < answer.count; i++)
+		must(etcd_answer_find(&answer, answer.kvs[i].key));
+	etcd_answer_clear(&answer);
+}
+
 /* Of exactly as many bytes, so that none behind them is read unnoticed. */
 static void answer(uint8_t kind, uint8_t how, const uint8_t *data, size_t size)
 {
@@ -192,6 +215,8 @@ static void answer(uint8_t kind, uint8_t how, const uint8_t *data, size_t size)
 		answer_udp(bytes, size);
 	else if (kind == OF_PROMETHEUS)
 		answer_prometheus((char *)bytes, size);
+	else if (kind == OF_ETCD)
+		answer_etcd(how, (const char *)bytes, size);
 	else
 		answer_capture(bytes, size);
 	free(bytes);

@@ -64,42 +64,44 @@ void etcd_free(struct etcd *etcd)
 	forget(&watch);
 }
 
-int etcd_get(struct etcd *etcd, const char *key, bool without_value, etcd_callback callback,
+int etcd_get(struct etcd *etcd, const char *key, unsigned int flags, etcd_callback callback,
 	     void *context)
 {
 	(void)etcd;
 	assert_string_equal(key, "/p/config");
-	get_count += !without_value;
-	return begin(without_value ? &beat : &get, callback, context);
+	get_count += !flags;
+	return begin(flags & ETCD_KEYS_ONLY ? &beat : &get, callback, context);
 }
 
-int etcd_put(struct etcd *etcd, const char *key, const char *value, uint64_t mod_revision,
-	     etcd_callback callback, void *context)
+int etcd_commit(struct etcd *etcd, const struct etcd_step *steps, size_t count,
+		etcd_callback callback, void *context)
 {
 	(void)etcd;
-	(void)key;
+	assert_int_equal(count, 1);
+	assert_true(steps->compared);
 	put_count++;
-	put.value = strdup(value);
-	put.revision = mod_revision;
+	put.value = strdup(steps->value);
+	put.revision = steps->mod_revision;
 	return begin(&put, callback, context);
 }
 
-int etcd_watch(struct etcd *etcd, const char *key, uint64_t revision, etcd_callback callback,
-	       void *context)
+int etcd_watch(struct etcd *etcd, const char *key, unsigned int flags, uint64_t revision,
+	       etcd_callback callback, void *context)
 {
 	(void)etcd;
 	(void)key;
+	assert_int_equal(flags, 0);
 	watch.revision = revision;
 	return begin(&watch, callback, context);
 }
 
-void etcd_cancel(struct etcd *etcd, etcd_callback callback)
+void etcd_cancel(struct etcd *etcd, etcd_callback callback, const void *context)
 {
 	struct request *const all[] = {&get, &beat, &put, &watch};
 
 	(void)etcd;
 	for (size_t i = 0; i < 4; i++) {
-		if (all[i]->callback == callback)
+		if (all[i]->callback == callback && all[i]->context == context)
 			forget(all[i]);
 	}
 }
@@ -117,15 +119,11 @@ bool etcd_next(struct etcd *etcd)
 	return endpoint;
 }
 
-/* text NULL: without one. */
+/* mod_revision 0: there is no such key, or no more. text NULL: without one. */
 static void answer(struct request *request, bool done, uint64_t revision, uint64_t mod_revision,
 		   const char *text)
 {
-	struct etcd_kv kv = {.revision = revision,
-			     .mod_revision = mod_revision,
-			     .text = text ? strdup(text) : NULL,
-			     .length = text ? strlen(text) : 0};
-	const struct etcd_answer said = {.done = done, .kv = &kv};
+	struct etcd_answer said = {.done = done, .revision = revision};
 	struct request was = *request;
 
 	assert_non_null(was.callback);
@@ -133,8 +131,17 @@ static void answer(struct request *request, bool done, uint64_t revision, uint64
 		request->callback = NULL;
 		forget(request);
 	}
+	said.kvs = calloc(1, sizeof(*said.kvs));
+	assert_non_null(said.kvs);
+	if (!done && (mod_revision || request == &watch)) {
+		said.count = 1;
+		said.kvs->key = strdup("/p/config");
+		said.kvs->mod_revision = mod_revision;
+		said.kvs->text = text ? strdup(text) : NULL;
+		said.kvs->length = text ? strlen(text) : 0;
+	}
 	was.callback(was.context, 0, &said, NULL);
-	etcd_kv_clear(&kv);
+	etcd_answer_clear(&said);
 }
 
 static void break_off(struct request *request, int ret)
