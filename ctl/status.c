@@ -22,7 +22,7 @@ static void print_announce(const cJSON *announce)
 
 static void print_store(const cJSON *store)
 {
-	const char *problem = answer_text(store, "problem");
+	const char *problem = answer_text(store, "problem") ?: "";
 
 	if (!store)
 		return;
