@@ -390,6 +390,8 @@ TEST_steady     := agent/steady.c
 TEST_etcd_url   := agent/etcd_url.c
 TEST_etcd_json  := agent/etcd_json.c
 TEST_etcd       := agent/etcd.c agent/etcd_lease.c agent/etcd_json.c agent/etcd_url.c agent/curl_loop.c
+TEST_balancer   := agent/balancer.c agent/balancer_id.c
+TEST_rollout    := agent/rollout.c agent/balancer.c agent/maglev.c
 TEST_store      := agent/store.c
 TEST_dataplane  := agent/dataplane.c
 TEST_flow_scan  := agent/flow_scan.c agent/slot_marks.c agent/dataplane.c $(FAKE_DATAPLANE)
@@ -434,7 +436,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/ba
                    $(FAKE_DATAPLANE) tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
-TEST_fleet_store := agent/fleet_store.c agent/etcd_json.c agent/etcd_url.c $(TEST_manager)
+TEST_fleet_store := agent/fleet_store.c agent/fleet_roster.c agent/rollout_run.c $(TEST_rollout) agent/trial.c agent/etcd_json.c agent/etcd_url.c $(TEST_manager)
 TEST_autoscale_predict := agent/autoscale_predict.c
 TEST_scale_driver := agent/scale_driver.c agent/child.c
 TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_pool.c \

@@ -184,12 +184,17 @@ static int plan_first(struct call *call, struct desired *next)
 	return ret;
 }
 
+int api_change_plan(struct call *call, struct desired *next)
+{
+	int ret = manager_lists_ready(call->api->manager, next, &call->err);
+
+	return ret ? ret : plan_first(call, next);
+}
+
 int api_change_end(struct call *call, struct change *change, int ret)
 {
 	if (ret == 0)
-		ret = manager_lists_ready(call->api->manager, change->next, &call->err);
-	if (ret == 0)
-		ret = plan_first(call, change->next);
+		ret = api_change_plan(call, change->next);
 	if (ret) {
 		desired_free(change->next);
 		return ret;

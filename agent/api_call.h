@@ -58,6 +58,9 @@ int api_change_begin(struct call *call, struct change *change);
  */
 int api_change_end(struct call *call, struct change *change, int ret);
 
+/* All of that but to make the change: 0, 1 or why not. */
+int api_change_plan(struct call *call, struct desired *next);
+
 /* ?key=true, ?key=false or neither, which is false. */
 int api_query_switch(struct call *call, const char *key, bool *ret_on);
 
@@ -92,6 +95,9 @@ int api_scale_webhook_post(struct call *call);
 int api_announce_get(struct call *call);
 int api_announce_patch(struct call *call);
 int api_status_get(struct call *call);
+int api_rollout_get(struct call *call);
+int api_rollout_post(struct call *call);
+int api_rollout_delete(struct call *call);
 int api_doctor_get(struct call *call);
 int api_explain_get(struct call *call);
 int api_events_get(struct call *call);

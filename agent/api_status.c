@@ -20,6 +20,12 @@ static void add_store(cJSON *status, const struct fleet_store *store)
 	cJSON_AddStringToObject(json, "key", view.key);
 	cJSON_AddBoolToObject(json, "connected", view.connected);
 	cJSON_AddNumberToObject(json, "revision", (double)view.revision);
+	cJSON_AddStringToObject(json, "balancer", view.balancer);
+	cJSON_AddNumberToObject(json, "balancers", (double)view.balancer_count);
+	if (view.rollout) {
+		cJSON_AddStringToObject(json, "rollout", view.rollout->id);
+		cJSON_AddBoolToObject(json, "trial", view.trial);
+	}
 	if (!view.problem->message[0])
 		return;
 	cJSON_AddStringToObject(json, "problem", view.problem->message);

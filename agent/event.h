@@ -72,6 +72,11 @@
 	X(STORE_CONNECTED, "store-connected", INFO)                                                \
 	X(STORE_LOST, "store-lost", WARN)                                                          \
 	X(STORE_REFUSED, "store-refused", ERROR)                                                   \
+	X(ROLLOUT_BEGUN, "rollout-begun", INFO)                                                    \
+	X(ROLLOUT_IN_FORCE, "rollout-in-force", INFO)                                              \
+	X(ROLLOUT_REFUSED, "rollout-refused", ERROR)                                               \
+	X(ROLLOUT_DONE, "rollout-done", INFO)                                                      \
+	X(ROLLOUT_UNDONE, "rollout-undone", WARN)                                                  \
 	X(OUT_OF_SYNC, "out-of-sync", ERROR)                                                       \
 	X(IN_SYNC, "in-sync", INFO)
 

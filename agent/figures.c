@@ -389,6 +389,8 @@ static bool gather_store(struct figures *figures, const struct fleet_store_view 
 	item->connected = store->connected;
 	item->revision = store->revision;
 	item->current = !store->problem->message[0];
+	item->balancers = store->balancer_count;
+	item->trial = store->trial;
 	return true;
 }
 

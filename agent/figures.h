@@ -122,6 +122,8 @@ struct store_figures {
 	uint64_t connected;
 	uint64_t revision;
 	uint64_t current; /* the latest document that we know of is in force */
+	uint64_t balancers;
+	uint64_t trial; /* the document of a roll-out is in force instead */
 };
 
 struct figures_list {

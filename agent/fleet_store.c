@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "document.h"
+#include "fleet_roster.h"
 #include "json.h"
 #include "log.h"
+#include "rollout_run.h"
+#include "trial.h"
 
 #define RETRY_FIRST_MS 100ULL /* until an etcd that is not there is asked again; doubles */
 #define RETRY_MOST_MS  5000ULL
@@ -34,27 +37,48 @@ struct offer {
 	uint64_t until_ms; /* loop time; OFFER_TAKEN, OFFER_FAILED: nobody comes later */
 };
 
+/* A key as it was there last. */
+struct followed {
+	char key[ETCD_PREFIX_MAX + 32];
+	uint64_t known; /* etcd's revision that this is from; 0: none yet */
+	uint64_t mod_revision;
+	char *text;
+	size_t length;
+};
+
+/* What a beat has seen of the keys' mod_revisions. */
+struct sighting {
+	uint64_t config, rollout;
+};
+
 struct fleet_store {
 	uv_loop_t *loop;
 	struct manager *manager;
 	struct events *events;
 	struct etcd *etcd;
 	const char *url;
-	char key[ETCD_PREFIX_MAX + 16];
-	enum state state;
-	bool told;                  /* that it is connected, or why not */
 	size_t endpoints, failures; /* failures since it was connected */
 	uv_timer_t connect;         /* the next attempt, or the next beat */
 	uv_timer_t settle;
-	uint64_t known;        /* revision of the whole store that latest is from; 0: none yet */
-	struct etcd_kv latest; /* that we know of */
-	uint64_t missed;   /* the mod_revision that the last beat saw and the watch had not; or 0 */
-	uint64_t revision; /* mod_revision of the document in force */
-	struct error lost; /* why it is not connected */
-	struct error refused; /* why the latest document is not in force; no message: it is */
-	uint64_t refused_ms;  /* loop time at which it was tried */
-	bool applying;        /* what is committed comes from etcd */
+	struct followed config, rollout, last;
+	struct sighting missed; /* what the last beat saw */
+	uint64_t revision;      /* mod_revision of the document in force, a roll-out's apart */
+	uint64_t refused_ms;    /* loop time at which the latest was tried */
+	struct error lost;      /* why it is not connected */
+	struct error refused;   /* why the latest document is not in force; no message: it is */
+	struct error misfit;    /* why the roll-out turned_down is not */
 	struct offer offer;
+	struct rollout_sight sight;
+	struct fleet_roster *roster;
+	struct rollout_run *run;
+	struct trial *trial; /* how it was before the roll-out in_force; NULL: nobody knows */
+	enum state state;
+	bool told;                        /* that it is connected, or why not */
+	bool missing;                     /* the last beat saw what the watch had not told of */
+	bool applying;                    /* what is committed comes from etcd */
+	char in_force[ROLLOUT_ID_MAX];    /* whose document is; "": the configuration is */
+	char turned_down[ROLLOUT_ID_MAX]; /* the roll-out that does not fit here; "": none */
+	char id[BALANCER_ID_MAX];
 };
 
 static void settle_in(struct fleet_store *store, uint64_t ms);
@@ -71,6 +95,7 @@ static char *write_document(const struct desired *desired)
 	return text;
 }
 
+/* 1, 0, or why nobody can tell. */
 static int is_same(const struct desired *a, const struct desired *b, struct error *err)
 {
 	char *one = write_document(a), *other = write_document(b);
@@ -81,23 +106,30 @@ static int is_same(const struct desired *a, const struct desired *b, struct erro
 	return ret;
 }
 
-/* The state that the latest document asks for. */
-static int read_latest(const struct fleet_store *store, struct desired **ret_next,
-		       struct error *err)
+/* What this balancer shall have: NULL, and it is the configuration. */
+static const struct rollout *find_trial(const struct fleet_store *store)
+{
+	const struct rollout *rollout = store->sight.rollout;
+
+	return rollout && rollout->base == store->config.mod_revision &&
+			       rollout_has(rollout, store->id)
+		       ? rollout
+		       : NULL;
+}
+
+/* The state that a document asks for. */
+static int read_state(const struct fleet_store *store, const cJSON *json, struct desired **ret_next,
+		      struct error *err)
 {
 	const struct desired *former = manager_desired(store->manager);
 	struct document_removal removal = {
 		.deadline_ms = steady_now(&former->steady) + DOCUMENT_DRAIN_MS,
 	};
 	struct desired *next = NULL;
-	cJSON *json = NULL;
-	int ret = json_parse(store->latest.text ?: "", store->latest.length, &json, err);
+	int ret = document_read(json, &next, err);
 
 	if (ret == 0)
-		ret = document_read(json, &next, err);
-	if (ret == 0)
 		ret = document_follow(former, next, &removal, err);
-	cJSON_Delete(json);
 	if (ret)
 		desired_free(next);
 	else
@@ -105,14 +137,34 @@ static int read_latest(const struct fleet_store *store, struct desired **ret_nex
 	return ret;
 }
 
+static int read_wanted(const struct fleet_store *store, const struct rollout *trial,
+		       struct desired **ret_next, struct error *err)
+{
+	cJSON *json = NULL;
+	int ret;
+
+	if (trial)
+		return read_state(store, trial->document, ret_next, err);
+	ret = json_parse(store->config.text ?: "", store->config.length, &json, err);
+	if (ret == 0)
+		ret = read_state(store, json, ret_next, err);
+	cJSON_Delete(json);
+	return ret;
+}
+
 /* Takes next over. */
-static int commit(struct fleet_store *store, struct desired *next, struct error *err)
+static int commit(struct fleet_store *store, const struct rollout *trial, struct desired *next,
+		  struct error *err)
 {
 	char reason[64];
 	int ret;
 
-	snprintf(reason, sizeof(reason), "revision %" PRIu64 " of the fleet's configuration",
-		 store->latest.mod_revision);
+	if (trial)
+		snprintf(reason, sizeof(reason), "roll-out %s", trial->id);
+	else
+		snprintf(reason, sizeof(reason),
+			 "revision %" PRIu64 " of the fleet's configuration",
+			 store->config.mod_revision);
 	events_act(store->events, "etcd", reason);
 	store->applying = true;
 	ret = manager_commit(store->manager, next, err);
@@ -121,18 +173,23 @@ static int commit(struct fleet_store *store, struct desired *next, struct error 
 	return ret;
 }
 
-static int apply_latest(struct fleet_store *store, struct error *err)
+/* Notes how it was before a roll-out. Without memory for that all that is down counts against it.
+ */
+static int apply(struct fleet_store *store, const struct rollout *trial, struct error *err)
 {
 	struct desired *next = NULL;
-	int ret = read_latest(store, &next, err);
+	int ret = read_wanted(store, trial, &next, err);
 
 	if (ret)
 		return ret;
 	ret = is_same(manager_desired(store->manager), next, err);
 	if (ret == 0)
 		ret = manager_lists_ready(store->manager, next, err);
-	if (ret == 0)
-		return commit(store, next, err);
+	if (ret == 0) {
+		trial_free(store->trial);
+		store->trial = trial ? trial_new(store->manager) : NULL;
+		return commit(store, trial, next, err);
+	}
 	desired_free(next);
 	return ret < 0 ? ret : 0;
 }
@@ -144,11 +201,11 @@ static void refuse(struct fleet_store *store, const struct error *reason)
 	char where[32];
 	struct error former = store->refused;
 
-	snprintf(where, sizeof(where), "revision %" PRIu64, store->latest.mod_revision);
+	snprintf(where, sizeof(where), "revision %" PRIu64, store->config.mod_revision);
 	error_set(&store->refused, EINVAL, "%s of %s is not in force here: %.200s", where,
-		  store->key, reason->message);
+		  store->config.key, reason->message);
 	error_hint(&store->refused, 0, "put it right: lbctl export | etcdctl put %.100s",
-		   store->key);
+		   store->config.key);
 	store->refused_ms = uv_now(store->loop);
 	if (strcmp(former.message, store->refused.message) != 0)
 		events_tell(store->events, &(struct event){.kind = EVENT_STORE_REFUSED,
@@ -157,45 +214,90 @@ static void refuse(struct fleet_store *store, const struct error *reason)
 							   .hint = store->refused.hint});
 }
 
+/* A roll-out that does not fit here changes nothing: its members' reports end it. */
+static void turn_down(struct fleet_store *store, const struct rollout *trial,
+		      const struct error *reason)
+{
+	snprintf(store->turned_down, sizeof(store->turned_down), "%s", trial->id);
+	store->misfit = *reason;
+	events_tell(store->events, &(struct event){.kind = EVENT_ROLLOUT_REFUSED,
+						   .after = trial->id,
+						   .reason = reason->message,
+						   .hint = reason->hint});
+	fleet_roster_tell(store->roster);
+}
+
 /* Without the key everything stays, and the next change puts it there. */
 static void note_missing(struct fleet_store *store)
 {
 	if (store->revision)
-		log_warn("the fleet's configuration is gone from etcd", "key", store->key,
+		log_warn("the fleet's configuration is gone from etcd", "key", store->config.key,
 			 "consequence", "the last one stays in force", "hint",
 			 "any change puts it back");
 	store->revision = 0;
+	store->in_force[0] = '\0';
 	store->refused = (struct error){0};
+}
+
+static bool is_settled(const struct fleet_store *store)
+{
+	const struct rollout *trial = find_trial(store);
+
+	if (trial && strcmp(store->turned_down, trial->id) != 0)
+		return strcmp(store->in_force, trial->id) == 0;
+	return !store->in_force[0] && store->config.mod_revision == store->revision;
 }
 
 static bool may_settle(const struct fleet_store *store)
 {
 	return store->offer.phase != OFFER_SENT && store->offer.phase != OFFER_TAKEN &&
-	       store->known && store->latest.mod_revision != store->revision;
+	       store->config.known && !is_settled(store);
+}
+
+static void note_trial(struct fleet_store *store, const struct rollout *trial)
+{
+	snprintf(store->in_force, sizeof(store->in_force), "%s", trial->id);
+	events_tell(store->events, &(struct event){.kind = EVENT_ROLLOUT_IN_FORCE,
+						   .after = trial->id,
+						   .reason = "it is this balancer's turn"});
+	fleet_roster_tell(store->roster);
+}
+
+static void note_config(struct fleet_store *store)
+{
+	trial_free(store->trial);
+	store->trial = NULL;
+	store->in_force[0] = '\0';
+	store->revision = store->config.mod_revision;
+	store->refused = (struct error){0};
+	fleet_roster_tell(store->roster);
 }
 
 static void settle(struct fleet_store *store)
 {
+	const struct rollout *trial = find_trial(store);
 	struct error err = {0};
 	int ret;
 
 	if (!may_settle(store))
 		return;
-	if (store->latest.mod_revision == 0) {
+	if (trial && strcmp(store->turned_down, trial->id) == 0)
+		trial = NULL;
+	if (!trial && store->config.mod_revision == 0) {
 		note_missing(store);
 		return;
 	}
-	ret = apply_latest(store, &err);
-	if (ret == -EINPROGRESS) {
+	ret = apply(store, trial, &err);
+	if (ret == -EINPROGRESS)
 		settle_in(store, SOON_MS);
-		return;
-	}
-	if (ret) {
+	else if (ret && trial)
+		turn_down(store, trial, &err);
+	else if (ret)
 		refuse(store, &err);
-		return;
-	}
-	store->revision = store->latest.mod_revision;
-	store->refused = (struct error){0};
+	else if (trial)
+		note_trial(store, trial);
+	else
+		note_config(store);
 }
 
 static void offer_clear(struct offer *offer)
@@ -224,30 +326,111 @@ static void settle_in(struct fleet_store *store, uint64_t ms)
 		uv_timer_start(&store->settle, on_settle, ms, 0);
 }
 
+/* --- what is known of etcd --- */
+
 /* Takes kv's text over; NULL: there is no such key. Answers and the watch overtake each other: what
  * is older says nothing, unless it is what a new connection begins with, for etcd may have been set
- * up anew. */
-static void keep(struct fleet_store *store, uint64_t revision, struct etcd_kv *kv, bool begins)
+ * up anew. False: nothing was said. */
+static bool followed_keep(struct followed *followed, uint64_t revision, struct etcd_kv *kv,
+			  bool begins)
 {
-	if (!begins && revision <= store->known)
-		return;
-	etcd_kv_clear(&store->latest);
-	store->known = revision;
-	if (kv) {
-		store->latest.mod_revision = kv->mod_revision;
-		store->latest.text = kv->text;
-		store->latest.length = kv->length;
+	if (!begins && revision <= followed->known)
+		return false;
+	free(followed->text);
+	followed->known = revision;
+	followed->mod_revision = kv ? kv->mod_revision : 0;
+	followed->text = kv ? kv->text : NULL;
+	followed->length = kv ? kv->length : 0;
+	if (kv)
 		kv->text = NULL;
-	}
-	if (begins && store->latest.mod_revision)
+	return true;
+}
+
+static void keep_config(struct fleet_store *store, uint64_t revision, struct etcd_kv *kv,
+			bool begins)
+{
+	if (!followed_keep(&store->config, revision, kv, begins))
+		return;
+	if (begins && store->config.mod_revision)
 		store->revision = 0; /* whatever it is called, it is compared */
+	store->sight.config = store->config.mod_revision;
 	store->refused_ms = 0;
 	settle_in(store, 0);
 }
 
+static void tell_rollout_end(struct fleet_store *store, const struct rollout *rollout)
+{
+	const struct rollout_end last =
+		rollout_end_read(store->last.text ?: "", store->last.length);
+	bool told = strcmp(last.id, rollout->id) == 0;
+
+	if (told && last.done)
+		events_tell(store->events, &(struct event){.kind = EVENT_ROLLOUT_DONE,
+							   .before = rollout->id,
+							   .after = "it is the configuration"});
+	else
+		events_tell(
+			store->events,
+			&(struct event){.kind = EVENT_ROLLOUT_UNDONE,
+					.before = rollout->id,
+					.after = "the configuration before it is in force",
+					.reason = told ? last.reason
+						       : "the balancer that drove it has gone"});
+}
+
+static void tell_rollout(struct fleet_store *store, const struct rollout *former,
+			 const struct rollout *next)
+{
+	bool same = former && next && strcmp(former->id, next->id) == 0;
+	char where[BALANCER_ID_MAX + 16];
+
+	if (former && !same)
+		tell_rollout_end(store, former);
+	if (!next || same)
+		return;
+	snprintf(where, sizeof(where), "driven by %s", next->by);
+	events_tell(
+		store->events,
+		&(struct event){.kind = EVENT_ROLLOUT_BEGUN, .after = next->id, .reason = where});
+}
+
+/* One of another version of lbagent, or a stray hand's, is none here. */
+static void keep_rollout(struct fleet_store *store, uint64_t revision, struct etcd_kv *kv,
+			 bool begins)
+{
+	struct followed *followed = &store->rollout;
+	struct rollout *former = store->sight.rollout, *next = NULL;
+	struct error err;
+
+	if (!followed_keep(followed, revision, kv, begins))
+		return;
+	if (followed->mod_revision &&
+	    rollout_read(followed->text ?: "", followed->length, &next, &err))
+		log_error("roll-out cannot be read", "key", followed->key, "error", err.message,
+			  "hint", "lbctl rollout abort");
+	tell_rollout(store, former, next);
+	rollout_free(former);
+	store->sight.rollout = next;
+	store->sight.mod_revision = followed->mod_revision;
+	store->sight.known = followed->known;
+	fleet_roster_hurry(store->roster, next);
+	settle_in(store, 0);
+}
+
+/* In this order: how a roll-out ended is known before it is gone. */
 static void keep_answer(struct fleet_store *store, const struct etcd_answer *answer, bool begins)
 {
-	keep(store, answer->revision, etcd_answer_find(answer, store->key), begins);
+	struct etcd_kv *config = etcd_answer_find(answer, store->config.key);
+	struct etcd_kv *rollout = etcd_answer_find(answer, store->rollout.key);
+	struct etcd_kv *last = etcd_answer_find(answer, store->last.key);
+
+	if (last || begins)
+		followed_keep(&store->last, answer->revision, last, begins);
+	if (rollout || begins)
+		keep_rollout(store, answer->revision, rollout, begins);
+	if (config || begins)
+		keep_config(store, answer->revision, config, begins);
+	rollout_run_look(store->run);
 }
 
 /* --- connection --- */
@@ -283,6 +466,8 @@ static void lose(struct fleet_store *store, const struct error *err)
 	etcd_cancel(store->etcd, on_beat, store);
 	etcd_cancel(store->etcd, on_change, store);
 	store->lost = *err;
+	store->sight.connected = false;
+	fleet_roster_connect(store->roster, false);
 	if (store->state == STATE_CONNECTED)
 		store->state = STATE_CONNECTING;
 	etcd_next(store->etcd);
@@ -327,27 +512,60 @@ static void beat(uv_timer_t *timer)
 
 	if (store->refused_ms && uv_now(store->loop) - store->refused_ms >= REFUSED_MS)
 		settle_in(store, 0);
-	if (etcd_get(store->etcd, store->key, ETCD_KEYS_ONLY, on_beat, store))
+	if (etcd_get(store->etcd, store->config.key, ETCD_PREFIX | ETCD_KEYS_ONLY, on_beat, store))
 		lose_memory(store);
 }
 
-/* Twice the same revision that the watch has not told of: it is deaf. */
+static uint64_t seen_revision(const struct etcd_answer *answer, const struct followed *followed)
+{
+	const struct etcd_kv *kv = etcd_answer_find(answer, followed->key);
+
+	return kv ? kv->mod_revision : 0;
+}
+
+/* Twice the same that the watch has not told of: it is deaf. */
+static bool is_deaf(struct fleet_store *store, const struct etcd_answer *answer)
+{
+	struct sighting seen = {
+		.config = seen_revision(answer, &store->config),
+		.rollout = seen_revision(answer, &store->rollout),
+	};
+	bool differs = seen.config != store->config.mod_revision ||
+		       seen.rollout != store->rollout.mod_revision;
+	bool again = seen.config == store->missed.config && seen.rollout == store->missed.rollout;
+	bool deaf = differs && store->missing && again;
+
+	store->missing = differs;
+	store->missed = seen;
+	return deaf;
+}
+
 static void on_beat(void *context, int ret, const struct etcd_answer *answer,
 		    const struct error *err)
 {
 	struct fleet_store *store = context;
-	const struct etcd_kv *kv = ret < 0 ? NULL : etcd_answer_find(answer, store->key);
-	uint64_t seen = kv ? kv->mod_revision : 0;
-	bool deaf = ret == 0 && seen != store->latest.mod_revision && seen == store->missed;
 	struct error reason;
 
-	store->missed = ret == 0 && seen != store->latest.mod_revision ? seen : 0;
-	if (deaf)
+	if (ret < 0) {
+		lose(store, err);
+	} else if (is_deaf(store, answer)) {
 		error_set(&reason, EIO, "the watch does not tell what changes");
-	if (ret < 0 || deaf)
-		lose(store, deaf ? &reason : err);
-	else
+		lose(store, &reason);
+	} else {
 		uv_timer_start(&store->connect, beat, BEAT_MS, 0);
+	}
+}
+
+/* A user may be known, but not allowed to read what there is. */
+static void lose_at_begin(struct fleet_store *store, int ret, const struct error *err)
+{
+	struct error refused = *err;
+
+	if (ret == -EACCES && !refused.hint[0])
+		error_hint(&refused, ret,
+			   "etcdctl role grant-permission ROLE readwrite %.*s --prefix",
+			   (int)(strlen(store->config.key) - strlen("config")), store->config.key);
+	lose(store, &refused);
 }
 
 static void on_get(void *context, int ret, const struct etcd_answer *answer,
@@ -356,11 +574,12 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
 	struct fleet_store *store = context;
 
 	if (ret < 0) {
-		lose(store, err);
+		lose_at_begin(store, ret, err);
 		return;
 	}
 	keep_answer(store, answer, true);
-	if (etcd_watch(store->etcd, store->key, 0, answer->revision + 1, on_change, store)) {
+	if (etcd_watch(store->etcd, store->config.key, ETCD_PREFIX, answer->revision + 1, on_change,
+		       store)) {
 		lose_memory(store);
 		return;
 	}
@@ -370,8 +589,11 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
 	store->state = STATE_CONNECTED;
 	store->told = true;
 	store->failures = 0;
-	store->missed = 0;
+	store->missing = false;
 	store->lost = (struct error){0};
+	store->sight.connected = true;
+	fleet_roster_connect(store->roster, true);
+	rollout_run_look(store->run);
 	uv_timer_start(&store->connect, beat, BEAT_MS, 0);
 }
 
@@ -379,7 +601,7 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
  * nothing needs to be known. */
 static void connect_now(struct fleet_store *store)
 {
-	if (etcd_get(store->etcd, store->key, 0, on_get, store))
+	if (etcd_get(store->etcd, store->config.key, ETCD_PREFIX, on_get, store))
 		lose_memory(store);
 }
 
@@ -412,7 +634,7 @@ static void keep_taken(struct fleet_store *store, uint64_t revision)
 	};
 
 	store->offer.phase = OFFER_TAKEN;
-	keep(store, revision, &taken, false);
+	keep_config(store, revision, &taken, false);
 	etcd_kv_clear(&taken);
 }
 
@@ -440,6 +662,13 @@ static int refuse_offer(const struct fleet_store *store, struct error *err)
 	return error_hint(err, -ESTALE, "%s", store->refused.hint);
 }
 
+static int refuse_meanwhile(const struct rollout *rollout, struct error *err)
+{
+	error_set(err, EEXIST, "nothing has changed: roll-out %s is under way, driven by %s",
+		  rollout->id, rollout->by);
+	return error_hint(err, -EEXIST, "wait for it (lbctl rollout show), or lbctl rollout abort");
+}
+
 /* May a change be offered now? */
 static int may_offer(const struct fleet_store *store, const char *text, struct error *err)
 {
@@ -452,7 +681,9 @@ static int may_offer(const struct fleet_store *store, const char *text, struct e
 	}
 	if (store->refused.message[0])
 		return refuse_offer(store, err);
-	if (store->state == STATE_CONNECTING || store->latest.mod_revision != store->revision)
+	if (store->sight.rollout && store->sight.rollout->base == store->config.mod_revision)
+		return refuse_meanwhile(store->sight.rollout, err);
+	if (store->state == STATE_CONNECTING || !is_settled(store))
 		return error_set(err, EINPROGRESS, "the fleet's configuration is being read");
 	if (length <= FLEET_DOCUMENT_MAX)
 		return 0;
@@ -483,7 +714,7 @@ static int make_offer(struct fleet_store *store, char *text, struct error *err)
 {
 	struct offer *offer = &store->offer;
 	const struct etcd_step step = {
-		.key = store->key,
+		.key = store->config.key,
 		.what = ETCD_PUT,
 		.compared = true,
 		.mod_revision = store->revision,
@@ -535,13 +766,73 @@ static int on_commit(void *context, const struct desired *former, const struct d
 	return ret;
 }
 
+/* --- the roster, and roll-outs --- */
+
+static void describe(void *context, struct balancer *ret_balancer)
+{
+	const struct fleet_store *store = context;
+	const struct rollout *trial = find_trial(store);
+
+	ret_balancer->revision = store->revision;
+	ret_balancer->in_sync = !manager_out_of_sync(store->manager);
+	if (trial && strcmp(store->in_force, trial->id) == 0) {
+		ret_balancer->state = trial_judge(store->trial, store->manager, ret_balancer);
+	} else {
+		trial_count(store->manager, ret_balancer);
+		ret_balancer->state = trial ? BALANCER_WAITING : BALANCER_NONE;
+	}
+	if (trial)
+		snprintf(ret_balancer->rollout, sizeof(ret_balancer->rollout), "%s", trial->id);
+	if (trial && strcmp(store->turned_down, trial->id) == 0) {
+		ret_balancer->state = BALANCER_REFUSED;
+		snprintf(ret_balancer->reason, sizeof(ret_balancer->reason), "%.199s",
+			 store->misfit.message);
+	}
+}
+
+static int require_connection(const struct fleet_store *store, struct error *err)
+{
+	if (store->state == STATE_CONNECTING)
+		return error_set(err, EINPROGRESS, "the fleet's configuration is being read");
+	if (store->state == STATE_CONNECTED)
+		return 0;
+	error_set(err, EAGAIN, "nothing has changed: %.250s", store->lost.message);
+	return error_hint(err, -EAGAIN, "roll-outs need etcd; %.100s", store->lost.hint);
+}
+
+int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, struct error *err)
+{
+	int ret = require_connection(store, err);
+
+	if (ret == 0 && store->refused.message[0])
+		ret = refuse_offer(store, err);
+	if (ret == 0)
+		return rollout_run_begin(store->run, rollout, err);
+	rollout_free(rollout);
+	return ret;
+}
+
+int fleet_store_claim(struct fleet_store *store, const struct rollout *rollout, struct error *err)
+{
+	return rollout_run_claim(store->run, rollout, err);
+}
+
+int fleet_store_abort(struct fleet_store *store, const char *who, char ret_id[ROLLOUT_ID_MAX],
+		      struct error *err)
+{
+	int ret = require_connection(store, err);
+
+	return ret ? ret : rollout_run_abort(store->run, who, ret_id, err);
+}
+
 /* --- the store --- */
 
 int fleet_store_new(uv_loop_t *loop, struct manager *manager, struct events *events,
-		    const char *url, const struct etcd_config *config,
+		    const char *url, const struct etcd_config *config, const char *id,
 		    struct fleet_store **ret_store, struct error *err)
 {
 	struct fleet_store *store = calloc(1, sizeof(*store));
+	const char *prefix = config->url.prefix;
 	int ret;
 
 	if (!store)
@@ -556,11 +847,22 @@ int fleet_store_new(uv_loop_t *loop, struct manager *manager, struct events *eve
 	store->events = events;
 	store->url = url;
 	store->endpoints = config->url.endpoint_count;
-	snprintf(store->key, sizeof(store->key), "%s/config", config->url.prefix);
+	snprintf(store->id, sizeof(store->id), "%s", id);
+	snprintf(store->config.key, sizeof(store->config.key), "%s/config", prefix);
+	snprintf(store->rollout.key, sizeof(store->rollout.key), "%s/config/rollout", prefix);
+	snprintf(store->last.key, sizeof(store->last.key), "%s/config/rollout-last", prefix);
 	uv_timer_init(loop, &store->connect);
 	uv_timer_init(loop, &store->settle);
 	store->connect.data = store;
 	store->settle.data = store;
+	store->roster = fleet_roster_new(loop, store->etcd, prefix, id, describe, store);
+	if (store->roster)
+		store->run = rollout_run_new(loop, store->etcd, store->roster, &store->sight,
+					     prefix, id);
+	if (!store->run) {
+		fleet_store_free(store);
+		return error_set(err, ENOMEM, "out of memory");
+	}
 	uv_timer_start(&store->connect, on_connect, 0, 0);
 	manager_on_commit(manager, on_commit, store);
 	*ret_store = store;
@@ -584,21 +886,36 @@ void fleet_store_free(struct fleet_store *store)
 	if (!store)
 		return;
 	manager_on_commit(store->manager, NULL, NULL);
+	rollout_run_free(store->run);
+	fleet_roster_free(store->roster);
 	etcd_free(store->etcd);
 	offer_clear(&store->offer);
-	etcd_kv_clear(&store->latest);
+	rollout_free(store->sight.rollout);
+	trial_free(store->trial);
+	free(store->config.text);
+	free(store->rollout.text);
+	free(store->last.text);
+	uv_timer_stop(&store->settle); /* it is closed only when the other is */
 	uv_close((uv_handle_t *)&store->connect, on_connect_closed);
 }
 
 struct fleet_store_view fleet_store_view(const struct fleet_store *store)
 {
 	bool connected = store->state == STATE_CONNECTED;
-
-	return (struct fleet_store_view){
+	struct fleet_store_view view = {
 		.url = store->url,
-		.key = store->key,
+		.key = store->config.key,
 		.connected = connected,
 		.revision = store->revision,
 		.problem = connected ? &store->refused : &store->lost,
+		.balancer = store->id,
+		.rollout = store->sight.rollout ?: rollout_run_driven(store->run),
+		.trial = store->in_force[0],
+		.last = rollout_end_read(store->last.text ?: "", store->last.length),
 	};
+
+	view.balancers = fleet_roster_balancers(store->roster, &view.balancer_count);
+	if (view.rollout)
+		rollout_run_waits(store->run, view.rollout, &view.waiting);
+	return view;
 }

@@ -16,6 +16,7 @@
 #include "announce_note.h"
 #include "api.h"
 #include "autoscale_run.h"
+#include "balancer_id.h"
 #include "config.h"
 #include "cookies.h"
 #include "dataplane_bpf.h"
@@ -334,11 +335,16 @@ static int follow_store(struct agent *agent, struct error *err)
 		.key = options->store_key,
 		.user_file = options->store_user_file,
 	};
+	char id[BALANCER_ID_MAX];
+	int ret;
 
 	if (!options->store[0])
 		return 0;
+	ret = balancer_id_read(options->state_dir, id, err);
+	if (ret)
+		return ret;
 	return fleet_store_new(&agent->loop, agent->manager, agent->events, options->store, &config,
-			       &agent->store, err);
+			       id, &agent->store, err);
 }
 
 static int start(struct agent *agent, struct error *err)

@@ -28,7 +28,8 @@ FUZZ_http   := tests/fuzz/sound.c $(filter-out $(addprefix agent/,main.c datapla
                options.c port_watch.c preflight.c probe%.c recording.c selftest.c setup.c store.c xdp_dispatcher.c), \
                $(wildcard agent/*.c)) $(wildcard bpf/native/*.c) $(addprefix tests/unit/,fake_dataplane.c \
                fake_nexthop.c fake_probe.c manager_fixture.c)
-FUZZ_answer := $(filter agent/%,$(SRC_probe)) agent/autoscale_source_promql.c agent/etcd_json.c
+FUZZ_answer := $(filter agent/%,$(SRC_probe)) agent/autoscale_source_promql.c agent/etcd_json.c agent/rollout.c \
+               agent/balancer.c agent/maglev.c
 FUZZ_WRAP_http := MHD_lookup_connection_value_n
 FUZZ_lbctl  := $(wildcard ctl/*.c)
 FUZZ_WRAP_lbctl := client_new

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any answers of those that are asked: backends, by HTTP, DNS and UDP, Prometheus, etcd, and the
- * agent, whose captures lbctl reads. The first byte says whose it is. HTTP comes over a socket of
- * loopback, in a network namespace of its own; the rest is what stands in exactly as many bytes.
+ * Any answers of those that are asked: backends, by HTTP, DNS and UDP, Prometheus, etcd and what
+ * others have put there, and the agent, whose captures lbctl reads. The first byte says whose it
+ * is. HTTP comes over a socket of loopback, in a network namespace of its own; the rest is what
+ * stands in exactly as many bytes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,10 +20,11 @@
 #include "fuzz.h"
 #include "pcapng.h"
 #include "probe.h"
+#include "rollout.h"
 
 #define TURNS_MAX 1000
 
-enum { OF_HTTP, OF_DNS, OF_UDP, OF_PROMETHEUS, OF_CAPTURE, OF_ETCD, KINDS };
+enum { OF_HTTP, OF_DNS, OF_UDP, OF_PROMETHEUS, OF_CAPTURE, OF_ETCD, OF_FLEET, KINDS };
 
 /* --- HTTP --- */
 
@@ -199,6 +201,54 @@ static void answer_etcd(uint8_t how, const char *bytes, size_t size)
 	etcd_answer_clear(&answer);
 }
 
+/* What is read is written, and read again, the same. */
+static void answer_rollout(const char *bytes, size_t size)
+{
+	struct rollout *rollout = NULL, *again = NULL;
+	char *text, *same;
+	struct error err;
+
+	if (rollout_read(bytes, size, &rollout, &err) < 0)
+		return;
+	must(rollout->step < rollout->share_count);
+	text = rollout_write(rollout);
+	must(text && rollout_read(text, strlen(text), &again, &err) == 0);
+	same = rollout_write(again);
+	must(same && strcmp(text, same) == 0);
+	free(text);
+	free(same);
+	rollout_free(rollout);
+	rollout_free(again);
+}
+
+static void answer_balancer(const char *bytes, size_t size)
+{
+	struct balancer balancer, again;
+	struct error err;
+	char *text;
+
+	if (balancer_read("lb1", bytes, size, &balancer, &err) < 0)
+		return;
+	text = balancer_write(&balancer);
+	must(text && balancer_read("lb1", text, strlen(text), &again, &err) == 0);
+	must(again.state == balancer.state && strcmp(again.rollout, balancer.rollout) == 0);
+	free(text);
+}
+
+static void answer_fleet(uint8_t how, const char *bytes, size_t size)
+{
+	struct rollout_end end;
+
+	if (how % 3 == 0) {
+		answer_rollout(bytes, size);
+	} else if (how % 3 == 1) {
+		answer_balancer(bytes, size);
+	} else {
+		end = rollout_end_read(bytes, size);
+		must(memchr(end.reason, 0, sizeof(end.reason)));
+	}
+}
+
 /* Of exactly as many bytes, so that none behind them is read unnoticed. */
 static void answer(uint8_t kind, uint8_t how, const uint8_t *data, size_t size)
 {
@@ -217,6 +267,8 @@ static void answer(uint8_t kind, uint8_t how, const uint8_t *data, size_t size)
 		answer_prometheus((char *)bytes, size);
 	else if (kind == OF_ETCD)
 		answer_etcd(how, (const char *)bytes, size);
+	else if (kind == OF_FLEET)
+		answer_fleet(how, (const char *)bytes, size);
 	else
 		answer_capture(bytes, size);
 	free(bytes);

@@ -291,7 +291,8 @@ static void test_get(void **state)
 {
 	(void)state;
 	expect("/v3/kv/range", "range_end", 200,
-	       "{" HEADER ",\"kvs\":[{\"key\":\"L3A=\",\"mod_revision\":\"8\",\"value\":\"e30=\"}]}");
+	       "{" HEADER
+	       ",\"kvs\":[{\"key\":\"L3A=\",\"mod_revision\":\"8\",\"value\":\"e30=\"}]}");
 	get();
 	told_next(0);
 	assert_int_equal(told.answer.revision, 9);
@@ -307,7 +308,8 @@ static void test_commit(void **state)
 
 	(void)state;
 	expect("/v3/kv/txn", "request_delete_range", 200, "{" HEADER ",\"succeeded\":true}");
-	expect("/v3/kv/txn", "compare", 200, "{" HEADER ",\"responses\":[{\"response_range\":{}}]}");
+	expect("/v3/kv/txn", "compare", 200,
+	       "{" HEADER ",\"responses\":[{\"response_range\":{}}]}");
 	assert_int_equal(etcd_commit(etcd, steps, 2, on_answer, NULL), 0);
 	told_next(0);
 	assert_true(told.answer.done);

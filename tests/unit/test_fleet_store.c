@@ -12,6 +12,9 @@
 #include <errno.h>
 
 #include "document.h"
+#include "etcd_lease.h"
+#include "fake_probe.h"
+#include "fleet_roster.h"
 #include "fleet_store.h"
 #include "json.h"
 #include "manager_fixture.h"
@@ -26,9 +29,19 @@ struct request {
 	uint64_t revision;
 };
 
-static struct request get, beat, put, watch;
+static struct request get, beat, put, watch; /* of the configuration and of roll-outs */
+static struct request turn;                  /* a roll-out's commit; value is the first step's */
+static struct request roster_get, roster_watch, tell;
 static unsigned int get_count, put_count;
+static size_t turn_steps;
+static char *turn_last; /* how the roll-out ends */
 static size_t endpoint, endpoints;
+
+static struct {
+	etcd_lease_callback callback; /* NULL: nobody has asked for one */
+	void *context;
+	uint64_t id;
+} lease;
 
 static int begin(struct request *request, etcd_callback callback, void *context)
 {
@@ -62,21 +75,60 @@ void etcd_free(struct etcd *etcd)
 	forget(&beat);
 	forget(&put);
 	forget(&watch);
+	forget(&turn);
+	forget(&roster_get);
+	forget(&roster_watch);
+	forget(&tell);
+	free(turn_last);
+	turn_last = NULL;
+}
+
+static bool of_roster(const char *key)
+{
+	return strncmp(key, "/p/balancers/", 13) == 0;
 }
 
 int etcd_get(struct etcd *etcd, const char *key, unsigned int flags, etcd_callback callback,
 	     void *context)
 {
 	(void)etcd;
+	assert_true(flags & ETCD_PREFIX);
+	if (of_roster(key))
+		return begin(&roster_get, callback, context);
 	assert_string_equal(key, "/p/config");
-	get_count += !flags;
+	get_count += !(flags & ETCD_KEYS_ONLY);
 	return begin(flags & ETCD_KEYS_ONLY ? &beat : &get, callback, context);
+}
+
+/* Notes the first step, and the text of /p/config/rollout-last. */
+static int begin_turn(const struct etcd_step *steps, size_t count, etcd_callback callback,
+		      void *context)
+{
+	assert_string_equal(steps->key, "/p/config/rollout");
+	assert_true(steps->compared);
+	turn.value = steps->value ? strdup(steps->value) : NULL;
+	turn.revision = steps->mod_revision;
+	turn_steps = count;
+	free(turn_last);
+	turn_last = NULL;
+	for (size_t i = 1; i < count; i++) {
+		if (strcmp(steps[i].key, "/p/config/rollout-last") == 0)
+			turn_last = strdup(steps[i].value);
+	}
+	return begin(&turn, callback, context);
 }
 
 int etcd_commit(struct etcd *etcd, const struct etcd_step *steps, size_t count,
 		etcd_callback callback, void *context)
 {
 	(void)etcd;
+	if (of_roster(steps->key)) {
+		assert_true(steps->lease == 77);
+		tell.value = strdup(steps->value);
+		return begin(&tell, callback, context);
+	}
+	if (strcmp(steps->key, "/p/config") != 0)
+		return begin_turn(steps, count, callback, context);
 	assert_int_equal(count, 1);
 	assert_true(steps->compared);
 	put_count++;
@@ -88,22 +140,46 @@ int etcd_commit(struct etcd *etcd, const struct etcd_step *steps, size_t count,
 int etcd_watch(struct etcd *etcd, const char *key, unsigned int flags, uint64_t revision,
 	       etcd_callback callback, void *context)
 {
+	struct request *request = of_roster(key) ? &roster_watch : &watch;
+
 	(void)etcd;
-	(void)key;
-	assert_int_equal(flags, 0);
-	watch.revision = revision;
-	return begin(&watch, callback, context);
+	assert_int_equal(flags, ETCD_PREFIX);
+	request->revision = revision;
+	return begin(request, callback, context);
 }
 
 void etcd_cancel(struct etcd *etcd, etcd_callback callback, const void *context)
 {
-	struct request *const all[] = {&get, &beat, &put, &watch};
+	struct request *const all[] = {&get,  &beat,       &put,          &watch,
+				       &turn, &roster_get, &roster_watch, &tell};
 
 	(void)etcd;
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (all[i]->callback == callback && all[i]->context == context)
 			forget(all[i]);
 	}
+}
+
+struct etcd_lease *etcd_lease_new(uv_loop_t *loop, struct etcd *etcd, uint64_t ttl_s,
+				  etcd_lease_callback callback, void *context)
+{
+	(void)loop;
+	(void)etcd;
+	assert_int_equal(ttl_s, FLEET_LEASE_S);
+	lease.callback = callback;
+	lease.context = context;
+	return (struct etcd_lease *)&lease;
+}
+
+void etcd_lease_free(struct etcd_lease *one)
+{
+	(void)one;
+	memset(&lease, 0, sizeof(lease));
+}
+
+uint64_t etcd_lease_id(const struct etcd_lease *one)
+{
+	return one ? lease.id : 0;
 }
 
 const char *etcd_endpoint(const struct etcd *etcd)
@@ -119,6 +195,17 @@ bool etcd_next(struct etcd *etcd)
 	return endpoint;
 }
 
+static void add_kv(struct etcd_answer *answer, const char *key, uint64_t mod_revision,
+		   const char *text)
+{
+	struct etcd_kv *kv = &answer->kvs[answer->count++];
+
+	kv->key = strdup(key);
+	kv->mod_revision = mod_revision;
+	kv->text = text ? strdup(text) : NULL;
+	kv->length = text ? strlen(text) : 0;
+}
+
 /* mod_revision 0: there is no such key, or no more. text NULL: without one. */
 static void answer(struct request *request, bool done, uint64_t revision, uint64_t mod_revision,
 		   const char *text)
@@ -127,20 +214,42 @@ static void answer(struct request *request, bool done, uint64_t revision, uint64
 	struct request was = *request;
 
 	assert_non_null(was.callback);
-	if (request != &watch) {
-		request->callback = NULL;
+	if (request != &watch && request != &roster_watch)
 		forget(request);
-	}
 	said.kvs = calloc(1, sizeof(*said.kvs));
 	assert_non_null(said.kvs);
-	if (!done && (mod_revision || request == &watch)) {
-		said.count = 1;
-		said.kvs->key = strdup("/p/config");
-		said.kvs->mod_revision = mod_revision;
-		said.kvs->text = text ? strdup(text) : NULL;
-		said.kvs->length = text ? strlen(text) : 0;
-	}
+	if (!done && (mod_revision || request == &watch))
+		add_kv(&said, "/p/config", mod_revision, text);
 	was.callback(was.context, 0, &said, NULL);
+	etcd_answer_clear(&said);
+}
+
+/* The watch tells of a roll-out, and of the configuration unless that is NULL. */
+static void watch_rollout(uint64_t revision, const char *rollout, const char *last,
+			  const char *config)
+{
+	struct etcd_answer said = {.revision = revision, .kvs = calloc(3, sizeof(*said.kvs))};
+
+	assert_non_null(said.kvs);
+	if (config)
+		add_kv(&said, "/p/config", revision, config);
+	if (last)
+		add_kv(&said, "/p/config/rollout-last", revision, last);
+	add_kv(&said, "/p/config/rollout", rollout ? revision : 0, rollout);
+	watch.callback(watch.context, 0, &said, NULL);
+	etcd_answer_clear(&said);
+}
+
+/* A balancer tells of itself, by the watch of the roster. */
+static void watch_balancer(const char *id, const char *text)
+{
+	struct etcd_answer said = {.revision = 99, .kvs = calloc(1, sizeof(*said.kvs))};
+	char key[64];
+
+	assert_non_null(said.kvs);
+	snprintf(key, sizeof(key), "/p/balancers/%s", id);
+	add_kv(&said, key, text ? 99 : 0, text);
+	roster_watch.callback(roster_watch.context, 0, &said, NULL);
 	etcd_answer_clear(&said);
 }
 
@@ -178,7 +287,7 @@ static int setup(void **state)
 	fixture_begin(&sizes);
 	assert_int_equal(etcd_url_parse("etcd://a,b/p", &config.url, &err), 0);
 	assert_int_equal(fleet_store_new(&fx.loop, fx.manager, fx.events, "etcd://a,b/p", &config,
-					 &store, &err),
+					 "me", &store, &err),
 			 0);
 	get_count = put_count = 0;
 	run_until(get.callback);
@@ -189,6 +298,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	fleet_store_free(store);
+	memset(&lease, 0, sizeof(lease));
 	fixture_end();
 	return 0;
 }
@@ -509,6 +619,361 @@ static void test_too_long(void **state)
 	assert_int_equal(manager_desired(fx.manager)->service_count, 1);
 }
 
+/* --- roll-outs: of another's --- */
+
+#define ROLLOUT(id, base, members, document)                                                       \
+	"{\"id\":\"" id "\",\"by\":\"other\",\"base\":" base ",\"shares\":[\"1\"],\"step\":1,"     \
+	"\"for\":\"1s\",\"balancers\":[" members "],\"document\":" document "}"
+#define LAST(id, done, reason)                                                                     \
+	"{\"id\":\"" id "\",\"by\":\"other\",\"done\":" done ",\"reason\":\"" reason "\"}"
+#define BOTH                                                                                       \
+	"{\"services\":[{\"name\":\"dns\",\"vip\":[\"udp://198.18.0.11:53\"]},"                    \
+	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"]}]}"
+
+static bool on_trial(void)
+{
+	return fleet_store_view(store).trial;
+}
+
+static bool was_told(enum event_kind kind, const char *reason)
+{
+	const struct journal *journal = events_journal(fx.events);
+	const struct event *event = NULL;
+
+	while ((event = journal_after(journal, event ? event->seq : 0))) {
+		if (event->kind == kind && strstr(event->reason, reason))
+			return true;
+	}
+	return false;
+}
+
+static void test_trial(void **state)
+{
+	(void)state;
+	connected();
+	watch_rollout(9, ROLLOUT("r1", "5", "\"me\"", BOTH), NULL, NULL);
+	run_until(on_trial());
+	assert_true(has("dns"));
+	assert_true(fleet_store_view(store).revision == 5);
+	assert_int_equal(add("ntp", "udp://198.18.0.12:123"), -EEXIST);
+	assert_non_null(strstr(err.message, "roll-out r1 is under way, driven by other"));
+	assert_int_equal(put_count, 0);
+	watch_rollout(10, NULL, LAST("r1", "false", "too bad"), NULL);
+	run_until(!on_trial());
+	assert_false(has("dns"));
+	assert_true(was_told(EVENT_ROLLOUT_UNDONE, "too bad"));
+	assert_int_equal(add("ntp", "udp://198.18.0.12:123"), -EINPROGRESS);
+}
+
+/* In the end it is the configuration, and nothing is done twice. */
+static void test_trial_is_done(void **state)
+{
+	unsigned int saves;
+
+	(void)state;
+	connected();
+	watch_rollout(9, ROLLOUT("r1", "5", "\"me\"", BOTH), NULL, NULL);
+	run_until(on_trial());
+	saves = fx.saves;
+	watch_rollout(10, NULL, LAST("r1", "true", ""), BOTH);
+	run_until(current(10));
+	assert_false(on_trial());
+	assert_int_equal(fx.saves, saves);
+	assert_true(was_told(EVENT_ROLLOUT_DONE, ""));
+}
+
+static void test_no_member(void **state)
+{
+	(void)state;
+	connected();
+	watch_rollout(9, ROLLOUT("r1", "5", "\"you\"", BOTH), NULL, NULL);
+	turns(5);
+	assert_false(on_trial());
+	assert_false(has("dns"));
+	assert_int_equal(add_dns(), -EEXIST); /* but it is told of it */
+	watch_rollout(10, ROLLOUT("r1", "5", "\"you\",\"me\"", BOTH), NULL, NULL);
+	run_until(on_trial());
+	watch_rollout(11, NULL, NULL, NULL);
+	run_until(!on_trial());
+	assert_true(was_told(EVENT_ROLLOUT_UNDONE, "drove it has gone"));
+}
+
+/* What it was made upon is no more: the configuration goes first. */
+static void test_base_is_another(void **state)
+{
+	(void)state;
+	connected();
+	watch_rollout(9, ROLLOUT("r1", "4", "\"me\"", BOTH), NULL, NULL);
+	turns(5);
+	assert_false(on_trial());
+	watch_rollout(10, ROLLOUT("r2", "5", "\"me\"", BOTH), NULL, NULL);
+	run_until(on_trial());
+	answer(&watch, false, 11, 11, DNS);
+	run_until(current(11));
+	assert_false(on_trial());
+	assert_false(has("web"));
+}
+
+static void test_cut_off_on_trial(void **state)
+{
+	(void)state;
+	connected();
+	watch_rollout(9, ROLLOUT("r1", "5", "\"me\"", BOTH), NULL, NULL);
+	run_until(on_trial());
+	break_off(&watch, -EIO);
+	run_until(get.callback);
+	assert_true(on_trial());
+	answer(&get, false, 12, 5, WEB); /* and the roll-out is gone */
+	run_until(current(5));
+	assert_false(on_trial());
+	assert_false(has("dns"));
+}
+
+static void test_unreadable_rollout(void **state)
+{
+	(void)state;
+	connected();
+	watch_rollout(9, "{\"id\":\"r1\"}", NULL, NULL);
+	turns(5);
+	assert_false(on_trial());
+	assert_null(fleet_store_view(store).rollout);
+	assert_int_equal(add_dns(), -EINPROGRESS); /* nothing that it could harm */
+}
+
+/* --- the roster --- */
+
+/* The balancer is in the roster, and you are. */
+static void in_roster(void)
+{
+	connected();
+	run_until(lease.callback);
+	lease.id = 77;
+	lease.callback(lease.context, 0, NULL);
+	run_until(tell.callback);
+	answer(&tell, true, 8, 0, NULL);
+	run_until(roster_get.callback);
+	answer(&roster_get, false, 8, 0, NULL);
+	watch_balancer("me", "{\"revision\":5,\"in-sync\":true,\"up\":0,\"down\":0}");
+	watch_balancer("you", "{\"revision\":5,\"in-sync\":true,\"up\":0,\"down\":0}");
+	assert_int_equal(fleet_store_view(store).balancer_count, 2);
+}
+
+static void test_tells_how_it_fares(void **state)
+{
+	static const char bad[] =
+		"{\"services\":[{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],"
+		"\"check\":\"tcp\",\"backends\":[{\"address\":\"198.18.1.11:80\"}]}]}";
+	char text[600];
+
+	(void)state;
+	in_roster();
+	snprintf(text, sizeof(text), ROLLOUT("r1", "5", "\"me\"", "%s"), bad);
+	watch_rollout(9, text, NULL, NULL);
+	run_until(tell.callback && strstr(tell.value, "waiting"));
+	answer(&tell, true, 10, 0, NULL);
+	run_until(fake_probe_spec("198.18.1.11:80"));
+	for (int i = 0; i < 3; i++)
+		fake_probe_report("198.18.1.11:80", "connection refused");
+	run_until(tell.callback);
+	assert_non_null(strstr(tell.value, "\"sick\""));
+	assert_non_null(strstr(tell.value, "service web: backend 198.18.1.11:80 is "));
+	assert_non_null(strstr(tell.value, "\"down\":1"));
+}
+
+static void test_does_not_fit(void **state)
+{
+	static const char wrong[] = ROLLOUT("r1", "5", "\"me\"", WRONG);
+
+	(void)state;
+	in_roster();
+	watch_rollout(9, wrong, NULL, NULL);
+	run_until(tell.callback);
+	assert_non_null(strstr(tell.value, "\"refused\""));
+	assert_true(current(5));
+	assert_true(was_told(EVENT_ROLLOUT_REFUSED, ""));
+}
+
+static void test_lease_is_lost(void **state)
+{
+	struct error gone = {.message = "etcd has ended the lease"};
+
+	(void)state;
+	in_roster();
+	lease.id = 0;
+	lease.callback(lease.context, -ESTALE, &gone);
+	run_until(lease.callback); /* another one is asked for */
+	lease.id = 77;
+	lease.callback(lease.context, 0, NULL);
+	run_until(tell.callback);
+}
+
+/* --- roll-outs: of one's own --- */
+
+static struct rollout *request(const char *document)
+{
+	struct rollout *rollout = NULL;
+	char text[600];
+	cJSON *json;
+
+	snprintf(text, sizeof(text), "{\"shares\":[\"1\"],\"for\":\"0ms\",\"document\":%s}",
+		 document);
+	json = cJSON_Parse(text);
+	assert_int_equal(rollout_read_request(json, "roll-out", &rollout, &err), 0);
+	cJSON_Delete(json);
+	return rollout;
+}
+
+static int claim(const char *document)
+{
+	struct rollout *rollout = request(document);
+	int ret = fleet_store_claim(store, rollout, &err);
+
+	rollout_free(rollout);
+	return ret;
+}
+
+/* One of all members' states. */
+static void all_are(const char *id, const char *state)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		 "{\"revision\":5,\"in-sync\":true,\"up\":1,\"down\":0,\"rollout\":\"%s\","
+		 "\"state\":\"%s\",\"reason\":\"why\"}",
+		 id, state);
+	watch_balancer("me", text);
+	watch_balancer("you", text);
+}
+
+/* What etcd has been told of it, told by the watch. */
+static const char *taken(uint64_t revision)
+{
+	static char id[ROLLOUT_ID_MAX];
+	char *value = strdup(turn.value);
+
+	answer(&turn, true, revision, 0, NULL);
+	watch_rollout(revision, value, NULL, NULL);
+	snprintf(id, sizeof(id), "%s", fleet_store_view(store).rollout->id);
+	free(value);
+	return id;
+}
+
+static const char *begun(void)
+{
+	in_roster();
+	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EINPROGRESS);
+	assert_int_equal(claim(BOTH), -EINPROGRESS);
+	assert_int_equal(turn.revision, 0); /* only if there is none */
+	return taken(10);
+}
+
+static void test_drives(void **state)
+{
+	const char *id = begun();
+
+	(void)state;
+	assert_int_equal(claim(BOTH), 0);
+	assert_int_equal(claim(BOTH), -ENOENT);
+	assert_int_equal(fleet_store_view(store).rollout->member_count, 1);
+	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EEXIST);
+	assert_non_null(strstr(err.message, id));
+	all_are(id, "waiting");
+	turns(5);
+	assert_null(turn.callback);
+	all_are(id, "well");
+	run_until(turn.callback);
+	assert_int_equal(turn.revision, 10);
+	taken(11);
+	assert_int_equal(fleet_store_view(store).rollout->member_count, 2);
+	run_until(turn.callback); /* all are still well: it becomes the configuration */
+	assert_int_equal(turn_steps, 3);
+	assert_int_equal(turn.revision, 11);
+	assert_non_null(strstr(turn_last, "\"done\":true"));
+	answer(&turn, true, 12, 0, NULL);
+	watch_rollout(12, NULL, LAST("x", "true", ""), BOTH);
+	run_until(current(12));
+}
+
+static void undone(const char *reason)
+{
+	run_until(turn.callback);
+	assert_int_equal(turn_steps, 2);
+	assert_null(turn.value); /* it is deleted */
+	assert_non_null(strstr(turn_last, "\"done\":false"));
+	assert_non_null(strstr(turn_last, reason));
+}
+
+static void test_gate_fails(void **state)
+{
+	const char *id = begun();
+
+	(void)state;
+	all_are(id, "sick");
+	undone("is worse off: why");
+	assert_int_equal(turn.revision, 10);
+	/* Etcd does not answer: it is asked again. */
+	break_off(&turn, -EIO);
+	undone("is worse off: why");
+}
+
+static void test_ground_moves(void **state)
+{
+	(void)state;
+	begun();
+	answer(&watch, false, 11, 11, DNS);
+	undone("somebody else has changed the configuration");
+}
+
+static void test_another_was_faster(void **state)
+{
+	(void)state;
+	in_roster();
+	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EINPROGRESS);
+	answer(&turn, false, 10, 9, "{}");
+	assert_int_equal(claim(BOTH), -EEXIST);
+	assert_non_null(strstr(err.message, "another roll-out was faster"));
+	assert_int_equal(claim(BOTH), -ENOENT);
+}
+
+/* As after a restart, or when nobody knew whether it had begun. */
+static void test_orphan(void **state)
+{
+	(void)state;
+	in_roster();
+	watch_rollout(10,
+		      "{\"id\":\"r1\",\"by\":\"me\",\"base\":5,\"shares\":[],\"step\":1,"
+		      "\"balancers\":[],\"document\":" BOTH "}",
+		      NULL, NULL);
+	undone("has begun anew");
+}
+
+static void test_abort(void **state)
+{
+	char id[ROLLOUT_ID_MAX];
+
+	(void)state;
+	in_roster();
+	assert_int_equal(fleet_store_abort(store, "root", id, &err), -ENOENT);
+	watch_rollout(10, ROLLOUT("r1", "5", "\"me\"", BOTH), NULL, NULL);
+	assert_int_equal(fleet_store_abort(store, "root", id, &err), -EINPROGRESS);
+	undone("ended by root at me");
+	answer(&turn, false, 11, 11, "{}"); /* it has moved on */
+	assert_int_equal(fleet_store_abort(store, "root", id, &err), -EINPROGRESS);
+	answer(&turn, true, 12, 0, NULL);
+	assert_int_equal(fleet_store_abort(store, "root", id, &err), 0);
+	assert_string_equal(id, "r1");
+}
+
+static void test_nothing_to_go_back_to(void **state)
+{
+	(void)state;
+	answer(&get, false, 3, 0, NULL);
+	run_until(current(0));
+	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EAGAIN);
+	assert_non_null(strstr(err.message, "there is no configuration to go back to"));
+	assert_non_null(strstr(err.hint, "etcdctl put /p/config"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -529,6 +994,22 @@ int main(void)
 		TEST(test_abandoned),
 		TEST(test_local_change),
 		TEST(test_too_long),
+		TEST(test_trial),
+		TEST(test_trial_is_done),
+		TEST(test_no_member),
+		TEST(test_base_is_another),
+		TEST(test_cut_off_on_trial),
+		TEST(test_unreadable_rollout),
+		TEST(test_tells_how_it_fares),
+		TEST(test_does_not_fit),
+		TEST(test_lease_is_lost),
+		TEST(test_drives),
+		TEST(test_gate_fails),
+		TEST(test_ground_moves),
+		TEST(test_another_was_faster),
+		TEST(test_orphan),
+		TEST(test_abort),
+		TEST(test_nothing_to_go_back_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

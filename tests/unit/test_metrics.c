@@ -623,14 +623,19 @@ static char *text_with(const struct manager *manager, const struct autoscaler *a
 static void test_store(void **state)
 {
 	struct error problem = {.message = "refused"};
-	const struct fleet_store_view store = {
-		.connected = true, .revision = 17, .problem = &problem};
+	const struct fleet_store_view store = {.connected = true,
+					       .revision = 17,
+					       .problem = &problem,
+					       .balancer_count = 3,
+					       .trial = true};
 	const struct figures_input input = {.manager = *state, .store = &store};
 	char *text = text_by(&input);
 
 	assert_non_null(strstr(text, "\nlb_store_connected 1\n"));
 	assert_non_null(strstr(text, "\nlb_store_current 0\n"));
 	assert_non_null(strstr(text, "\nlb_store_revision 17\n"));
+	assert_non_null(strstr(text, "\nlb_store_balancers 3\n"));
+	assert_non_null(strstr(text, "\nlb_store_trial 1\n"));
 	free(text);
 	problem = (struct error){0};
 	text = text_by(&input);
