@@ -72,6 +72,39 @@ static const struct key backend_keys[] = {
 };
 /* clang-format on */
 
+static const struct key balancer_keys[] = {
+	TEXT("id"),   TRUTH("here"),  TRUTH("member"), NUMBER("revision"), TRUTH("in-sync"),
+	NUMBER("up"), NUMBER("down"), TEXT("state"),   TEXT("reason"),     END,
+};
+
+static cJSON_bool is_object_or_null(const cJSON *value)
+{
+	return cJSON_IsObject(value) || cJSON_IsNull(value);
+}
+
+static const struct key rollout_answer_keys[] = {
+	{"rollout", is_object_or_null, "an object or null", NULL},
+	{"last", is_object_or_null, "an object or null", NULL},
+	ARRAY("balancers", balancer_keys),
+	END,
+};
+
+static const struct key rollout_keys[] = {
+	TEXT("id"),
+	TEXT("by"),
+	NUMBER("base"),
+	ARRAY("shares", NULL),
+	NUMBER("step"),
+	TEXT("for"),
+	ARRAY("balancers", NULL),
+	TEXT("waiting"),
+	END,
+};
+
+static const struct key rollout_end_keys[] = {
+	TEXT("id"), TEXT("by"), TRUTH("done"), TEXT("reason"), END,
+};
+
 static const struct key route_keys[] = {
 	TEXT("prefix"), TRUTH("announced"), TEXT("reason"), TEXT("since"), END,
 };
@@ -234,11 +267,6 @@ static const struct key change_keys[] = {
 	ARRAY("backends", backend_change_keys),
 	END,
 };
-
-static cJSON_bool is_object_or_null(const cJSON *value)
-{
-	return cJSON_IsObject(value) || cJSON_IsNull(value);
-}
 
 static const struct key launched_keys[] = {
 	TEXT("id"), TEXT("phase"), TEXT("address"), TEXT("stands-for"), END,
@@ -426,6 +454,25 @@ int answer_check_event(const cJSON *event, struct error *err)
 int answer_check_drops(const cJSON *answer, struct error *err)
 {
 	return check(answer, drops_keys, err);
+}
+
+int answer_check_rollout(const cJSON *answer, struct error *err)
+{
+	const cJSON *rollout = answer_item(answer, "rollout"), *last = answer_item(answer, "last");
+	int r = check(answer, rollout_answer_keys, err);
+
+	if (r == 0 && !cJSON_IsNull(rollout))
+		r = check(rollout, rollout_keys, err);
+	if (r == 0 && !cJSON_IsNull(last))
+		r = check(last, rollout_end_keys, err);
+	return r;
+}
+
+int answer_check_rollout_ended(const cJSON *answer, struct error *err)
+{
+	static const struct key keys[] = {TEXT("ended"), END};
+
+	return check(answer, keys, err);
 }
 
 int answer_check_events(const cJSON *answer, struct error *err)

@@ -30,6 +30,8 @@ int answer_check_applied(const cJSON *applied, struct error *err);
 int answer_check_step(const cJSON *step, struct error *err); /* of a change in steps */
 int answer_check_plan(const cJSON *plan, struct error *err);
 int answer_check_scale(const cJSON *answer, struct error *err);
+int answer_check_rollout(const cJSON *answer, struct error *err);
+int answer_check_rollout_ended(const cJSON *answer, struct error *err);
 int answer_check_announce(const cJSON *answer, struct error *err);
 int answer_check_summaries(const cJSON *answer, struct error *err); /* {"services": [...]} */
 int answer_check_version(const cJSON *status, struct error *err);   /* only its version */

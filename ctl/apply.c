@@ -1,42 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* lbctl apply */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "answer.h"
 #include "change.h"
 #include "command.h"
-#include "file.h"
-#include "json.h"
 #include "stage.h"
-
-#define FILE_SIZE_MAX (16u << 20)
-
-static int read_file(const char *path, cJSON **ret_json, struct error *err)
-{
-	bool standard = strcmp(path, "-") == 0;
-	FILE *file = standard ? stdin : fopen(path, "re");
-	struct error inner = {0};
-	char *text = NULL;
-	size_t length = 0;
-	int r;
-
-	if (file == NULL)
-		return error_set(err, errno, "%s: %s", path, strerror(errno));
-	r = file_read_text(fileno(file), FILE_SIZE_MAX, &text, &length);
-	if (r < 0)
-		error_set(&inner, -r, "%s", r == -EFBIG ? "larger than 16 MiB" : strerror(-r));
-	else
-		r = json_parse(text, length, ret_json, &inner);
-	free(text);
-	if (!standard)
-		fclose(file);
-	/* Nothing was asked of the agent, but the usage was not wrong. */
-	return r < 0 ? error_set(err, EBADMSG, "%s: %s", path, inner.message) : 0;
-}
 
 /* What --now and --deadline say of backends that the file does not have. */
 static void ask(const struct invocation *invocation, struct request *request)
@@ -70,7 +40,7 @@ int apply_config(struct invocation *invocation, struct error *err)
 	const struct options *options = invocation->options;
 	struct request request = {.method = "PUT", .path = {"config"}};
 	cJSON *body = NULL;
-	int r = read_file(options_value(options, FLAG_FILE), &body, err);
+	int r = change_read_file(options_value(options, FLAG_FILE), &body, err);
 
 	if (r < 0)
 		return r;

@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "answer.h"
+#include "file.h"
 #include "human.h"
+#include "json.h"
 #include "screen.h"
+
+#define FILE_SIZE_MAX (16u << 20)
 
 void change_ask(struct request *request, const char *key, const char *value)
 {
@@ -206,4 +211,27 @@ int change_call(struct invocation *invocation, const struct request *request, st
 		r = change_print_plan(invocation->document, err);
 	}
 	return r < 0 ? r : 1;
+}
+
+int change_read_file(const char *path, cJSON **ret_json, struct error *err)
+{
+	bool standard = strcmp(path, "-") == 0;
+	FILE *file = standard ? stdin : fopen(path, "re");
+	struct error inner = {0};
+	char *text = NULL;
+	size_t length = 0;
+	int r;
+
+	if (file == NULL)
+		return error_set(err, errno, "%s: %s", path, strerror(errno));
+	r = file_read_text(fileno(file), FILE_SIZE_MAX, &text, &length);
+	if (r < 0)
+		error_set(&inner, -r, "%s", r == -EFBIG ? "larger than 16 MiB" : strerror(-r));
+	else
+		r = json_parse(text, length, ret_json, &inner);
+	free(text);
+	if (!standard)
+		fclose(file);
+	/* Nothing was asked of the agent, but the usage was not wrong. */
+	return r < 0 ? error_set(err, EBADMSG, "%s: %s", path, inner.message) : 0;
 }

@@ -15,6 +15,9 @@ int change_call(struct invocation *invocation, const struct request *request, st
 /* Adds key and value, which must outlive it, to what is asked behind the path. */
 void change_ask(struct request *request, const char *key, const char *value);
 
+/* The document of --file; - is standard input. */
+int change_read_file(const char *path, cJSON **ret_json, struct error *err);
+
 /* Prints an answer's "changes", a line each; says so if there are none. */
 void change_print(const cJSON *answer);
 

@@ -83,6 +83,14 @@ const struct command commands[] = {
 	 FLAG_BIT(FLAG_FILE) | FLAG_BIT(FLAG_DRY_RUN) | FLAG_BIT(FLAG_NOW) |
 	 FLAG_BIT(FLAG_DEADLINE) | FLAG_BIT(FLAG_STAGE) | FLAGS_CHANGE, FLAG_BIT(FLAG_FILE), false,
 	 apply_config},
+	{"rollout", "begin", "give a file to the balancers of a fleet, one share after the other",
+	 {{"SHARE", ARGUMENT_NEW, true, true}},
+	 FLAG_BIT(FLAG_FILE) | FLAG_BIT(FLAG_FOR) | FLAG_BIT(FLAG_WAIT) |
+	 FLAG_BIT(FLAG_MAX_DISRUPTION), FLAG_BIT(FLAG_FILE), false, begin_rollout},
+	{"rollout", "show", "show how a roll-out fares, and the fleet's balancers", {{0}},
+	 0, 0, false, show_rollout},
+	{"rollout", "abort", "end the roll-out: what was in force before is so again", {{0}},
+	 0, 0, false, abort_rollout},
 	{"reload", NULL, "read the files of source lists again", {{0}}, 0, 0, false, reload_sources},
 	{"export", NULL, "print services and backends as a file for apply", {{0}},
 	 0, 0, false, export_config},

@@ -203,7 +203,7 @@ const struct flag flags[FLAG_COUNT] = {
 			   "end the drain after this time, flows or not (drain: never; rm: 30s)"},
 	[FLAG_NOW] = {"now", NULL, FLAG_KIND_SWITCH, NULL, "do not drain, cut its flows"},
 	[FLAG_WAIT] = {"wait", NULL, FLAG_KIND_SWITCH, NULL,
-		       "return when the drain is over, not when it has begun"},
+		       "return when the drain, or the roll-out, is over, not when it has begun"},
 	[FLAG_IF_GENERATION] = {"if-generation", NULL, FLAG_KIND_NUMBER, "N",
 				"refuse unless this is the generation, as status shows it"},
 	[FLAG_FLAGS] = {"flags", NULL, FLAG_KIND_TEXT, "FLAGS",
@@ -246,8 +246,10 @@ const struct flag flags[FLAG_COUNT] = {
 	[FLAG_SAMPLE] = {"sample", NULL, FLAG_KIND_TEXT, "1/N", "one packet in N, at random"},
 	[FLAG_SNAPLEN] = {"snaplen", NULL, FLAG_KIND_NUMBER, "N",
 			  "bytes of each packet, 16 to 2048; 256 if not given"},
-	[FLAG_FOR] = {"for", NULL, FLAG_KIND_TEXT, "WHAT",
-		      "capture: how long, like 30s; bgp-config: bird or frr"},
+	[FLAG_FOR] =
+		{"for", NULL, FLAG_KIND_TEXT, "WHAT",
+		 "capture: how long, like 30s; bgp-config: bird or frr; rollout: how long all must "
+		 "be well before the next share"},
 	[FLAG_WRITE] = {"write", NULL, FLAG_KIND_TEXT, "FILE",
 			"the file to write, in pcapng; - for standard output; -w is the same"},
 	[FLAG_AS] = {"as", NULL, FLAG_KIND_NUMBER, "ASN", "the balancers' own AS"},

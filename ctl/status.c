@@ -29,6 +29,13 @@ static void print_store(const cJSON *store)
 	printf("configuration from %s: %s, revision %.0f%s%s\n", answer_text(store, "url"),
 	       answer_true(store, "connected") ? "connected" : "NOT CONNECTED",
 	       answer_number(store, "revision"), problem[0] ? ": " : "", problem);
+	if (answer_text(store, "balancer"))
+		printf("balancer %s, one of %.0f of the fleet\n", answer_text(store, "balancer"),
+		       answer_number(store, "balancers"));
+	if (answer_text(store, "rollout"))
+		printf("roll-out %s is under way, %s here: lbctl rollout show\n",
+		       answer_text(store, "rollout"),
+		       answer_true(store, "trial") ? "in force" : "not in force");
 }
 
 static void print_head(const cJSON *answer)

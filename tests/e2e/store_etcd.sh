@@ -218,6 +218,7 @@ grant >/dev/null || bail "users are made"
 as=(--user root:secret --cacert "$LAB_DIR/ca.pem")
 check "who logs in as nobody is refused" wait_until 5 store_is 1 connected false
 check_matches "and told why" "user name is empty|permission" "$(store_field 1 problem)"
+check_matches "and the way out" "grant-permission ROLE readwrite /fleet/one/ --prefix" "$(store_field 1 hint)"
 
 lab_end etcd TERM
 ETCD=https://198.18.0.20:2379
