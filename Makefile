@@ -364,6 +364,7 @@ TEST_pool       := agent/pool.c
 TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_latency    := agent/latency.c
+TEST_load_weight := agent/load_weight.c agent/maglev.c
 TEST_quantile   := ctl/quantile.c ctl/answer.c
 TEST_metrics_text := agent/metrics_text.c agent/latency.c
 TEST_accept     := agent/accept.c
