@@ -278,7 +278,7 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 {
 	const struct command *command = invocation->command;
 	flag_set given = options_flags(invocation->options);
-	flag_set wrong = given & ~(command->flags | FLAGS_GLOBAL);
+	flag_set wrong = given & ~command->flags;
 
 	if (wrong != 0) {
 		error_set(err, EINVAL, "%s%s%s takes no --%s", command->verb,
@@ -287,7 +287,8 @@ static int check_flags(const struct invocation *invocation, struct error *err)
 			  flags[flag_first(wrong)].name);
 		return usage_hint(command, err);
 	}
-	if ((given & FLAG_BIT(FLAG_SOCKET)) && (given & FLAG_BIT(FLAG_URL)))
+	if (options_value(invocation->options, FLAG_SOCKET) &&
+	    options_value(invocation->options, FLAG_URL))
 		return error_set(err, EINVAL, "give --socket or --url, not both");
 	if ((given & FLAG_BIT(FLAG_PRIORITY)) && (given & FLAG_BIT(FLAG_SORRY)))
 		return error_set(err, EINVAL, "give --priority or --sorry, not both");
@@ -307,7 +308,7 @@ int command_resolve(const struct options *options, struct invocation *invocation
 	static const char *const help_words[] = {"help"};
 	size_t count;
 	const char *const *words = options_words(options, &count);
-	bool wants_help = (options_flags(options) & FLAG_BIT(FLAG_HELP)) != 0;
+	bool wants_help = options_value(options, FLAG_HELP) != NULL;
 	/* `plan` goes before another verb; alone it is one itself, which misses its argument. */
 	bool plan = !wants_help && count > 1 && strcmp(words[0], "plan") == 0;
 	const struct command *command;

@@ -51,7 +51,7 @@ struct command {
 	const char *object; /* "service", "backend"; NULL if the verb has none */
 	const char *summary;
 	struct argument arguments[COMMAND_ARGUMENTS_MAX];
-	flag_set flags; /* those of its own, besides FLAGS_GLOBAL */
+	flag_set flags; /* those of its own */
 	flag_set needs; /* of these at least one must be given; 0: none */
 	bool hidden;    /* from help and completion */
 	/* Does it, prints the outcome for people unless json. 0, or 1 if it was only planned. Else

@@ -24,7 +24,7 @@ struct completion {
 	size_t lead_length;
 	const char **words; /* complete words before it, flags left out */
 	size_t word_count;
-	flag_set given;      /* flags before it */
+	bool given[FLAG_COUNT]; /* flags before it */
 	enum flag_id awaits; /* the flag whose value partial is; FLAG_COUNT: none */
 	const char *socket;  /* as given among the words, or NULL */
 	const char *url;
@@ -51,7 +51,7 @@ static void note_flag(struct completion *c, const char *word)
 
 	if (id == FLAG_COUNT)
 		return;
-	c->given |= FLAG_BIT(id);
+	c->given[id] = true;
 	if (equals == NULL && flags[id].kind != FLAG_KIND_SWITCH)
 		c->awaits = id;
 	if (equals != NULL && id == FLAG_SOCKET)
@@ -117,13 +117,13 @@ static void offer_choices(const struct completion *c)
 static void offer_flags(const struct completion *c)
 {
 	const struct command *command = command_match(c->words, c->word_count);
-	flag_set set = FLAGS_GLOBAL | (command != NULL ? command->flags : 0);
+	flag_set set = command != NULL ? command->flags : 0;
 
 	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
-		bool again = flags[id].kind == FLAG_KIND_LIST || !(c->given & FLAG_BIT(id));
+		bool again = flags[id].kind == FLAG_KIND_LIST || !c->given[id];
 		char flag[64];
 
-		if (!(set & FLAG_BIT(id)) || !again)
+		if ((id < FLAG_GLOBAL && !(set & FLAG_BIT(id))) || !again)
 			continue;
 		snprintf(flag, sizeof(flag), "--%s", flags[id].name);
 		offer(c, flag, strlen(flag));

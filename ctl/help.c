@@ -8,21 +8,31 @@
 
 #include "command.h"
 
-static void put_flags(FILE *out, const char *head, flag_set set)
+static void put_flag(FILE *out, const struct flag *flag)
+{
+	char left[64];
+
+	snprintf(left, sizeof(left), "--%s%s%s", flag->name, flag->value != NULL ? " " : "",
+		 flag->value != NULL ? flag->value : "");
+	fprintf(out, "  %-30s  %s\n", left, flag->help);
+}
+
+static void put_flags(FILE *out, flag_set set)
 {
 	if (set == 0)
 		return;
-	fprintf(out, "\n%s\n", head);
-	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
-		char left[64];
-
-		if (!(set & FLAG_BIT(id)))
-			continue;
-		snprintf(left, sizeof(left), "--%s%s%s", flags[id].name,
-			 flags[id].value != NULL ? " " : "",
-			 flags[id].value != NULL ? flags[id].value : "");
-		fprintf(out, "  %-30s  %s\n", left, flags[id].help);
+	fputs("\nFlags:\n", out);
+	for (enum flag_id id = 0; id < FLAG_GLOBAL; id++) {
+		if (set & FLAG_BIT(id))
+			put_flag(out, &flags[id]);
 	}
+}
+
+static void put_global_flags(FILE *out)
+{
+	fputs("\nFlags of every verb:\n", out);
+	for (enum flag_id id = FLAG_GLOBAL; id < FLAG_COUNT; id++)
+		put_flag(out, &flags[id]);
 }
 
 static void put_overview(FILE *out)
@@ -35,7 +45,7 @@ static void put_overview(FILE *out)
 			fprintf(out, "  %-44s  %s\n", command_synopsis(command, synopsis),
 				command->summary);
 	}
-	put_flags(out, "Flags of every verb:", FLAGS_GLOBAL);
+	put_global_flags(out);
 	fprintf(out, "\nADDR is an IP address, [ADDR6]:PORT one of IPv6 with a port; DURATION is "
 		     "like 500ms, 30s, 5m.\n`lbctl help VERB` lists the flags of a verb.\n");
 }
@@ -53,11 +63,11 @@ static bool put_commands(FILE *out, const char *const *words, size_t count)
 			continue;
 		fprintf(out, "%sUsage: lbctl %s\n\n  %s\n", any ? "\n" : "",
 			command_synopsis(command, synopsis), command->summary);
-		put_flags(out, "Flags:", command->flags);
+		put_flags(out, command->flags);
 		any = true;
 	}
 	if (any)
-		put_flags(out, "Flags of every verb:", FLAGS_GLOBAL);
+		put_global_flags(out);
 	return any;
 }
 

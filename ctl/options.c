@@ -340,7 +340,7 @@ static int read_flag(struct options *options, char *const argv[], int *index, st
 	}
 	if (flags[id].kind == FLAG_KIND_SWITCH && equals != NULL)
 		return error_set(err, EINVAL, "--%s takes no value", flags[id].name);
-	if (flags[id].kind != FLAG_KIND_LIST && (options_flags(options) & FLAG_BIT(id)))
+	if (flags[id].kind != FLAG_KIND_LIST && options_value(options, id))
 		return error_set(err, EINVAL, "--%s is given twice", flags[id].name);
 	if (flags[id].kind != FLAG_KIND_SWITCH && equals == NULL) {
 		value = argv[*index + 1];
@@ -414,8 +414,10 @@ flag_set options_flags(const struct options *options)
 {
 	flag_set set = 0;
 
-	for (size_t i = 0; i < options->given_count; i++)
-		set |= FLAG_BIT(options->given[i].id);
+	for (size_t i = 0; i < options->given_count; i++) {
+		if (options->given[i].id < FLAG_GLOBAL)
+			set |= FLAG_BIT(options->given[i].id);
+	}
 	return set;
 }
 
@@ -478,13 +480,12 @@ static cJSON *value_json(const struct options *options, enum flag_id id)
 
 cJSON *options_body(const struct options *options)
 {
-	flag_set given = options_flags(options);
 	cJSON *body = cJSON_CreateObject();
 
 	for (enum flag_id id = 0; id < FLAG_COUNT; id++) {
 		cJSON *value;
 
-		if (flags[id].key == NULL || !(given & FLAG_BIT(id)))
+		if (flags[id].key == NULL || !options_value(options, id))
 			continue;
 		value = value_json(options, id);
 		if (!cJSON_AddItemToObject(body, flags[id].key, value)) {

@@ -15,12 +15,6 @@
 #include "error.h"
 
 enum flag_id {
-	FLAG_SOCKET,
-	FLAG_URL,
-	FLAG_TOKEN_FILE,
-	FLAG_CA,
-	FLAG_JSON,
-	FLAG_HELP,
 	FLAG_VIP,
 	FLAG_MODE,
 	FLAG_GUE_VARIANT,
@@ -142,16 +136,20 @@ enum flag_id {
 	FLAG_ROUTER_ID,
 	FLAG_TABLE,
 	FLAG_BFD,
+	FLAG_GLOBAL, /* these and what follows: every verb takes them */
+	FLAG_SOCKET = FLAG_GLOBAL,
+	FLAG_URL,
+	FLAG_TOKEN_FILE,
+	FLAG_CA,
+	FLAG_JSON,
+	FLAG_HELP,
 	FLAG_COUNT,
 };
 
-/* A set of flags; 64 bits do not hold them all. */
+/* A set of flags that some verbs take and others do not; 64 bits do not hold them all. */
 typedef unsigned __int128 flag_set;
 #define FLAG_BIT(id) ((flag_set)1 << (id))
-_Static_assert(FLAG_COUNT <= 128, "a flag_set must hold them");
-#define FLAGS_GLOBAL                                                                               \
-	(FLAG_BIT(FLAG_SOCKET) | FLAG_BIT(FLAG_URL) | FLAG_BIT(FLAG_TOKEN_FILE) |                  \
-	 FLAG_BIT(FLAG_CA) | FLAG_BIT(FLAG_JSON) | FLAG_BIT(FLAG_HELP))
+_Static_assert(FLAG_GLOBAL <= 128, "a flag_set must hold them");
 
 enum flag_kind {
 	FLAG_KIND_SWITCH, /* takes no value; the one with a key stands for a number */
@@ -192,7 +190,7 @@ void options_free(struct options *options);
 /* What is no flag: verb, object, arguments. */
 const char *const *options_words(const struct options *options, size_t *ret_count);
 
-/* The flags that were given. */
+/* The flags that were given, but for those that every verb takes. */
 flag_set options_flags(const struct options *options);
 
 /* The value given, or NULL. Of a list, the one after `previous` (NULL: the first). */
