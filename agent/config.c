@@ -230,6 +230,8 @@ static const char *const cookies_words[] = {
 	[COOKIES_OFF] = "off", [COOKIES_AUTO] = "auto", [COOKIES_ALWAYS] = "always"};
 static const char *const passive_words[] = {
 	[PASSIVE_OFF] = "off", [PASSIVE_WATCH] = "suspect", [PASSIVE_EJECT] = "eject"};
+static const char *const load_words[] = {
+	[LOAD_OFF] = "off", [LOAD_DRY_RUN] = "dry-run", [LOAD_ON] = "on"};
 static const char *const check_via_words[] = {
 	[VIA_AUTO] = "auto", [VIA_VIP] = "vip", [VIA_ADDRESS] = "address"};
 static const char *const admin_words[] = {
@@ -249,6 +251,11 @@ static const struct field service_fields[] = {
 	NESTED(check_table, struct service_spec, check),
 	CHOICE("check-via", struct service_spec, check_via, check_via_words),
 	NESTED(scale_table, struct service_spec, scale),
+	CHOICE("load", struct service_spec, load.mode, load_words),
+	NUMBER("load-port", struct service_spec, load.port, UINT16_MAX),
+	DURATION("load-interval", struct service_spec, load.interval_ms),
+	NUMBER("load-budget", struct service_spec, load.budget, UINT8_MAX),
+	NUMBER("load-floor", struct service_spec, load.floor, UINT8_MAX),
 	DURATION("slow-start", struct service_spec, slow_start_ms),
 	CHOICE("passive", struct service_spec, passive, passive_words),
 	NUMBER("eject-max", struct service_spec, eject_max, UINT8_MAX),
@@ -279,6 +286,7 @@ static const struct field backend_fields[] = {
 	NUMBER("priority", struct backend_spec, priority, UINT8_MAX),
 	{.key = "quic-id", .read = read_quic_id, .write = write_quic_id},
 	STATE_NUMBER("id", struct backend_spec, id, UINT16_MAX),
+	STATE_NUMBER("load-factor", struct backend_spec, load_factor, LOAD_WHOLE),
 	{"removing", read_bool, write_bool, MEMBER(struct backend_spec, removing),
 	 .state_only = true},
 	STATE_NUMBER("deadline-ms", struct backend_spec, deadline_ms, UINT64_MAX),
@@ -297,6 +305,7 @@ _Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
 		       sizeof(enum when_down) == sizeof(unsigned int) &&
 		       sizeof(enum too_big) == sizeof(unsigned int) &&
 		       sizeof(enum syn_cookies) == sizeof(unsigned int) &&
+		       sizeof(enum load_mode) == sizeof(unsigned int) &&
 		       sizeof(enum passive_action) == sizeof(unsigned int) &&
 		       sizeof(enum admin_state) == sizeof(unsigned int),
 	       "read_choice() writes them as unsigned int");

@@ -39,6 +39,10 @@ void service_spec_init(struct service_spec *spec)
 		.passive = PASSIVE_WATCH,
 		.eject_max = 10,
 		.announce_min = {.value = 1},
+		.load = {.port = LOAD_PORT_DEFAULT,
+			 .interval_ms = 5 * SECOND_MS,
+			 .budget = 5,
+			 .floor = 10},
 		.timeout_ms =
 			{
 				[LB_FLOW_EMBRYONIC] = 30 * SECOND_MS,
@@ -367,6 +371,10 @@ static int check_ranges(const struct service_spec *spec, struct error *err)
 	const uint64_t *timeout = spec->timeout_ms;
 	const struct range ranges[] = {
 		{"slow-start", spec->slow_start_ms, 0, HOUR_MS, true},
+		{"load-port", spec->load.port, 1, UINT16_MAX, false},
+		{"load-interval", spec->load.interval_ms, SECOND_MS, 5 * MINUTE_MS, true},
+		{"load-budget", spec->load.budget, 1, 100, false},
+		{"load-floor", spec->load.floor, 1, 100, false},
 		{"eject-max", spec->eject_max, 1, 100, false},
 		{"panic-threshold", spec->panic_threshold, 0, 100, false},
 		{"announce-min", spec->announce_min.value, 0,

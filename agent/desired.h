@@ -19,6 +19,7 @@
 #include "autoscale_policy.h"
 #include "check.h"
 #include "error.h"
+#include "load_policy.h"
 #include "parse.h"
 #include "steady.h"
 
@@ -46,6 +47,7 @@ struct backend_spec {
 	enum admin_state state;
 	bool removing;        /* drains, then leaves the desired state */
 	uint64_t deadline_ms; /* end of a drain, as steady_now() counts; 0: none */
+	uint16_t load_factor; /* thousandths of its weight that its load leaves it; 0: all */
 	/* What the autoscaler has asked its driver to start; "": it is the operator's. */
 	char launched[SCALE_ID_MAX + 1];
 };
@@ -96,6 +98,7 @@ struct service_spec {
 	struct check_spec check;
 	enum check_via check_via;
 	struct autoscale_policy scale;
+	struct load_policy load;
 	uint64_t slow_start_ms; /* 0: a backend that comes back has its whole weight at once */
 	enum passive_action passive;
 	uint8_t eject_max;                   /* per cent of the pool; see pool.h */

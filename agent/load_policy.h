@@ -8,6 +8,9 @@
  */
 #include <stdint.h>
 
+#define LOAD_WHOLE        1000 /* factors are in thousandths of the weight */
+#define LOAD_PORT_DEFAULT 9481
+
 enum load_mode {
 	LOAD_OFF,
 	LOAD_DRY_RUN, /* asks, decides and tells, but changes nothing */

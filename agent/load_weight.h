@@ -32,10 +32,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "load_policy.h"
 #include "maglev.h"
 
-#define LOAD_WHOLE        1000 /* factors are in thousandths of the weight */
-#define LOAD_IDLE         0.1  /* below this all are alike */
+#define LOAD_IDLE         0.1 /* below this all are alike */
 #define LOAD_MOST         100.0
 #define LOAD_WAIT_MOST    4.0
 #define LOAD_WAIT_LEAST_S 0.001 /* beyond the median, or it is noise */

@@ -16,7 +16,6 @@
 #include "ids.h"
 #include "log.h"
 #include "manager_internal.h"
-#include "slow_start.h"
 #include "store.h"
 
 #define TICK_MS       20
@@ -366,6 +365,24 @@ static void roll_back(struct manager *manager, struct desired *former, const str
 	desired_free(refused);
 }
 
+/* Factors are the manager's, however next was made, and go with what they are for. */
+static void keep_factors(const struct manager *manager, struct desired *next)
+{
+	const struct backend_run *run;
+	struct backend_spec *spec;
+	size_t i, b;
+
+	for (i = 0; i < next->service_count; i++) {
+		for (b = 0; b < next->services[i].backend_count; b++) {
+			spec = &next->services[i].backends[b];
+			run = &manager->runs[spec->id];
+			spec->load_factor = run->used && next->services[i].load.mode == LOAD_ON
+						    ? run->spec.load_factor
+						    : 0;
+		}
+	}
+}
+
 /* Makes next fit to follow the present state, or refuses it. */
 static int prepare(const struct manager *manager, struct desired *next, struct error *err)
 {
@@ -383,7 +400,11 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 		ret = sources_check(manager->sources, next, err);
 	if (ret == 0)
 		ret = cookies_check(manager->dp, next, err);
-	return ret ? ret : assign_ids(manager, next, err);
+	if (ret == 0)
+		ret = assign_ids(manager, next, err);
+	if (ret == 0)
+		keep_factors(manager, next);
+	return ret;
 }
 
 /* -EINPROGRESS: long files are still being read. */
@@ -917,8 +938,7 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 		.check_via = way_name(manager, run),
 		.check_via_reason = run->way.reason,
 		.since_ms = run->since_ms,
-		.weight = slow_start_weight(spec->weight, manager->facts[spec->id].tenths) /
-			  (double)SLOW_START_TENTHS,
+		.weight = sync_weight(spec, &manager->facts[spec->id]) / (double)SYNC_WEIGHT,
 		.suspect = run->suspect,
 		.ejections = run->ejections,
 		.share =

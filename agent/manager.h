@@ -37,7 +37,8 @@ struct backend_view {
 	const char *check_via_reason; /* why not by the VIP, if that was asked for; else "" */
 	uint64_t since_ms;            /* of status; Unix time */
 	double share;                 /* of its service's table, 0 to 1 */
-	double weight;      /* that it has at the moment: less than asked for in a slow start */
+	double weight;      /* that it has at the moment: less than asked for in a slow start,
+			     * or by its load */
 	bool suspect;       /* its clients repeat more SYNs than its peers' do */
 	uint32_t ejections; /* since the agent's start */
 	uint32_t active_flows;

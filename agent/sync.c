@@ -304,6 +304,20 @@ static uint8_t current_priority(const struct service_spec *service,
 	return lowest;
 }
 
+_Static_assert(SYNC_WEIGHT == SLOW_START_TENTHS * LOAD_WHOLE, "both leave parts of a weight");
+
+uint32_t sync_weight(const struct backend_spec *backend, const struct backend_facts *facts)
+{
+	return slow_start_weight(backend->weight, facts->tenths) *
+	       (backend->load_factor ? backend->load_factor : LOAD_WHOLE);
+}
+
+/* For least-conn, in tenths. Who has weight keeps some. */
+static uint16_t record_weight(const struct backend_spec *backend, const struct backend_facts *facts)
+{
+	return (uint16_t)((sync_weight(backend, facts) + LOAD_WHOLE - 1) / LOAD_WHOLE);
+}
+
 size_t sync_members(const struct service_spec *service, const struct backend_facts *facts,
 		    struct maglev_backend *members)
 {
@@ -317,7 +331,7 @@ size_t sync_members(const struct service_spec *service, const struct backend_fac
 			continue;
 		members[count++] = (struct maglev_backend){
 			.key = endpoint_key(&backend->endpoint),
-			.weight = slow_start_weight(backend->weight, facts[backend->id].tenths),
+			.weight = sync_weight(backend, &facts[backend->id]),
 			.id = backend->id,
 		};
 	}
@@ -536,7 +550,7 @@ static void backend_store(struct sync *sync, const struct service_spec *service,
 	record->addr = lb_addr_of(&backend->endpoint.address);
 	source_store(record, &source);
 	record->port = htons(backend->endpoint.port);
-	record->weight = (uint16_t)slow_start_weight(backend->weight, facts->tenths);
+	record->weight = record_weight(backend, facts);
 	record->is_ipv6 = !address_is_ipv4(&backend->endpoint.address);
 	__atomic_store_n(&record->service, service->id, __ATOMIC_RELEASE);
 	hop.flags = (uint16_t)(hop.flags | (facts->alive ? LB_BACKEND_UP : 0));

@@ -51,6 +51,10 @@ int sync_all(struct sync *sync, const struct desired *desired, const struct back
 int sync_service(struct sync *sync, const struct service_spec *service,
 		 const struct backend_facts *facts, struct error *err);
 
+/* What slow start and load leave of a backend's weight, in parts of which SYNC_WEIGHT make 1. */
+#define SYNC_WEIGHT 10000
+uint32_t sync_weight(const struct backend_spec *backend, const struct backend_facts *facts);
+
 /* The backends that make a service's table, as Maglev takes them, into members, which has room
  * for all of the service. Returns how many. Pure. */
 size_t sync_members(const struct service_spec *service, const struct backend_facts *facts,

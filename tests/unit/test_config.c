@@ -59,6 +59,8 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"scheduler\":\"maglev\",\"tracking\":\"auto\",\"when-down\":\"drop\","                   \
 	"\"too-big\":\"tell\","
 #define PLAIN_HEALTH                                                                               \
+	"\"load\":\"off\",\"load-port\":9481,\"load-interval\":\"5s\",\"load-budget\":5,"          \
+	"\"load-floor\":10,"                                                                       \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
 	"\"announce-min\":\"1\","
 /* A check, before and behind its status. */
@@ -111,6 +113,8 @@ static const char full_spec[] =
 	"\"scale-timeout\":\"14s\",\"scale-replace-after\":\"15s\",\"scale-predict\":\"5m\","
 	"\"scale-season\":\"24h\",\"scale-schedule\":[\"mon,tue 08:00-20:00 4-9\"],"
 	"\"scale-driver\":[\"/etc/sluice/checks/lab\",\"two words\"],"
+	"\"load\":\"dry-run\",\"load-port\":1234,\"load-interval\":\"2s\",\"load-budget\":7,"
+	"\"load-floor\":20,"
 	"\"slow-start\":\"30s\",\"passive\":\"off\",\"eject-max\":25,\"panic-threshold\":40,"
 	"\"announce-min\":\"50%\","
 	"\"timeout-established\":\"1h\",\"timeout-embryonic\":\"5s\",\"timeout-closing\":\"10s\","
@@ -141,7 +145,7 @@ static const char full_state[] =
 	"\"id\":1,\"vip-ids\":[2,1],"
 	"\"backends\":[{\"address\":\"2001:db8::11\",\"weight\":1,\"state\":\"drain\","
 	"\"priority\":0,\"quic-id\":\"\",\"id\":65535,"
-	"\"removing\":true,\"deadline-ms\":1795222923456,\"launched\":\"web-1\"}]},"
+	"\"load-factor\":350,\"removing\":true,\"deadline-ms\":1795222923456,\"launched\":\"web-1\"}]},"
 	"{\"name\":\"shop\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"nat\"," PLAIN_CHOICES
 	"\"check\":\"tcp\"," PLAIN_REQUEST "\"check-status\":\"200-399\"," PLAIN_CHECK
 	"\"check-via\":\"auto\"," PLAIN_SCALE PLAIN_HEALTH "\"timeout-established\":\"15m\","
@@ -374,6 +378,12 @@ static void test_spec_refused(void **state)
 		{",\"timeout-closing\":\"99999999999999999999h\"", "timeout-closing",
 		 "service web: timeout-closing: 9999"},
 		{",\"rise\":0", "rise", "service web: rise: 0 is out of range"},
+		{",\"load\":\"maybe\"", "load", "service web: load: there is no such choice"},
+		{",\"load-port\":0", "load-port", "service web: load-port: 0 is out of range"},
+		{",\"load-interval\":\"999ms\"", "load-interval",
+		 "service web: load-interval: 999ms is out of range"},
+		{",\"load-budget\":0", "load-budget", "service web: load-budget: 0 is out of"},
+		{",\"load-floor\":101", "load-floor", "service web: load-floor: 101 is out of"},
 		{",\"slow-start\":\"61m\"", "slow-start", "service web: slow-start: 61m is out"},
 		{",\"passive\":\"on\"", "passive", "service web: passive: there is no such"},
 		{",\"eject-max\":0", "eject-max", "service web: eject-max: 0 is out of range"},

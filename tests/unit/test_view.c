@@ -69,6 +69,8 @@
 	"\"scale-pace\":10,\"scale-drain\":\"30s\",\"scale-timeout\":\"1m\","                      \
 	"\"scale-replace-after\":\"0ms\",\"scale-predict\":\"0ms\","                               \
 	"\"scale-season\":\"0ms\",\"scale-schedule\":[],\"scale-driver\":[],"                      \
+	"\"load\":\"off\",\"load-port\":9481,\"load-interval\":\"5s\",\"load-budget\":5,"          \
+	"\"load-floor\":10,"                                                                       \
 	"\"slow-start\":\"0ms\",\"passive\":\"suspect\",\"eject-max\":10,\"panic-threshold\":0,"   \
 	"\"announce-min\":\"1\","                                                                  \
 	"\"timeout-established\":\"15m\",\"timeout-embryonic\":\"30s\","                           \
