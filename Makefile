@@ -293,7 +293,7 @@ $(O)/obj/backends/lbnode_cookie.o: $(O)/gen/syncookie.skel.h
 
 $(O)/lbnode: $(call objects,$(COMMON_SRC) $(wildcard backends/lbnode*.c))
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ -lbpf -lelf -lz -lmnl -lcjson -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(SAN) -o $@ $^ -lbpf -lelf -lz -lmicrohttpd -lmnl -lcjson -lm
 
 # The demo services: what each has besides the base of all.
 WEBAPP_SRC      := $(COMMON_SRC) $(wildcard backends/webapp*.c)
@@ -477,6 +477,8 @@ TEST_webapp_metrics := backends/webapp_metrics.c
 TEST_webapp_route   := backends/webapp_route.c
 TEST_webapp_options := backends/webapp_options.c
 TEST_behaviour  := backends/behaviour.c backends/webapp_answer.c
+TEST_lbnode_load := backends/lbnode_load.c
+TEST_lbnode_hook := backends/lbnode_hook.c
 TEST_retry      := backends/retry.c backends/upstream.c
 TEST_shard      := backends/shard.c
 TEST_storage    := backends/storage.c backends/storage_sqlite.c backends/sqlite_file.c backends/shard.c
@@ -485,7 +487,7 @@ TEST_database   := backends/database.c backends/retry.c
 TEST_order_book := backends/order_book.c backends/order.c backends/database_sqlite.c \
                    backends/sqlite_file.c $(TEST_database)
 $(call san_objects,$(patsubst %,tests/unit/test_%.c,webapp_metrics webapp_route webapp_options \
-	behaviour retry shard storage order database order_book)): NATIVE := -Ibackends
+	behaviour lbnode_load lbnode_hook retry shard storage order database order_book)): NATIVE := -Ibackends
 WRAP_config     := malloc calloc reallocarray
 WRAP_journal_file := ftruncate write
 WRAP_metrics    := calloc malloc

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "lbnode_verbs.h"
@@ -36,11 +37,14 @@ static void usage(FILE *stream)
 	      "                 [--bpffs DIR] [--state FILE]\n"
 	      "       lbnode down [--state FILE] [--print]\n"
 	      "       lbnode show [--state FILE]\n"
+	      "       lbnode report --listen ADDR:PORT [--port N ...] [--exec WORD ...]\n"
 	      "Prepares this host to answer clients directly for the VIPs of services.\n"
 	      "  up                 VIPs onto lo; no ARP answers for them on the interface; for\n"
 	      "                     tunnels, takes them off and has clients leave room for them\n"
 	      "  down               takes back exactly what up did\n"
 	      "  show               what up did, whether it still stands, and what was taken off\n"
+	      "  report             tells balancers how loaded this host is, by GET /load, for\n"
+	      "                     services with load-aware weights; runs until it is ended\n"
 	      "  --mode MODE        how the balancer sends: l2 (the default), ipip, gue; both of\n"
 	      "                     the latter if given twice\n"
 	      "  --vip ADDR[/N]     an address of a service, or a prefix; up to 128 times\n"
@@ -54,7 +58,12 @@ static void usage(FILE *stream)
 	      "                     make connections of the balancer's SYN cookies, by its keys\n"
 	      "  --bpffs DIR        where lb_decap is pinned (default " DEFAULT_BPFFS ")\n"
 	      "  --state FILE       what to undo (default " DEFAULT_STATE ")\n"
-	      "  --print            print shell commands, change nothing\n",
+	      "  --print            print shell commands, change nothing\n"
+	      "  --listen ADDR:PORT where report listens; [::]:9481 for all addresses\n"
+	      "  --port N           count in how full the listen queue of this TCP port is; up to\n"
+	      "                     32 times\n"
+	      "  --exec WORD        a program whose one number is the load, 1.0 being full, instead\n"
+	      "                     of the host's; again for each argument\n",
 	      stream);
 }
 
@@ -172,23 +181,58 @@ static int set_print(struct lbnode_options *options, const char *text, struct er
 	return 0;
 }
 
+static int set_listen(struct lbnode_options *options, const char *text, struct error *err)
+{
+	int r = parse_endpoint(text, 0, &options->listen, err);
+
+	if (r == 0 && options->listen.port == 0)
+		return error_hint(err, error_set(err, EINVAL, "%s: no port", text),
+				  "write ADDR:PORT, or [::]:PORT for all addresses");
+	return r < 0 ? -EINVAL : 0;
+}
+
+static int add_port(struct lbnode_options *options, const char *text, struct error *err)
+{
+	if (options->port_count == LBNODE_PORTS_MAX)
+		return error_set(err, EINVAL, "%s: more than %d ports", text, LBNODE_PORTS_MAX);
+	if (parse_number(text, 1, UINT16_MAX, &options->ports[options->port_count], err) < 0)
+		return -EINVAL;
+	options->port_count++;
+	return 0;
+}
+
+static int add_exec(struct lbnode_options *options, const char *text, struct error *err)
+{
+	if (options->hook_count == LBNODE_HOOK_MAX)
+		return error_set(err, EINVAL, "%s: more than %d words", text, LBNODE_HOOK_MAX);
+	if (options->hook_count == 0 && (text[0] != '/' || access(text, X_OK) != 0))
+		return error_set(err, EINVAL, "%s: not the full path of a program", text);
+	options->hook[options->hook_count++] = (char *)text;
+	return 0;
+}
+
+enum verb_bit { UP = 1 << 0, DOWN = 1 << 1, SHOW = 1 << 2, REPORT = 1 << 3 };
+
 static const struct flag {
 	const char *name;
 	int (*set)(struct lbnode_options *options, const char *text, struct error *err);
-	int takes;  /* required_argument or no_argument */
-	bool is_up; /* the other verbs refuse it */
+	int takes;          /* required_argument or no_argument */
+	unsigned int verbs; /* the others refuse it */
 } flags[] = {
-	{"mode", set_mode, required_argument, true},
-	{"vip", add_vip, required_argument, true},
-	{"interface", set_interface, required_argument, true},
-	{"gue-port", set_gue_port, required_argument, true},
-	{"from", add_from, required_argument, true},
-	{"kernel", set_kernel, no_argument, true},
-	{"xdp-mode", set_xdp_mode, required_argument, true},
-	{"cookie-key-file", set_cookie_key_file, required_argument, true},
-	{"bpffs", set_bpffs, required_argument, true},
-	{"state", set_state, required_argument, false},
-	{"print", set_print, no_argument, false},
+	{"mode", set_mode, required_argument, UP},
+	{"vip", add_vip, required_argument, UP},
+	{"interface", set_interface, required_argument, UP},
+	{"gue-port", set_gue_port, required_argument, UP},
+	{"from", add_from, required_argument, UP},
+	{"kernel", set_kernel, no_argument, UP},
+	{"xdp-mode", set_xdp_mode, required_argument, UP},
+	{"cookie-key-file", set_cookie_key_file, required_argument, UP},
+	{"bpffs", set_bpffs, required_argument, UP},
+	{"state", set_state, required_argument, UP | DOWN | SHOW},
+	{"print", set_print, no_argument, UP | DOWN | SHOW},
+	{"listen", set_listen, required_argument, REPORT},
+	{"port", add_port, required_argument, REPORT},
+	{"exec", add_exec, required_argument, REPORT},
 };
 
 #define FLAGS (sizeof(flags) / sizeof(flags[0]))
@@ -196,7 +240,7 @@ static const struct flag {
 /* What was typed. */
 struct command_line {
 	struct lbnode_options options;
-	const char *first_of_up; /* the first flag that only up takes; NULL: none */
+	bool given[FLAGS];
 	bool help;
 };
 
@@ -215,8 +259,7 @@ static int flags_parse(int argc, char **argv, struct command_line *line, struct 
 			continue;
 		if (c != 'f')
 			return -EAGAIN;
-		if (flags[index].is_up && !line->first_of_up)
-			line->first_of_up = flags[index].name;
+		line->given[index] = true;
 		r = flags[index].set(&line->options, optarg, err);
 		if (r < 0)
 			return error_field(err, r, flags[index].name);
@@ -229,19 +272,20 @@ static int flags_parse(int argc, char **argv, struct command_line *line, struct 
 struct verb {
 	const char *name;
 	int (*run)(const struct lbnode_options *options, struct error *err);
-	bool is_up;
+	enum verb_bit bit;
 };
 
 static const struct verb verbs[] = {
-	{"up", lbnode_up, true},
-	{"down", lbnode_down, false},
-	{"show", lbnode_show, false},
+	{"up", lbnode_up, UP},
+	{"down", lbnode_down, DOWN},
+	{"show", lbnode_show, SHOW},
+	{"report", lbnode_report, REPORT},
 };
 
 static const struct verb *verb_find(int count, char **words, struct error *err)
 {
 	if (count == 0) {
-		error_set(err, EINVAL, "which of up, down, show?");
+		error_set(err, EINVAL, "which of up, down, show, report?");
 		return NULL;
 	}
 	if (count > 1) {
@@ -251,7 +295,7 @@ static const struct verb *verb_find(int count, char **words, struct error *err)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(words[0], verbs[i].name) == 0)
 			return &verbs[i];
-	error_set(err, EINVAL, "%s: not one of up, down, show", words[0]);
+	error_set(err, EINVAL, "%s: not one of up, down, show, report", words[0]);
 	return NULL;
 }
 
@@ -287,14 +331,25 @@ static int tunnels_check(struct lbnode_options *options, struct error *err)
 	return 0;
 }
 
+static int refuse_flag(const struct verb *verb, const struct flag *flag, struct error *err)
+{
+	if (flag->verbs == REPORT)
+		return refuse(err, flag->name, "only report takes it", "leave it away");
+	if (verb->bit == REPORT)
+		return refuse(err, flag->name, "report does not take it", "leave it away");
+	return refuse(err, flag->name, "only up takes it", "down and show go by what up has noted");
+}
+
 static int verb_check(const struct verb *verb, struct command_line *line, struct error *err)
 {
 	struct lbnode_options *options = &line->options;
 
-	if (!verb->is_up && line->first_of_up)
-		return refuse(err, line->first_of_up, "only up takes it",
-			      "down and show go by what up has noted");
-	if (!verb->is_up)
+	for (size_t i = 0; i < FLAGS; i++)
+		if (line->given[i] && !(flags[i].verbs & verb->bit))
+			return refuse_flag(verb, &flags[i], err);
+	if (verb->bit == REPORT && options->listen.port == 0)
+		return error_field(err, error_set(err, EINVAL, "is missing"), "listen");
+	if (verb->bit != UP)
 		return 0;
 	if (options->vip_count == 0)
 		return error_field(err, error_set(err, EINVAL, "is missing"), "vip");

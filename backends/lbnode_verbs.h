@@ -12,8 +12,10 @@
 #include "error.h"
 #include "parse.h"
 
-#define LBNODE_VIPS_MAX 128
-#define LBNODE_FROM_MAX 32
+#define LBNODE_VIPS_MAX  128
+#define LBNODE_FROM_MAX  32
+#define LBNODE_PORTS_MAX 32
+#define LBNODE_HOOK_MAX  32
 
 enum lbnode_modes {
 	LBNODE_L2 = 1 << 0,
@@ -29,12 +31,17 @@ struct lbnode_options {
 	size_t from_count;
 	const char *interface; /* where the balancer's packets come in */
 	uint64_t gue_port;
-	const char *cookie_key_file; /* of SYN cookies; NULL: none are made connections of */
-	bool kernel;                 /* the kernel's tunnel devices, not lb_decap */
-	const char *xdp_mode;        /* auto, native or generic */
-	const char *bpffs;           /* directory that lb_decap is pinned in */
-	const char *state;           /* path of the state file */
-	bool print;                  /* print shell commands, change nothing */
+	const char *cookie_key_file;      /* of SYN cookies; NULL: none are made connections of */
+	bool kernel;                      /* the kernel's tunnel devices, not lb_decap */
+	const char *xdp_mode;             /* auto, native or generic */
+	const char *bpffs;                /* directory that lb_decap is pinned in */
+	const char *state;                /* path of the state file */
+	bool print;                       /* print shell commands, change nothing */
+	struct endpoint listen;           /* where report tells of this host; port 0: not given */
+	uint64_t ports[LBNODE_PORTS_MAX]; /* whose listen queues it looks at */
+	size_t port_count;
+	char *hook[LBNODE_HOOK_MAX + 1]; /* the program it asks, and its arguments; none: NULL */
+	size_t hook_count;
 };
 
 /* Prepares the host; needs VIPs and interface. All or nothing. */
@@ -45,5 +52,8 @@ int lbnode_down(const struct lbnode_options *options, struct error *err);
 
 /* Lists what up did and whether it still stands, and what lb_decap has counted. */
 int lbnode_show(const struct lbnode_options *options, struct error *err);
+
+/* Tells balancers how loaded this host is, until SIGTERM or SIGINT; needs listen. */
+int lbnode_report(const struct lbnode_options *options, struct error *err);
 
 #endif
