@@ -427,9 +427,11 @@ TEST_privileges := agent/privileges.c
 TEST_http_clients := agent/http_clients.c
 SRC_announce    := agent/manager_announce.c agent/announcer.c agent/announce.c agent/announce_note.c agent/rtnl.c \
                    agent/document.c
+SRC_load        := agent/load_run.c agent/load_poll.c agent/load_weight.c agent/curl_loop.c
 TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/reply_takers.c agent/pool.c \
-                   agent/passive.c agent/slow_start.c agent/plan.c agent/check_run.c agent/check_files.c \
+                   agent/passive.c agent/slow_start.c agent/latency.c $(SRC_load) agent/plan.c \
+                   agent/check_run.c agent/check_files.c \
                    agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
                    agent/health.c $(SRC_sync) agent/flow_scan.c agent/flow_fold.c \
                    agent/steady.c agent/sources.c agent/source_list.c agent/source_readings.c \
@@ -442,8 +444,8 @@ TEST_autoscale_predict := agent/autoscale_predict.c
 TEST_scale_driver := agent/scale_driver.c agent/child.c
 TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_pool.c \
                    agent/autoscale_act.c agent/autoscale_roster.c agent/autoscale_predict.c agent/autoscale_source_own.c \
-                   agent/autoscale_source_handshakes.c agent/latency.c \
-                   agent/autoscale_source_promql.c agent/autoscale_view.c agent/curl_loop.c \
+                   agent/autoscale_source_handshakes.c \
+                   agent/autoscale_source_promql.c agent/autoscale_view.c \
                    $(filter-out agent/check_files.c,$(TEST_manager))
 TEST_backend_way := $(TEST_manager)
 TEST_by_address := agent/by_address.c agent/maglev.c

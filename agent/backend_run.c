@@ -181,7 +181,9 @@ static void run_add_note(struct manager *manager, struct backend_run *run)
 		snprintf(run->note, sizeof(run->note), "suspect: %s", run->passive_reason);
 	else if (run->status == BACKEND_UP && tenths)
 		snprintf(run->note, sizeof(run->note), "slow start: %u0 %% of its weight", tenths);
-	else
+	else if (run->status != BACKEND_UP ||
+		 !load_note(run, manager->service_by_id[run->service_id], run->note,
+			    sizeof(run->note)))
 		return;
 	run->reason = run->note;
 }
@@ -449,6 +451,7 @@ void run_end(struct manager *manager, uint16_t id)
 	struct backend_run *run = &manager->runs[id];
 
 	prober_free(run->prober);
+	load_run_end(&run->load);
 	check_run_unref(run->check);
 	nexthop_unwatch(manager->nexthops, &run->spec.endpoint.address);
 	by_address_remove(manager->by_address, id);

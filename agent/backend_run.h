@@ -10,6 +10,7 @@
 #include "check_way.h"
 #include "desired.h"
 #include "health.h"
+#include "load_run.h"
 #include "manager.h"
 #include "nexthop.h"
 #include "passive.h"
@@ -61,7 +62,8 @@ struct backend_run {
 	uint32_t ejections;
 	struct passive passive;
 	char passive_reason[96]; /* of the last verdict against it */
-	char note[320];          /* reason may be here */
+	struct load_run load;
+	char note[320]; /* reason may be here */
 };
 
 /* Follows the desired state: begins what spec names as new, or brings it up to date. Derives

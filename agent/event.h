@@ -52,6 +52,10 @@
 	X(SCALE_CIRCUIT_CLOSED, "scale-circuit-closed", INFO)                                      \
 	X(SCALE_NO_DATA, "scale-no-data", WARN)                                                    \
 	X(SCALE_DATA, "scale-data", INFO)                                                          \
+	X(LOAD_STEP, "load-step", INFO)                                                            \
+	X(LOAD_DRY_RUN, "load-dry-run", INFO)                                                      \
+	X(LOAD_SILENT, "load-silent", WARN)                                                        \
+	X(LOAD_HEARD, "load-heard", INFO)                                                          \
 	X(SERVICE_PANICS, "service-panics", WARN)                                                  \
 	X(SERVICE_PANICS_NO_MORE, "service-panics-no-more", INFO)                                  \
 	X(SYN_COOKIES_ON, "syn-cookies-on", WARN)                                                  \

@@ -152,6 +152,7 @@ static void add_service(struct figures *figures, const struct manager *manager,
 	item->syn_cookies = cookies_on(dp, service, dp->ops->now(dp));
 	item->source_allow = manager_sources(manager, service, false);
 	item->source_deny = manager_sources(manager, service, true);
+	item->load_steps = manager_load(manager, service).steps;
 	item->table_digest = manager_table_digest(manager, service) >> DIGEST_SHIFT;
 	item->config_digest = manager_config_digest(manager, service) >> DIGEST_SHIFT;
 	dp->ops->service_drops(dp, service->id, &item->drops);
@@ -163,6 +164,18 @@ static void add_service(struct figures *figures, const struct manager *manager,
 	latency->labels =
 		label_two(figures, service->name, "check", check_kind_words[service->check.kind]);
 	latency->latency = latency_look(checks);
+}
+
+static void add_load(struct figures *figures, const struct backend_load *load, const char *labels)
+{
+	struct load_figures *item;
+
+	if (!load->known)
+		return;
+	item = add_item(figures, FIGURES_LOADS);
+	item->labels = labels;
+	item->load = load->reading.load;
+	item->pressure = load->pressure;
 }
 
 static struct backend_figures *add_backend(struct figures *figures, const struct manager *manager,
@@ -185,6 +198,8 @@ static struct backend_figures *add_backend(struct figures *figures, const struct
 	item->share = view.share;
 	item->checks_passed = view.checks_passed;
 	item->checks_failed = view.checks_failed;
+	item->load_failures = view.load.failures;
+	add_load(figures, &view.load, item->labels);
 	return item;
 }
 
@@ -238,6 +253,7 @@ static bool gather_services(struct figures *figures, const struct manager *manag
 		make_list(figures, FIGURES_ROUTES, census->vips, sizeof(struct route_figures)) &&
 		make_list(figures, FIGURES_BACKENDS, census->backends,
 			  sizeof(struct backend_figures)) &&
+		make_list(figures, FIGURES_LOADS, census->backends, sizeof(struct load_figures)) &&
 		make_list(figures, FIGURES_HANDSHAKES, census->backends,
 			  sizeof(struct latency_figures));
 	size_t i;

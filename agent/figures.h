@@ -25,6 +25,7 @@ enum figures_list_name {
 	FIGURES_BACKENDS,   /* struct backend_figures: service, backend */
 	FIGURES_HANDSHAKES, /* struct latency_figures: service, backend; of services with a tcp VIP
 			     */
+	FIGURES_LOADS,      /* struct load_figures: service, backend; of those that report */
 	FIGURES_CHECKS,     /* struct latency_figures: service, check; of services that check */
 	FIGURES_DROPS,      /* struct traffic_figures: reason */
 	FIGURES_REPLIES,    /* struct traffic_figures: kind */
@@ -63,6 +64,7 @@ struct service_figures {
 	uint64_t syn_cookies;               /* they are on */
 	uint64_t source_allow, source_deny; /* prefixes */
 	struct lb_service_drops drops;
+	uint64_t load_steps;
 	uint64_t table_digest, config_digest; /* their upper 48 bits */
 };
 
@@ -89,6 +91,12 @@ struct backend_figures {
 	double share;
 	uint64_t checks_passed;
 	uint64_t checks_failed;
+	uint64_t load_failures;
+};
+
+struct load_figures {
+	const char *labels;
+	double load, pressure;
 };
 
 struct latency_figures {

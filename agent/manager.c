@@ -223,6 +223,11 @@ static int persist(const struct manager *manager, const struct desired *desired,
 	return ret;
 }
 
+int manager_persist(const struct manager *manager, struct error *err)
+{
+	return persist(manager, manager->desired, err);
+}
+
 static int assign_ids(const struct manager *manager, struct desired *next, struct error *err)
 {
 	uint64_t rounds = flow_scan_rounds(manager->scan);
@@ -771,7 +776,8 @@ static int manager_allocate(struct manager *manager, struct error *err)
 	if (!manager->service_by_id || !manager->checks || !manager->stale || !manager->runs ||
 	    !manager->by_address || !manager->facts || !manager->service_runs || !manager->sync ||
 	    !manager->scan || !manager->probes || !manager->sources || !manager->config_digests ||
-	    !service_watch_init(&manager->watch, manager->dp))
+	    !service_watch_init(&manager->watch, manager->dp) ||
+	    !loads_init(&manager->loads, backends))
 		return error_set(err, ENOMEM, "out of memory");
 	sync_use_lists(manager->sync, sources_lists(manager->sources));
 	flow_scan_tell(manager->scan, sync_marks(manager->sync));
@@ -795,7 +801,9 @@ static void stop_runs(struct manager *manager)
 	for (id = 1; manager->runs && id <= manager->dp->sizes.backends; id++) {
 		prober_free(manager->runs[id].prober);
 		manager->runs[id].prober = NULL;
+		load_run_end(&manager->runs[id].load);
 	}
+	loads_stop(&manager->loads);
 	probe_engine_free(manager->probes);
 	nexthop_table_free(manager->nexthops);
 }
@@ -913,6 +921,7 @@ void manager_free(struct manager *manager)
 	free(manager->facts);
 	free(manager->service_runs);
 	service_watch_clear(&manager->watch);
+	loads_clear(&manager->loads);
 	free(manager);
 }
 
@@ -950,6 +959,7 @@ struct backend_view manager_backend(const struct manager *manager, const struct 
 		.checks_failed = run->checks[0],
 		.checks_passed = run->checks[1],
 		.check_seconds = (double)run->passed_us / 1e6,
+		.load = load_view(manager, run),
 	};
 }
 

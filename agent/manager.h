@@ -14,6 +14,7 @@
 #include "events.h"
 #include "flow_scan.h"
 #include "links.h"
+#include "load_weight.h"
 #include "stage.h"
 
 struct manager;
@@ -27,6 +28,18 @@ enum backend_status {
 	BACKEND_MAINT,
 	BACKEND_NO_NEIGHBOUR,
 	BACKEND_EJECTED, /* its checks may pass, but clients get no answer; see passive.h */
+};
+
+/* What load-aware weights know of a backend (load_weight.h), as of the last decision. */
+struct backend_load {
+	bool asked; /* its service follows load, and it gets new flows */
+	bool known; /* it has reported, and something was decided by that: else only the last two */
+	struct load_reading reading;
+	double age_s; /* of its report */
+	double pressure;
+	double target, next; /* parts of its weight */
+	uint64_t failures;   /* questions without an answer */
+	const char *problem; /* of the last one; "": it was answered */
 };
 
 /* A backend as it is, beside what is asked of it in its spec. */
@@ -49,6 +62,7 @@ struct backend_view {
 	uint64_t checks_passed;
 	uint64_t checks_failed;
 	double check_seconds; /* that the last check to pass took; 0: none has */
+	struct backend_load load;
 };
 
 /*
@@ -86,6 +100,32 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 typedef int (*manager_consent)(void *context, const struct desired *former,
 			       const struct desired *next, struct error *err);
 void manager_on_commit(struct manager *manager, manager_consent consent, void *context);
+
+/*
+ * Load-aware weights (load_weight.h). Balancers of a fleet agree on them: one decides, and what all
+ * do, itself included, is what manager_load_apply() is told. Without this call the agent decides
+ * for itself. propose: a step that was decided here, with a factor for each backend of the service,
+ * in their order, in thousandths; 0 stands for the whole weight.
+ */
+typedef void (*load_propose)(void *context, const struct service_spec *service,
+			     const uint16_t *factors);
+void manager_on_load(struct manager *manager, load_propose propose, void *context);
+
+/* Whether it is this balancer that decides; at first, and after manager_on_load(), it is not. */
+void manager_load_leads(struct manager *manager, bool leads);
+
+/* Has the service's weights follow, if it asks for that. 0, or what the disk says: then nothing has
+ * changed. */
+int manager_load_apply(struct manager *manager, const struct service_spec *service,
+		       const uint16_t *factors, const char *reason);
+
+struct service_load {
+	bool leads; /* this balancer decides */
+	struct load_state state;
+	uint64_t steps; /* made since its weights follow load */
+};
+
+struct service_load manager_load(const struct manager *manager, const struct service_spec *service);
 
 /* Its service has so few backends up that those that are down get flows all the same. */
 bool manager_panics(const struct manager *manager, const struct service_spec *service);

@@ -10,6 +10,7 @@
 #include "backend_way.h"
 #include "by_address.h"
 #include "flow_fold.h"
+#include "load_run.h"
 #include "manager.h"
 #include "reply_takers.h"
 #include "service_run.h"
@@ -32,6 +33,7 @@ struct manager {
 	struct by_address *by_address;       /* runs that are used */
 	struct service_run *service_runs;    /* [service index] */
 	struct service_watch watch;
+	struct loads loads;
 	struct backend_facts *facts; /* [backend index] */
 	struct reply_takers *takers; /* of desired */
 	struct sync *sync;
@@ -73,6 +75,9 @@ struct manager {
 	uint64_t seed_digest;
 	struct error sync_error; /* message empty: in sync */
 };
+
+/* Saves what is desired, as of a change that no commit makes. */
+int manager_persist(const struct manager *manager, struct error *err);
 
 /* Has what is known of a service's backends taken to the data plane, soon. */
 void service_changed(struct manager *manager, uint16_t service_id);

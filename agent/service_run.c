@@ -270,6 +270,7 @@ void service_runs_tick(struct manager *manager)
 		if (changed) /* once for all of them: it costs a table */
 			service_changed(manager, service->id);
 		watch_cookies(manager, service);
+		load_tick(manager, service);
 	}
 	watch_tick(manager);
 }

@@ -9,8 +9,7 @@
  */
 #include "dataplane.h"
 #include "desired.h"
-
-struct manager;
+#include "load_run.h"
 
 /* By service index. */
 struct service_run {
@@ -18,6 +17,7 @@ struct service_run {
 	uint8_t priority; /* of the backends that it keeps when it panics; see pool.h */
 	char panic_reason[96];
 	bool syn_cookies; /* they are on, for now */
+	struct load_service load;
 };
 
 /* A round of the watch, and scratch. */

@@ -92,6 +92,32 @@ static bool add_handshake(cJSON *json, const struct lb_latency *latency)
 	       add_numbers(handshake, "buckets", buckets, LB_LATENCY_BUCKETS);
 }
 
+/* Null where it is not known. */
+static bool add_known(cJSON *json, const char *key, double number)
+{
+	return (number < 0 ? cJSON_AddNullToObject(json, key)
+			   : cJSON_AddNumberToObject(json, key, number)) != NULL;
+}
+
+/* What its weight follows; null where it follows nothing. */
+static bool add_load(cJSON *json, const struct backend_load *load)
+{
+	cJSON *object;
+
+	if (!load->asked)
+		return cJSON_AddNullToObject(json, "load");
+	object = cJSON_AddObjectToObject(json, "load");
+	return object && add_known(object, "load", load->known ? load->reading.load : -1) &&
+	       add_known(object, "age", load->known ? rounded(load->age_s) : -1) &&
+	       add_known(object, "wait", load->known ? load->reading.wait_s : -1) &&
+	       add_known(object, "repeated", load->known ? load->reading.repeated : -1) &&
+	       add_known(object, "pressure", load->known ? load->pressure : -1) &&
+	       add_known(object, "target", load->target > 0 ? load->target : -1) &&
+	       add_known(object, "next", load->next > 0 ? load->next : -1) &&
+	       add_number(object, "failures", (double)load->failures) &&
+	       add_text(object, "problem", load->problem);
+}
+
 cJSON *view_backend(const struct manager *manager, const struct backend_spec *backend)
 {
 	struct backend_view view = manager_backend(manager, backend);
@@ -109,7 +135,7 @@ cJSON *view_backend(const struct manager *manager, const struct backend_spec *ba
 		add_text(json, "check-via-reason", view.check_via_reason) &&
 		add_time(json, "since", view.since_ms) &&
 		add_number(json, "share", rounded(view.share)) &&
-		add_number(json, "effective-weight", view.weight) &&
+		add_number(json, "effective-weight", view.weight) && add_load(json, &view.load) &&
 		cJSON_AddBoolToObject(json, "suspect", view.suspect) &&
 		add_number(json, "ejections", view.ejections) &&
 		add_number(json, "active-flows", view.active_flows) &&
@@ -152,6 +178,24 @@ static cJSON *wrap(const char *key, cJSON *value)
 cJSON *view_backends(const struct manager *manager, const struct service_spec *service)
 {
 	return wrap("backends", backend_array(manager, service));
+}
+
+/* How far its weights are on their way; null where they follow nothing. */
+static bool add_load_state(cJSON *json, const struct manager *manager,
+			   const struct service_spec *service)
+{
+	struct service_load load = manager_load(manager, service);
+	cJSON *object;
+
+	if (service->load.mode == LOAD_OFF)
+		return cJSON_AddNullToObject(json, "load-state");
+	object = cJSON_AddObjectToObject(json, "load-state");
+	return object && cJSON_AddBoolToObject(object, "leads", load.leads) &&
+	       cJSON_AddBoolToObject(object, "acts", load.state.acts) &&
+	       add_number(object, "mean", load.state.mean) &&
+	       add_number(object, "spread", load.state.spread) &&
+	       add_number(object, "moved", rounded(load.state.moved)) &&
+	       add_number(object, "steps", (double)load.steps);
 }
 
 /* Prefixes on its lists. */
@@ -305,6 +349,7 @@ cJSON *view_service(const struct manager *manager, const struct service_spec *se
 		json, cJSON_AddBoolToObject(json, "panic", manager_panics(manager, service)) &&
 			      cJSON_AddBoolToObject(json, "syn-cookies-on",
 						    cookies_on(dp, service, dp->ops->now(dp))) &&
+			      add_load_state(json, manager, service) &&
 			      view_add_digests(json, manager, service) &&
 			      add_routes(json, manager, service) &&
 			      add_number(json, "packets", (double)sum.packets) &&

@@ -61,6 +61,7 @@ static const struct key backend_keys[] = {
 	TEXT("check-via-reason"),
 	TEXT("since"),
 	NUMBER("share"),
+	NUMBER("effective-weight"),
 	NUMBER("active-flows"),
 	TRUTH("drained"),
 	{"drain", is_drain, "a drain or null", NULL},

@@ -46,6 +46,15 @@ const char *human_count(double count, char buffer[HUMAN_MAX])
 	return buffer;
 }
 
+const char *human_decimal(double value, char buffer[HUMAN_MAX])
+{
+	if (!is_amount(value))
+		snprintf(buffer, HUMAN_MAX, "-");
+	else
+		snprintf(buffer, HUMAN_MAX, "%.*g", value < 1000 ? 3 : 15, value);
+	return buffer;
+}
+
 const char *human_bytes(double bytes, char buffer[HUMAN_MAX])
 {
 	static const char *const units[] = {" B",   " KiB", " MiB", " GiB",

@@ -13,6 +13,9 @@
 /* 9999, 12.3K, 4.56M: powers of 1000, three digits once shortened. */
 const char *human_count(double count, char buffer[HUMAN_MAX]);
 
+/* 0.62, 2.5, 1000: three digits, or those before the point. */
+const char *human_decimal(double value, char buffer[HUMAN_MAX]);
+
 /* 9999 B, 12.3 KiB: powers of 1024. */
 const char *human_bytes(double bytes, char buffer[HUMAN_MAX]);
 

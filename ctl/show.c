@@ -16,6 +16,8 @@ enum column {
 	ADDRESS,
 	STATUS,
 	WEIGHT,
+	EFFECTIVE,
+	LOAD,
 	PRIORITY,
 	QUIC_ID,
 	SHARE,
@@ -33,7 +35,8 @@ enum column {
 
 static const struct screen_column columns[COLUMNS] = {
 	[ADDRESS] = {"ADDRESS", false}, [STATUS] = {"STATUS", false},
-	[WEIGHT] = {"WEIGHT", true},    [PRIORITY] = {"PRIORITY", true},
+	[WEIGHT] = {"WEIGHT", true},    [EFFECTIVE] = {"EFFECTIVE", true},
+	[LOAD] = {"LOAD", true},        [PRIORITY] = {"PRIORITY", true},
 	[QUIC_ID] = {"QUIC-ID", false}, [SHARE] = {"SHARE", true},
 	[FLOWS] = {"FLOWS", true},      [NEW] = {"NEW", true},
 	[P50] = {"WAIT-P50", true},     [P95] = {"WAIT-P95", true},
@@ -52,10 +55,15 @@ struct layout {
 static void layout_init(struct layout *layout, const cJSON *backends)
 {
 	bool hidden[COLUMNS] = {
-		[PRIORITY] = true, [QUIC_ID] = true, [CHECK] = true, [P50] = true, [P95] = true};
+		[EFFECTIVE] = true, [LOAD] = true, [PRIORITY] = true, [QUIC_ID] = true,
+		[CHECK] = true,     [P50] = true,  [P95] = true};
 	const cJSON *backend;
 
 	cJSON_ArrayForEach (backend, backends) {
+		if (answer_number(backend, "effective-weight") != answer_number(backend, "weight"))
+			hidden[EFFECTIVE] = false;
+		if (cJSON_IsObject(answer_item(backend, "load")))
+			hidden[LOAD] = false;
 		if (answer_number(backend, "priority") > 0)
 			hidden[PRIORITY] = false;
 		if (answer_text(backend, "quic-id")[0] != '\0')
@@ -104,11 +112,15 @@ static int add_backend_line(struct screen_table *table, const struct layout *lay
 			    const cJSON *backend, int64_t now, struct error *err)
 {
 	const cJSON *handshake = answer_item(backend, "handshake");
+	const cJSON *load = answer_item(answer_item(backend, "load"), "load");
 	char text[COLUMNS][HUMAN_MAX];
 	const char *const cells[COLUMNS] = {
 		[ADDRESS] = answer_text(backend, "address"),
 		[STATUS] = answer_text(backend, "status"),
 		[WEIGHT] = human_count(answer_number(backend, "weight"), text[WEIGHT]),
+		[EFFECTIVE] =
+			human_decimal(answer_number(backend, "effective-weight"), text[EFFECTIVE]),
+		[LOAD] = cJSON_IsNumber(load) ? human_decimal(load->valuedouble, text[LOAD]) : "",
 		[PRIORITY] = human_count(answer_number(backend, "priority"), text[PRIORITY]),
 		[QUIC_ID] = answer_text(backend, "quic-id"),
 		[SHARE] = human_share(answer_number(backend, "share"), text[SHARE]),

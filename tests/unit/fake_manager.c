@@ -112,7 +112,16 @@ struct manager *fake_manager_new(void)
 						  .active_flows = 12,
 						  .drained = true,
 						  .checks_passed = 5,
-						  .checks_failed = 1};
+						  .checks_failed = 1,
+						  .load = {.asked = true,
+							   .known = true,
+							   .reading = {0.75, -1, 0.125},
+							   .age_s = 1.5,
+							   .pressure = 0.875,
+							   .target = 0.5,
+							   .next = 0.625,
+							   .failures = 2,
+							   .problem = "timed out"}};
 	manager->views[2] = (struct backend_view){
 		.status = BACKEND_DOWN,
 		.reason = "HTTP status 503",
@@ -150,6 +159,12 @@ void fake_manager_free(struct manager *manager)
 const struct desired *manager_desired(const struct manager *manager)
 {
 	return manager->desired;
+}
+
+struct service_load manager_load(const struct manager *manager, const struct service_spec *service)
+{
+	(void)manager;
+	return (struct service_load){.leads = true, .steps = service->id};
 }
 
 bool manager_panics(const struct manager *manager, const struct service_spec *service)

@@ -23,14 +23,14 @@
 	"2.5,5,10],\"buckets\":[0,0," first "," first "," first "," first "," count "," count      \
 	"," count "," count "," count "," count "," count "," count "," count "," count "," count  \
 	"," count "]}"
-#define BACKEND_1                                                                                                          \
-	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                                            \
-	"\"status\":\"up\","                                                                                               \
-	"\"reason\":\"\"," VIA(                                                                                            \
-		"vip",                                                                                                     \
-		"") "\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                                             \
-		    "\"effective-weight\":2.5,\"suspect\":true,\"ejections\":3,"                                           \
-		    "\"active-flows\":12,\"drained\":true,\"drain\":null,\"new-flows\":20,\"packets\":200,\"bytes\":2000," \
+#define BACKEND_1                                                                                                                                                                                                                                \
+	"{\"address\":\"198.18.1.11:80\",\"weight\":10,\"state\":\"up\"," PLAIN                                                                                                                                                                  \
+	"\"status\":\"up\","                                                                                                                                                                                                                     \
+	"\"reason\":\"\"," VIA(                                                                                                                                                                                                                  \
+		"vip",                                                                                                                                                                                                                           \
+		"") "\"since\":\"2026-11-21T01:02:03.456Z\",\"share\":0.3333,"                                                                                                                                                                   \
+		    "\"effective-weight\":2.5,\"load\":{\"load\":0.75,\"age\":1.5,\"wait\":null,\"repeated\":0.125,\"pressure\":0.875,\"target\":0.5,\"next\":0.625,\"failures\":2,\"problem\":\"timed out\"},\"suspect\":true,\"ejections\":3," \
+		    "\"active-flows\":12,\"drained\":true,\"drain\":null,\"new-flows\":20,\"packets\":200,\"bytes\":2000,"                                                                                                                       \
 		    "\"syn-retransmits\":2" HANDSHAKE("5", "0.01", "2") "}"
 #define BACKEND_2                                                                                                              \
 	"{\"address\":\"198.18.1.12:80\",\"weight\":20,\"state\":\"up\"," PLAIN                                                \
@@ -38,7 +38,7 @@
 	"\"reason\":\"HTTP status 503\"," VIA(                                                                                 \
 		"address",                                                                                                     \
 		"none") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":0,"                                                  \
-			"\"effective-weight\":20,\"suspect\":false,\"ejections\":0,"                                           \
+			"\"effective-weight\":20,\"load\":null,\"suspect\":false,\"ejections\":0,"                             \
 			"\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":40,\"packets\":400,\"bytes\":4000," \
 			"\"syn-retransmits\":4" HANDSHAKE("0", "0", "0") "}"
 #define BACKEND_3                                                                                                          \
@@ -46,7 +46,7 @@
 	"\"reason\":\"\"," VIA(                                                                                            \
 		"none",                                                                                                    \
 		"") "\"since\":\"1970-01-01T00:00:00.000Z\",\"share\":1,"                                                  \
-		    "\"effective-weight\":30,\"suspect\":false,\"ejections\":0,"                                           \
+		    "\"effective-weight\":30,\"load\":null,\"suspect\":false,\"ejections\":0,"                             \
 		    "\"active-flows\":0,\"drained\":false,\"drain\":null,\"new-flows\":60,\"packets\":600,\"bytes\":6000," \
 		    "\"syn-retransmits\":6" HANDSHAKE("0", "0", "0") "}"
 #define DEFAULTS                                                                                   \
@@ -82,13 +82,15 @@
 	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
-	",\"backends\":[" BACKEND_1 "," BACKEND_2 "],\"panic\":false,\"syn-cookies-on\":false,"    \
+	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
+	"],\"panic\":false,\"syn-cookies-on\":false,\"load-state\":null,"                          \
 	"\"table-digest\":\"1111111111110001\",\"config-digest\":\"2222222222220001\","            \
 	"\"routes\":[],\"packets\":300,\"bytes\":3000,"                                            \
 	"\"source-prefixes\":{\"allow\":10,\"deny\":11,\"loading\":false},\"drops\":{\"denied\":5}}"
 #define SERVICE_SIX                                                                                \
 	"{\"name\":\"six\",\"vip\":[\"tcp://[2001:db8::10]:*\"]," DEFAULTS                         \
-	",\"backends\":[" BACKEND_3 "],\"panic\":true,\"syn-cookies-on\":false,"                   \
+	",\"backends\":[" BACKEND_3                                                                \
+	"],\"panic\":true,\"syn-cookies-on\":false,\"load-state\":null,"                           \
 	"\"table-digest\":\"1111111111110002\",\"config-digest\":\"2222222222220002\","            \
 	"\"routes\":[],\"packets\":300,\"bytes\":3000,"                                            \
 	"\"source-prefixes\":{\"allow\":20,\"deny\":21,\"loading\":true},\"drops\":{\"denied\":5}}"
