@@ -441,6 +441,23 @@ lab_backend_start() {
 	return 1
 }
 
+# lab_load N LOAD: what lbnode reports for bN from now on.
+lab_load() {
+	echo "$2" >"$LAB_DIR/b$1.load.new" && mv "$LAB_DIR/b$1.load.new" "$LAB_DIR/b$1.load"
+}
+
+# lab_report_start N [WORD...]: lbnode report in bN, by what this program says, or what lab_load does.
+lab_report_start() {
+	local name=b$1 words=() word
+	shift
+	[ $# -gt 0 ] || set -- /bin/cat "$LAB_DIR/$name.load"
+	for word in "$@"; do
+		words+=(--exec "$word")
+	done
+	lab_spawn "$name" "$name.report" "$LAB_BUILD/lbnode" report --listen '[::]:9481' "${words[@]}"
+	wait_until 10 lab_listening "$name" 9481 || lab_fail "lbnode report in $name does not listen"
+}
+
 # Kill -9: the host lives on and refuses connections.
 lab_backend_kill() {
 	lab_end "b$1" KILL
