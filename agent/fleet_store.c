@@ -9,6 +9,7 @@
 
 #include "document.h"
 #include "fleet_roster.h"
+#include "fleet_weights.h"
 #include "json.h"
 #include "log.h"
 #include "rollout_run.h"
@@ -56,6 +57,7 @@ struct fleet_store {
 	struct manager *manager;
 	struct events *events;
 	struct etcd *etcd;
+	struct fleet_weights *weights;
 	const char *url;
 	size_t endpoints, failures; /* failures since it was connected */
 	uv_timer_t connect;         /* the next attempt, or the next beat */
@@ -468,6 +470,7 @@ static void lose(struct fleet_store *store, const struct error *err)
 	store->lost = *err;
 	store->sight.connected = false;
 	fleet_roster_connect(store->roster, false);
+	fleet_weights_connect(store->weights, false);
 	if (store->state == STATE_CONNECTED)
 		store->state = STATE_CONNECTING;
 	etcd_next(store->etcd);
@@ -587,6 +590,7 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
 		events_tell(store->events, &(struct event){.kind = EVENT_STORE_CONNECTED,
 							   .after = etcd_endpoint(store->etcd)});
 	store->state = STATE_CONNECTED;
+	fleet_weights_connect(store->weights, true);
 	store->told = true;
 	store->failures = 0;
 	store->missing = false;
@@ -842,6 +846,12 @@ int fleet_store_new(uv_loop_t *loop, struct manager *manager, struct events *eve
 		free(store);
 		return ret;
 	}
+	store->weights = fleet_weights_new(loop, store->etcd, config->url.prefix, manager, events);
+	if (!store->weights) {
+		etcd_free(store->etcd);
+		free(store);
+		return error_set(err, ENOMEM, "out of memory");
+	}
 	store->loop = loop;
 	store->manager = manager;
 	store->events = events;
@@ -888,6 +898,7 @@ void fleet_store_free(struct fleet_store *store)
 	manager_on_commit(store->manager, NULL, NULL);
 	rollout_run_free(store->run);
 	fleet_roster_free(store->roster);
+	fleet_weights_free(store->weights);
 	etcd_free(store->etcd);
 	offer_clear(&store->offer);
 	rollout_free(store->sight.rollout);

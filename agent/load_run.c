@@ -270,7 +270,7 @@ static void act(struct manager *manager, const struct service_spec *service)
 	snprintf(reason, sizeof(reason), "%.1f %% of the slots move, of %u %% that may",
 		 100 * load->state.moved, service->load.budget);
 	if (loads->propose)
-		loads->propose(loads->context, service, loads->factors);
+		loads->propose(loads->context, service, loads->factors, reason);
 	else
 		manager_load_apply(manager, service, loads->factors, reason);
 }

@@ -108,7 +108,7 @@ void manager_on_commit(struct manager *manager, manager_consent consent, void *c
  * in their order, in thousandths; 0 stands for the whole weight.
  */
 typedef void (*load_propose)(void *context, const struct service_spec *service,
-			     const uint16_t *factors);
+			     const uint16_t *factors, const char *reason);
 void manager_on_load(struct manager *manager, load_propose propose, void *context);
 
 /* Whether it is this balancer that decides; at first, and after manager_on_load(), it is not. */
