@@ -200,6 +200,13 @@ static void forget(struct fleet_weights *weights, struct agreed *agreed)
 	*agreed = weights->agreed[--weights->count];
 }
 
+static void forget_all(struct fleet_weights *weights)
+{
+	for (size_t i = 0; i < weights->count; i++)
+		clear_agreed(&weights->agreed[i]);
+	weights->count = 0;
+}
+
 static struct agreed *make_agreed(struct fleet_weights *weights, const char *service)
 {
 	struct agreed *agreed = reallocarray(weights->agreed, weights->count + 1, sizeof(*agreed));
@@ -345,8 +352,7 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
 						  answer->revision + 1, on_watch, weights) == 0;
 	if (!weights->watches)
 		return;
-	while (weights->count)
-		forget(weights, weights->agreed);
+	forget_all(weights);
 	weights->is_led = false; /* unless it is among them */
 	keep_all(weights, answer);
 }
@@ -455,8 +461,7 @@ void fleet_weights_free(struct fleet_weights *weights)
 	cancel(weights);
 	etcd_cancel(weights->etcd, on_written, weights);
 	etcd_lease_free(weights->lease);
-	while (weights->count)
-		forget(weights, weights->agreed);
+	forget_all(weights);
 	free(weights->agreed);
 	uv_close((uv_handle_t *)&weights->tick, on_closed);
 }
