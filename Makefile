@@ -82,6 +82,7 @@ scenario-autoscale: ## load rises and falls, replicas follow by what Prometheus 
 scenario-compare: ## the same loads through Sluice, nftables, HAProxy, nginx and a router; report in build/reports/
 scenario-crowd: ## 10,000 connections at once, a backend killed and restarted; report in build/reports/
 scenario-failure: ## backends die one by one, emergency ones appear, all return; report in build/reports/
+scenario-load: ## backends that differ, plain Maglev and load-aware weights by turns: the tail; report in build/reports/
 scenario-resilience: ## an unstable service behind store fails, stops, returns; report in build/reports/
 scenario-spread: ## 10,000 requests on two to six backends: how even, how fast; report in build/reports/
 scenario-stages: ## orders on MariaDB: normal, many reads, many orders, a busy machine; report likewise
@@ -364,6 +365,7 @@ TEST_pool       := agent/pool.c
 TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_latency    := agent/latency.c
+TEST_load_poll  := agent/load_poll.c agent/curl_loop.c
 TEST_load_weight := agent/load_weight.c agent/maglev.c
 TEST_quantile   := ctl/quantile.c ctl/answer.c
 TEST_metrics_text := agent/metrics_text.c agent/latency.c

@@ -30,7 +30,7 @@ struct fleet_weights {
 	char name[HOST_NAME_MAX + 1];
 	bool connected;
 	bool watches; /* or is about to */
-	bool is_led;  /* by whomever */
+	bool is_led;  /* by whomever, as far as the watch has told */
 	bool asks;    /* to lead */
 	struct etcd_lease *lease;
 	uint64_t leads;   /* mod_revision of the leader's key that is ours; 0: none is */
@@ -58,8 +58,6 @@ static void on_lead(void *context, int ret, const struct etcd_answer *answer,
 
 	(void)err;
 	weights->asks = false;
-	if (ret == 0)
-		weights->is_led = true;
 	if (ret == 0 && answer->done)
 		lead(weights, answer->revision);
 }
@@ -74,7 +72,8 @@ static void ask_to_lead(struct fleet_weights *weights)
 		.lease = etcd_lease_id(weights->lease),
 	};
 
-	if (weights->connected && step.lease && !weights->is_led && !weights->asks)
+	if (weights->connected && step.lease && !weights->is_led && !weights->leads &&
+	    !weights->asks)
 		weights->asks = etcd_commit(weights->etcd, &step, 1, on_lead, weights) == 0;
 }
 
@@ -417,12 +416,12 @@ static void on_tick(uv_timer_t *timer)
 	uint64_t generation = manager_desired(weights->manager)->generation;
 
 	follow(weights);
+	withdraw_old(weights);
 	if (generation == weights->applied)
 		return;
 	weights->applied = generation;
 	for (size_t i = 0; i < weights->count; i++)
 		apply(weights, &weights->agreed[i]);
-	withdraw_old(weights);
 }
 
 /* --- life --- */

@@ -21,6 +21,14 @@ struct load_poll {
 	size_t length;
 };
 
+/* What another host says ends in logs and on terminals. */
+static void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
 int load_poll_read(const char *text, size_t length, double *ret_load, struct error *err)
 {
 	cJSON *json = NULL;
@@ -36,6 +44,8 @@ int load_poll_read(const char *text, size_t length, double *ret_load, struct err
 		*ret_load = load;
 	else
 		r = error_set(err, EINVAL, "it does not know: %.70s", problem ?: "no load is told");
+	if (r < 0)
+		make_plain(err->message);
 	cJSON_Delete(json);
 	return r;
 }
