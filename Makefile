@@ -429,7 +429,7 @@ TEST_privileges := agent/privileges.c
 TEST_http_clients := agent/http_clients.c
 SRC_announce    := agent/manager_announce.c agent/announcer.c agent/announce.c agent/announce_note.c agent/rtnl.c \
                    agent/document.c
-SRC_load        := agent/load_run.c agent/load_poll.c agent/load_weight.c agent/curl_loop.c
+SRC_load        := agent/load_run.c agent/load_weight.c agent/curl_loop.c tests/unit/fake_load_poll.c
 TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/backend_run.c agent/service_run.c \
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/reply_takers.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/latency.c $(SRC_load) agent/plan.c \
@@ -441,6 +441,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/ba
                    $(FAKE_DATAPLANE) tests/unit/fake_nexthop.c \
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
+TEST_load_run   := $(TEST_manager)
 TEST_fleet_store := agent/fleet_store.c agent/fleet_roster.c agent/rollout_run.c $(TEST_rollout) agent/trial.c agent/etcd_json.c agent/etcd_url.c $(TEST_manager)
 TEST_autoscale_predict := agent/autoscale_predict.c
 TEST_scale_driver := agent/scale_driver.c agent/child.c
@@ -500,6 +501,7 @@ WRAP_probe      := setsockopt
 WRAP_probe_https := setsockopt
 WRAP_probe_datagram := setsockopt
 WRAP_probe_exec := setsockopt
+WRAP_load_run   := uv_now
 WRAP_service_run := uv_now uv_timer_start
 WRAP_autoscale_run := uv_now uv_timer_start store_save
 WRAP_store      := fsync linkat openat renameat unlinkat write

@@ -209,9 +209,9 @@ bool load_note(const struct backend_run *run, const struct service_spec *service
 	return true;
 }
 
-/* Those that change, as many as there is room for. */
+/* Those that have changed, as many as there is room for. */
 static void tell_step(struct manager *manager, const struct service_spec *service,
-		      const uint16_t *factors, const char *reason)
+		      const uint16_t *former, const char *reason)
 {
 	char after[EVENT_TEXT_MAX + 1] = "", endpoint[ENDPOINT_TEXT_MAX];
 	const struct backend_spec *spec;
@@ -219,12 +219,12 @@ static void tell_step(struct manager *manager, const struct service_spec *servic
 
 	for (size_t i = 0; i < service->backend_count && used < sizeof(after); i++) {
 		spec = &service->backends[i];
-		if (spec->load_factor != factors[i])
+		if (spec->load_factor != former[i])
 			used += (size_t)snprintf(after + used, sizeof(after) - used,
 						 "%s%s %.0f %% to %.0f %%", used ? ", " : "",
 						 format_endpoint(&spec->endpoint, endpoint),
-						 percent(spec->load_factor ?: LOAD_WHOLE),
-						 percent(factors[i] ?: LOAD_WHOLE));
+						 percent(former[i] ?: LOAD_WHOLE),
+						 percent(spec->load_factor ?: LOAD_WHOLE));
 	}
 	events_tell(manager->events, &(struct event){.kind = EVENT_LOAD_STEP,
 						     .service = service->name,
@@ -250,55 +250,86 @@ static void dry_run(struct manager *manager, const struct service_spec *service,
 						     .reason = reason});
 }
 
-static void act(struct manager *manager, const struct service_spec *service)
+static bool has_factors(const struct service_spec *service, const uint16_t *factors)
 {
-	const struct load_service *load = state_of(manager, service);
-	struct loads *loads = &manager->loads;
-	const struct load_run *run;
-	bool differ = false;
-	char reason[96];
-
-	for (size_t i = 0; i < service->backend_count; i++) {
-		run = &run_at(manager, service, i)->load;
-		loads->factors[i] = service->backends[i].load_factor;
-		if (run->next)
-			loads->factors[i] = run->next == LOAD_WHOLE ? 0 : run->next;
-		differ |= loads->factors[i] != service->backends[i].load_factor;
-	}
-	if (!differ)
-		return;
-	snprintf(reason, sizeof(reason), "%.1f %% of the slots move, of %u %% that may",
-		 100 * load->state.moved, service->load.budget);
-	if (loads->propose)
-		loads->propose(loads->context, service, loads->factors, reason);
-	else
-		manager_load_apply(manager, service, loads->factors, reason);
+	for (size_t i = 0; i < service->backend_count; i++)
+		if (service->backends[i].load_factor != factors[i])
+			return false;
+	return true;
 }
 
-/* Members come in the table's order, as sync_members() has it. */
+/* Of all backends: who was not judged keeps what he has. */
+static const uint16_t *next_factors(struct manager *manager, const struct service_spec *service)
+{
+	uint16_t *factors = manager->loads.factors, next;
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		next = run_at(manager, service, i)->load.next;
+		factors[i] = next ? next : service->backends[i].load_factor;
+		if (factors[i] == LOAD_WHOLE)
+			factors[i] = 0;
+	}
+	return factors;
+}
+
+static void act(struct manager *manager, const struct service_spec *service)
+{
+	const uint16_t *factors = next_factors(manager, service);
+	const struct loads *loads = &manager->loads;
+	char reason[96];
+
+	if (has_factors(service, factors))
+		return;
+	snprintf(reason, sizeof(reason), "%.1f %% of the slots move, of %u %% that may",
+		 100 * state_of(manager, service)->state.moved, service->load.budget);
+	if (loads->propose)
+		loads->propose(loads->context, service, factors, reason);
+	else
+		manager_load_apply(manager, service, factors, reason);
+}
+
+/* Who is in the table, and what is known of him: into the members. Returns how many there are. */
+static size_t gather(struct manager *manager, const struct service_spec *service)
+{
+	const struct maglev_backend *table = manager->loads.table;
+	size_t i, count = sync_members(service, manager->facts, manager->loads.table);
+
+	for (i = 0; i < count; i++)
+		manager->loads.members[i] = member_of(manager, service, &table[i]);
+	return count;
+}
+
+static void keep(struct manager *manager, const struct service_spec *service, size_t count)
+{
+	const struct load_member *member = manager->loads.members;
+	struct load_run *run;
+	size_t i;
+
+	for (i = 0; i < service->backend_count; i++) {
+		run = &run_at(manager, service, i)->load;
+		run->target = run->next = 0;
+	}
+	for (i = 0; i < count; i++, member++) {
+		run = &manager->runs[manager->loads.table[i].id].load;
+		run->pressure = member->pressure;
+		run->target = member->target;
+		run->next = member->next;
+	}
+}
+
 static void decide(struct manager *manager, const struct service_spec *service)
 {
 	const struct load_policy *policy = &service->load;
-	struct load_service *load = state_of(manager, service);
-	struct load_member *members = manager->loads.members;
-	size_t i, count = sync_members(service, manager->facts, manager->loads.table);
-	bool acted = load->state.acts;
-	struct load_run *run;
+	struct load_state *state = &state_of(manager, service)->state;
+	size_t count = gather(manager, service);
+	bool acted = state->acts;
 
-	for (i = 0; i < count; i++)
-		members[i] = member_of(manager, service, &manager->loads.table[i]);
-	load_judge(&load->state, members, count, (uint16_t)(policy->floor * LOAD_WHOLE / 100));
-	load_step(&load->state, members, count, policy->budget / 100.0,
+	load_judge(state, manager->loads.members, count,
+		   (uint16_t)(policy->floor * LOAD_WHOLE / 100));
+	/* Out of memory: it goes no step, and the next one will. */
+	load_step(state, manager->loads.members, count, policy->budget / 100.0,
 		  manager->dp->sizes.table_size);
-	for (i = 0; i < service->backend_count; i++)
-		run_at(manager, service, i)->load.next = run_at(manager, service, i)->load.target =
-			0;
-	for (i = 0; i < count; i++) {
-		run = &manager->runs[manager->loads.table[i].id].load;
-		run->pressure = members[i].pressure;
-		run->target = members[i].target;
-		run->next = members[i].next;
-	}
+	keep(manager, service, count);
 	if (policy->mode == LOAD_DRY_RUN)
 		dry_run(manager, service, acted);
 	else if (!manager->loads.follows)
@@ -349,12 +380,24 @@ static void exchange_factors(struct service_spec *service, uint16_t *factors)
 	}
 }
 
-static bool has_factors(const struct service_spec *service, const uint16_t *factors)
+/* They are the former ones afterwards. What the disk says is said once. */
+static int save_factors(struct manager *manager, struct service_spec *service, uint16_t *factors)
 {
-	for (size_t i = 0; i < service->backend_count; i++)
-		if (service->backends[i].load_factor != factors[i])
-			return false;
-	return true;
+	struct load_service *load = state_of(manager, service);
+	bool told = load->unsaved;
+	struct error err;
+	int ret;
+
+	exchange_factors(service, factors);
+	ret = manager_persist(manager, &err);
+	load->unsaved = ret;
+	if (ret == 0)
+		return 0;
+	exchange_factors(service, factors);
+	if (!told)
+		log_error("weights do not follow load", "service", service->name, "error",
+			  err.message, "hint", err.hint);
+	return ret;
 }
 
 int manager_load_apply(struct manager *manager, const struct service_spec *service,
@@ -362,23 +405,17 @@ int manager_load_apply(struct manager *manager, const struct service_spec *servi
 {
 	struct service_spec *own = manager->service_by_id[service->id];
 	uint16_t *scratch = manager->loads.factors;
-	struct error err;
 	int ret;
 
 	if (own->load.mode != LOAD_ON || has_factors(own, factors))
 		return 0;
 	memmove(scratch, factors, own->backend_count * sizeof(*factors));
-	tell_step(manager, own, scratch, reason);
-	exchange_factors(own, scratch);
-	ret = manager_persist(manager, &err);
-	if (ret) {
-		exchange_factors(own, scratch);
-		log_error("weights do not follow load", "service", own->name, "error", err.message,
-			  "hint", err.hint);
+	ret = save_factors(manager, own, scratch);
+	if (ret)
 		return ret;
-	}
 	for (size_t i = 0; i < own->backend_count; i++)
 		run_at(manager, own, i)->spec.load_factor = own->backends[i].load_factor;
+	tell_step(manager, own, scratch, reason);
 	state_of(manager, own)->steps++;
 	service_changed(manager, own->id);
 	return 0;

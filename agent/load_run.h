@@ -39,6 +39,7 @@ struct load_run {
 struct load_service {
 	struct load_state state;
 	uint64_t due_ms; /* of the next decision; 0: weights do not follow load */
+	bool unsaved;    /* the last step could not be saved, which was said */
 	uint64_t steps;
 };
 

@@ -24,10 +24,10 @@ FUZZ_decap  := tests/fuzz/decap_native.c $(addprefix tests/packet/,frame.c frame
                tests/native/native_map.c
 FUZZ_config := tests/fuzz/sound.c $(sort agent/options.c agent/etcd_url.c agent/source_list.c agent/ids.c $(filter agent/%,$(TEST_document)))
 FUZZ_state  := $(sort agent/store.c agent/autoscale_roster.c $(SRC_config))
-FUZZ_http   := tests/fuzz/sound.c $(filter-out $(addprefix agent/,main.c dataplane_%.c doors.c listen.c nexthop.c \
+FUZZ_http   := tests/fuzz/sound.c $(filter-out $(addprefix agent/,main.c dataplane_%.c doors.c listen.c load_poll.c nexthop.c \
                options.c port_watch.c preflight.c probe%.c recording.c selftest.c setup.c store.c xdp_dispatcher.c), \
                $(wildcard agent/*.c)) $(wildcard bpf/native/*.c) $(addprefix tests/unit/,fake_dataplane.c \
-               fake_nexthop.c fake_probe.c manager_fixture.c)
+               fake_load_poll.c fake_nexthop.c fake_probe.c manager_fixture.c)
 FUZZ_answer := $(filter agent/%,$(SRC_probe)) agent/autoscale_source_promql.c agent/etcd_json.c agent/rollout.c \
                agent/balancer.c agent/maglev.c
 FUZZ_WRAP_http := MHD_lookup_connection_value_n
