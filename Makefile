@@ -345,7 +345,7 @@ EVENTS_SRC := agent/event.c agent/events.c agent/journal.c agent/journal_file.c
 FAKE_DATAPLANE  := tests/unit/fake_dataplane.c agent/vip_table.c
 SRC_check       := agent/check.c agent/range.c agent/dns_message.c
 SRC_policy      := agent/autoscale_policy.c agent/autoscale_schedule.c
-SRC_desired     := agent/desired.c agent/cookies.c $(SRC_policy) $(SRC_check)
+SRC_desired     := agent/desired.c agent/owners.c agent/cookies.c $(SRC_policy) $(SRC_check)
 SRC_config      := agent/config.c agent/config_field.c agent/config_check.c agent/config_scale.c $(SRC_desired)
 TEST_autoscale  := agent/autoscale.c $(SRC_policy) $(SRC_check)
 TEST_check      := $(SRC_check)
@@ -353,6 +353,7 @@ TEST_check_files := agent/check_files.c
 TEST_config     := $(SRC_config)
 TEST_cookies    := $(SRC_desired) agent/dataplane.c $(FAKE_DATAPLANE)
 TEST_desired    := $(SRC_desired)
+TEST_remember   := agent/remember.c agent/match.c $(SRC_desired)
 TEST_dns_message := agent/dns_message.c
 TEST_check_way  := agent/check_way.c $(SRC_desired)
 TEST_health     := agent/health.c
@@ -434,7 +435,7 @@ TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/ba
                    agent/backend_way.c agent/check_way.c agent/by_address.c agent/reply_takers.c agent/pool.c \
                    agent/passive.c agent/slow_start.c agent/latency.c $(SRC_load) agent/plan.c \
                    agent/check_run.c agent/check_files.c \
-                   agent/stage.c agent/diff.c agent/match.c $(SRC_config) agent/ids.c \
+                   agent/stage.c agent/diff.c agent/match.c agent/remember.c $(SRC_config) agent/ids.c \
                    agent/health.c $(SRC_sync) agent/flow_scan.c agent/flow_fold.c \
                    agent/steady.c agent/sources.c agent/source_list.c agent/source_readings.c \
                    agent/dataplane.c agent/change_events.c $(EVENTS_SRC) \

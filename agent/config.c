@@ -212,6 +212,120 @@ static bool write_quic_id(const struct field *field, const void *object, cJSON *
 	return cJSON_AddStringToObject(json, field->key, text);
 }
 
+/* --- former-owners: sets of backends, each with a weight --- */
+
+static const struct field owner_fields[] = {
+	NUMBER("weight", struct slot_owner, weight, BACKEND_WEIGHT_MAX),
+};
+static const struct table owner_table = {owner_fields, ARRAY_SIZE(owner_fields)};
+
+static int read_owner(const cJSON *json, const char *where, uint16_t default_port,
+		      struct slot_owner *ret_owner, struct error *err)
+{
+	static const char *const own[] = {"address", NULL};
+	struct slot_owner owner = {.weight = 1};
+	const char *address = NULL;
+	struct error inner = {0};
+	int r = check_keys(json, where, &owner_table, FORM_SPEC, own, err);
+
+	if (r == 0)
+		r = json_string(json, where, "address", &address, err);
+	if (r == 0 && !address)
+		r = refuse_value(where, "address", "missing", err);
+	if (r < 0)
+		return r;
+	r = parse_endpoint(address, default_port, &owner.endpoint, &inner);
+	if (r < 0)
+		return refuse_parsed(where, "address", r, &inner, err);
+	r = read_fields(json, where, &owner_table, &owner, err);
+	if (r == 0 && owner.weight == 0)
+		r = refuse_value(where, "weight", "who owned slots had one above 0", err);
+	if (r == 0)
+		*ret_owner = owner;
+	return r;
+}
+
+static int read_owners(const cJSON *array, const char *where, uint16_t default_port,
+		       struct owners *owners, struct error *err)
+{
+	const cJSON *item;
+	int r = 0;
+
+	if (!cJSON_IsArray(array) || !array->child)
+		return refuse_value(where, "former-owners", "a set is not an array of backends",
+				    err);
+	owners->list = calloc((size_t)cJSON_GetArraySize(array), sizeof(*owners->list));
+	if (!owners->list)
+		return refuse_memory(where, err);
+	cJSON_ArrayForEach (item, array) {
+		r = read_owner(item, where, default_port, &owners->list[owners->count], err);
+		if (r < 0)
+			return r;
+		owners->count++;
+	}
+	return owners_sort(owners)
+		       ? 0
+		       : refuse_value(where, "former-owners", "one is twice in a set", err);
+}
+
+static int read_former(const struct field *field, const cJSON *json, const char *where,
+		       void *object, struct error *err)
+{
+	struct owners former[OWNERS_FORMER] = {0};
+	struct service_spec *spec = object;
+	const cJSON *sets = NULL, *set;
+	size_t count = 0;
+	char place[WHERE_MAX + 32];
+	int r = json_array(json, where, field->key, &sets, err);
+
+	if (r < 0 || !sets)
+		return r;
+	if (cJSON_GetArraySize(sets) > OWNERS_FORMER)
+		return refuse_value(where, field->key, "more than two sets", err);
+	snprintf(place, sizeof(place), "former owner of %s", where);
+	cJSON_ArrayForEach (set, sets) {
+		if (r == 0)
+			r = read_owners(set, place, service_default_port(spec), &former[count++],
+					err);
+	}
+	for (size_t i = 0; i < OWNERS_FORMER; i++) {
+		owners_clear(r == 0 ? &spec->former[i] : &former[i]);
+		if (r == 0)
+			spec->former[i] = former[i];
+	}
+	return r;
+}
+
+static cJSON *write_owner(const struct slot_owner *owner)
+{
+	cJSON *json = cJSON_CreateObject();
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (json &&
+	    cJSON_AddStringToObject(json, "address", format_endpoint(&owner->endpoint, text)) &&
+	    (owner->weight == 1 || write_fields(&owner_table, FORM_SPEC, owner, json)))
+		return json;
+	cJSON_Delete(json);
+	return NULL;
+}
+
+static bool write_former(const struct field *field, const void *object, cJSON *json)
+{
+	const struct service_spec *spec = object;
+	cJSON *sets = cJSON_AddArrayToObject(json, field->key), *set;
+
+	for (size_t i = 0; sets && i < OWNERS_FORMER && spec->former[i].count; i++) {
+		set = cJSON_CreateArray();
+		if (!cJSON_AddItemToArray(sets, set))
+			return false;
+		for (size_t j = 0; j < spec->former[i].count; j++) {
+			if (!cJSON_AddItemToArray(set, write_owner(&spec->former[i].list[j])))
+				return false;
+		}
+	}
+	return sets;
+}
+
 /* --- the tables --- */
 
 static const char *const tunnel_source_words[] = {
@@ -228,6 +342,7 @@ static const char *const when_down_words[] = {[DOWN_DROP] = "drop", [DOWN_PASS] 
 static const char *const too_big_words[] = {[TOO_BIG_TELL] = "tell", [TOO_BIG_DROP] = "drop"};
 static const char *const cookies_words[] = {
 	[COOKIES_OFF] = "off", [COOKIES_AUTO] = "auto", [COOKIES_ALWAYS] = "always"};
+static const char *const chance_words[] = {[CHANCE_OFF] = "off", [CHANCE_ON] = "on"};
 static const char *const passive_words[] = {
 	[PASSIVE_OFF] = "off", [PASSIVE_WATCH] = "suspect", [PASSIVE_EJECT] = "eject"};
 static const char *const load_words[] = {
@@ -276,6 +391,8 @@ static const struct field service_fields[] = {
 	NUMBER("max-new-entries", struct service_spec, max_new_entries, UINT32_MAX),
 	CHOICE("syn-cookies", struct service_spec, syn_cookies, cookies_words),
 	NUMBER("syn-cookies-above", struct service_spec, syn_cookies_above, UINT32_MAX),
+	CHOICE("second-chance", struct service_spec, second_chance, chance_words),
+	{.key = "former-owners", .read = read_former, .write = write_former},
 	STATE_NUMBER("id", struct service_spec, id, UINT16_MAX),
 	{"vip-ids", read_vip_ids, write_vip_ids, .state_only = true},
 };
@@ -306,6 +423,7 @@ _Static_assert(sizeof(enum lb_mode) == sizeof(unsigned int) &&
 		       sizeof(enum too_big) == sizeof(unsigned int) &&
 		       sizeof(enum syn_cookies) == sizeof(unsigned int) &&
 		       sizeof(enum load_mode) == sizeof(unsigned int) &&
+		       sizeof(enum second_chance) == sizeof(unsigned int) &&
 		       sizeof(enum passive_action) == sizeof(unsigned int) &&
 		       sizeof(enum admin_state) == sizeof(unsigned int),
 	       "read_choice() writes them as unsigned int");

@@ -63,12 +63,19 @@ void backend_spec_init(struct backend_spec *spec)
 	*spec = (struct backend_spec){.weight = 1, .state = ADMIN_UP};
 }
 
+static void clear_former(struct owners former[OWNERS_FORMER])
+{
+	for (size_t i = 0; i < OWNERS_FORMER; i++)
+		owners_clear(&former[i]);
+}
+
 void service_spec_clear(struct service_spec *spec)
 {
 	free(spec->vips);
 	free(spec->backends);
 	free(spec->source_allow);
 	free(spec->source_deny);
+	clear_former(spec->former);
 	check_spec_clear(&spec->check);
 	autoscale_policy_clear(&spec->scale);
 	*spec = (struct service_spec){0};
@@ -110,12 +117,23 @@ static int copy_text(const char *text, char **ret_copy)
 	return 0;
 }
 
+/* What was copied before a failure is there, to be cleared. */
+static int copy_former(const struct owners former[OWNERS_FORMER], struct owners *ret_copies)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < OWNERS_FORMER; i++)
+		r = owners_copy(&former[i], &ret_copies[i]);
+	return r;
+}
+
 int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_copy)
 {
 	void *vips = NULL;
 	void *backends = NULL;
 	char *allow = NULL;
 	char *deny = NULL;
+	struct owners former[OWNERS_FORMER] = {0};
 	struct check_spec check = {0};
 	struct autoscale_policy scale;
 
@@ -123,12 +141,13 @@ int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_
 	    copy_array(spec->backends, spec->backend_count, sizeof(*spec->backends), &backends) <
 		    0 ||
 	    copy_text(spec->source_allow, &allow) < 0 || copy_text(spec->source_deny, &deny) < 0 ||
-	    check_spec_copy(&spec->check, &check) < 0 ||
+	    copy_former(spec->former, former) < 0 || check_spec_copy(&spec->check, &check) < 0 ||
 	    autoscale_policy_copy(&spec->scale, &scale) < 0) {
 		free(vips);
 		free(backends);
 		free(allow);
 		free(deny);
+		clear_former(former);
 		check_spec_clear(&check);
 		return -ENOMEM;
 	}
@@ -137,6 +156,7 @@ int service_spec_copy(const struct service_spec *spec, struct service_spec *ret_
 	ret_copy->backends = backends;
 	ret_copy->source_allow = allow;
 	ret_copy->source_deny = deny;
+	memcpy(ret_copy->former, former, sizeof(former));
 	ret_copy->check = check;
 	ret_copy->scale = scale;
 	return 0;
@@ -654,6 +674,38 @@ static int check_cookies(const struct service_spec *spec, struct error *err)
 	return 0;
 }
 
+static int refuse_chance(const struct service_spec *spec, const char *why, const char *hint,
+			 struct error *err)
+{
+	error_set(err, EINVAL, "service %s: second-chance: %s", spec->name, why);
+	error_hint(err, -EINVAL, "%s, or second-chance off", hint);
+	return error_field(err, -EINVAL, "second-chance");
+}
+
+static int check_chance(const struct service_spec *spec, struct error *err)
+{
+	if (spec->second_chance == CHANCE_OFF)
+		return 0;
+	if (spec->mode != LB_MODE_GUE || spec->gue_variant != 0)
+		return refuse_chance(spec,
+				     "only GUE's header has room to name other owners of a slot",
+				     "set mode gue and gue-variant 0", err);
+	if (spec->scheduler != LB_SCHEDULER_MAGLEV)
+		return refuse_chance(spec, "a flow is looked for where its slot has led before",
+				     "set scheduler maglev", err);
+	if (!service_has_protocol(spec, IPPROTO_TCP))
+		return refuse_chance(spec,
+				     "backends know their own flows of TCP only, and no VIP of the "
+				     "service is tcp",
+				     "add a VIP tcp://ADDR:PORT", err);
+	if (spec->syn_cookies != COOKIES_OFF)
+		return refuse_chance(spec,
+				     "a connection that a cookie begins has no socket yet by which "
+				     "its backend would know it",
+				     "set syn-cookies off", err);
+	return 0;
+}
+
 /* A flow without an entry goes by its slot, so its next packets must find the same one there. */
 static int check_entries(const struct service_spec *spec, struct error *err)
 {
@@ -719,6 +771,8 @@ int service_spec_check(const struct service_spec *spec, struct error *err)
 		r = check_passive(spec, err);
 	if (r == 0)
 		r = check_cookies(spec, err);
+	if (r == 0)
+		r = check_chance(spec, err);
 	if (r == 0)
 		r = check_entries(spec, err);
 	if (r == 0)

@@ -20,6 +20,7 @@
 #include "check.h"
 #include "error.h"
 #include "load_policy.h"
+#include "owners.h"
 #include "parse.h"
 #include "steady.h"
 
@@ -73,6 +74,7 @@ enum tracking {
 
 enum when_down { DOWN_DROP, DOWN_PASS };
 enum too_big { TOO_BIG_TELL, TOO_BIG_DROP };
+enum second_chance { CHANCE_OFF, CHANCE_ON };
 enum syn_cookies { COOKIES_OFF, COOKIES_AUTO, COOKIES_ALWAYS };
 
 /* By which way a backend is checked; see check_way.h. */
@@ -114,8 +116,11 @@ struct service_spec {
 	/* A second; 0: no limit. */
 	uint32_t source_rate_flows, source_rate_packets, max_new_flows, max_new_entries;
 	enum syn_cookies syn_cookies;
-	uint32_t syn_cookies_above;    /* COOKIES_AUTO: SYNs a second */
-	struct backend_spec *backends; /* owned; in order of insertion */
+	uint32_t syn_cookies_above; /* COOKIES_AUTO: SYNs a second */
+	/* Backends are told who owned a flow's slot before, and hand on what is not theirs. */
+	enum second_chance second_chance;
+	struct owners former[OWNERS_FORMER]; /* the newest first; owned. Empty: none */
+	struct backend_spec *backends;       /* owned; in order of insertion */
 	size_t backend_count;
 };
 
@@ -124,6 +129,7 @@ struct desired {
 	uint64_t seed;                 /* of the flow hash; fleet-wide if the operator says so */
 	struct steady steady;          /* the clock of deadlines */
 	bool withdrawn;                /* this balancer announces no VIP; not of the services */
+	bool former_given;             /* services remember whom they shall, and nobody else */
 	struct service_spec *services; /* owned; in order of insertion */
 	size_t service_count;
 };

@@ -132,11 +132,13 @@ static int read_state(const struct fleet_store *store, const cJSON *json, struct
 
 	if (ret == 0)
 		ret = document_follow(former, next, &removal, err);
-	if (ret)
+	if (ret) {
 		desired_free(next);
-	else
-		*ret_next = next;
-	return ret;
+		return ret;
+	}
+	next->former_given = true; /* who wrote it has seen to that, whatever we have missed */
+	*ret_next = next;
+	return 0;
 }
 
 static int read_wanted(const struct fleet_store *store, const struct rollout *trial,

@@ -85,6 +85,27 @@ static void mark_former(struct pools *pools, const struct desired *former)
 	}
 }
 
+/* There are two tables for each service, and former owners want two more. */
+static int check_tables(const struct pool *services, const struct desired *desired,
+			struct error *err)
+{
+	uint32_t used = 0, id;
+	size_t i;
+	int ret;
+
+	for (id = 1; id <= services->size; id++)
+		used += services->taken[id];
+	for (i = 0; i < desired->service_count; i++)
+		used += desired->services[i].second_chance == CHANCE_ON;
+	if (used <= services->size)
+		return 0;
+	ret = error_set(err, E2BIG,
+			"no room for former owners' tables: a service with second-chance counts "
+			"as two, and the limit is %u",
+			services->size);
+	return error_hint(err, ret, "start lbagent with a larger --max-services");
+}
+
 int ids_assign(struct desired *desired, const struct desired *former,
 	       const struct dataplane_sizes *sizes, const bool *resting, struct error *err)
 {
@@ -106,6 +127,8 @@ int ids_assign(struct desired *desired, const struct desired *former,
 		mark_service(&pools, &desired->services[i]);
 	for (i = 0; ret == 0 && i < desired->service_count; i++)
 		ret = fill_service(&pools, &desired->services[i], err);
+	if (ret == 0)
+		ret = check_tables(&pools.services, desired, err);
 	free(pools.services.taken);
 	free(pools.vips.taken);
 	free(pools.backends.taken);

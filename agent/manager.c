@@ -16,6 +16,7 @@
 #include "ids.h"
 #include "log.h"
 #include "manager_internal.h"
+#include "remember.h"
 #include "store.h"
 
 #define TICK_MS       20
@@ -396,6 +397,8 @@ static int prepare(const struct manager *manager, struct desired *next, struct e
 	next->generation = manager->desired->generation + 1;
 	next->steady = manager->desired->steady; /* however next was made */
 	next->withdrawn = manager->desired->withdrawn;
+	if (!next->former_given && remember_owners(manager->desired, next) < 0)
+		return error_set(err, ENOMEM, "out of memory");
 	ret = desired_check(next, err);
 	if (ret == 0)
 		ret = check_all_replies(manager, next, err);

@@ -27,6 +27,7 @@ struct sync {
 	bool *marked;      /* [service index]: marks say what its flows' entries may differ in */
 	uint32_t *excused; /* [service index]: LB_SERVICE_EXCUSED ends after this coarse tick */
 	uint64_t *told_digest;              /* [service index]: digest_table() of it */
+	uint64_t (*earlier)[LB_EARLIER];    /* [service index]: what those were built from */
 	uint64_t seed_digest, empty_digest; /* the latter of a table without owners */
 	struct digest_owner *digest_owners; /* scratch, as ranks */
 	uint16_t *ranks;
@@ -130,6 +131,17 @@ static bool block_adopt(const struct sync *sync, bool *used, uint32_t block)
 	return true;
 }
 
+static void earlier_adopt(struct sync *sync, bool *used, uint16_t service_id)
+{
+	struct lb_service *record = &sync->dp->services[service_id];
+
+	for (size_t i = 0; i < LB_EARLIER; i++) {
+		sync->earlier[service_id][i] = DIGEST_UNKNOWN;
+		if (!block_adopt(sync, used, record->earlier[i]))
+			record->earlier[i] = 0;
+	}
+}
+
 /*
  * All blocks are free but the empty one and those that adopted services point at. The empty table
  * stands in for one that is not the service's own until that is built.
@@ -143,6 +155,7 @@ static void blocks_init(struct sync *sync, bool *used)
 		tables = sync->dp->services[id].tables;
 		sync->digest[id] = DIGEST_UNKNOWN;
 		sync->marked[id] = sync->dp->services[id].flags & LB_SERVICE_TRACK_CHANGED;
+		earlier_adopt(sync, used, (uint16_t)id);
 		if (!block_adopt(sync, used, tables.current))
 			tables.current = 0;
 		if (!block_adopt(sync, used, tables.former))
@@ -232,6 +245,7 @@ struct sync *sync_new(struct dataplane *dp)
 	sync->members = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->members));
 	sync->wanted = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->wanted));
 	sync->told_digest = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->told_digest));
+	sync->earlier = calloc((size_t)dp->sizes.services + 1, sizeof(*sync->earlier));
 	sync->digest_owners = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->digest_owners));
 	sync->ranks = calloc((size_t)dp->sizes.backends + 1, sizeof(*sync->ranks));
 	sync->owners = calloc(dp->sizes.table_size, sizeof(*sync->owners));
@@ -239,7 +253,7 @@ struct sync *sync_new(struct dataplane *dp)
 	sync->free_blocks = calloc(dp->table_blocks, sizeof(*sync->free_blocks));
 	if (sync->digest && sync->marked && sync->excused && sync->slots && sync->members &&
 	    sync->wanted && sync->owners && sync->former && sync->free_blocks &&
-	    sync->told_digest && sync->digest_owners && sync->ranks) {
+	    sync->told_digest && sync->earlier && sync->digest_owners && sync->ranks) {
 		blocks_init(sync, used);
 		sync->marks = slot_marks_new(dp);
 		excuses_adopt(sync);
@@ -260,6 +274,7 @@ void sync_free(struct sync *sync)
 	free(sync->marked);
 	free(sync->excused);
 	free(sync->told_digest);
+	free(sync->earlier);
 	free(sync->digest_owners);
 	free(sync->ranks);
 	free(sync->slots);
@@ -476,6 +491,130 @@ static int table_sync(struct sync *sync, const struct service_spec *service,
 	return 0;
 }
 
+/* --- tables of former owners --- */
+
+/* By the index of each former owner its backend, or 0: gone, but it had its slots. */
+static void find_owners(const struct service_spec *service, const struct owners *owners,
+			uint16_t *ret_ids)
+{
+	ptrdiff_t at;
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		at = owners_find(owners, &service->backends[i].endpoint);
+		if (at >= 0)
+			ret_ids[at] = service->backends[i].id;
+	}
+}
+
+/* Names what such a table is of. */
+static uint64_t owners_digest(const struct owners *owners, const uint16_t *ids)
+{
+	struct maglev_backend member;
+	uint64_t digest = 0;
+
+	for (size_t i = 0; i < owners->count; i++) {
+		member = (struct maglev_backend){endpoint_key(&owners->list[i].endpoint),
+						 owners->list[i].weight, ids[i]};
+		digest += sync_members_digest(&member, 1);
+	}
+	return owners->count ? digest | 1 : 0;
+}
+
+/* Slots have positions in owners, counted from 1, which become their backends. */
+static int owners_build(struct sync *sync, const struct owners *owners, const uint16_t *ids)
+{
+	struct maglev_backend *members = calloc(owners->count, sizeof(*members));
+	int ret;
+
+	if (!members)
+		return -ENOMEM;
+	for (size_t i = 0; i < owners->count; i++)
+		members[i] = (struct maglev_backend){
+			.key = endpoint_key(&owners->list[i].endpoint),
+			.weight = slow_start_weight(owners->list[i].weight, 0),
+			.id = (uint16_t)(i + 1),
+		};
+	ret = maglev_build(members, owners->count, sync->owners, sync->dp->sizes.table_size);
+	free(members);
+	for (uint32_t slot = 0; ret == 0 && slot < sync->dp->sizes.table_size; slot++)
+		sync->owners[slot] = ids[sync->owners[slot] - 1];
+	return ret;
+}
+
+static void earlier_store(struct sync *sync, uint16_t service_id, size_t i, uint32_t block)
+{
+	uint32_t *place = &sync->dp->services[service_id].earlier[i], former = *place;
+
+	__atomic_store_n(place, block, __ATOMIC_RELEASE);
+	block_give(sync, former);
+}
+
+static int earlier_put(struct sync *sync, const struct service_spec *service, size_t i,
+		       const uint16_t *ids)
+{
+	const struct owners *owners = &service->former[i];
+	uint64_t digest = owners_digest(owners, ids);
+	uint32_t block = 0;
+	int ret;
+
+	if (digest == sync->earlier[service->id][i])
+		return 0;
+	if (digest) {
+		ret = owners_build(sync, owners, ids);
+		if (ret)
+			return ret;
+		block = block_take(sync);
+		block_fill(sync, block, sync->owners);
+	}
+	earlier_store(sync, service->id, i, block);
+	sync->earlier[service->id][i] = digest;
+	return 0;
+}
+
+/* A flag for packets only while there is something to tell. */
+static uint16_t chance_flag(const struct lb_service *record)
+{
+	return record->earlier[0] || record->earlier[1] ? LB_SERVICE_CHANCE : 0;
+}
+
+static int earlier_sync(struct sync *sync, const struct service_spec *service, struct error *err)
+{
+	struct lb_service *record = &sync->dp->services[service->id];
+	uint16_t *ids;
+	int ret = 0;
+
+	for (size_t i = 0; service->second_chance && ret == 0 && i < LB_EARLIER; i++) {
+		ids = calloc(service->former[i].count + 1, sizeof(*ids));
+		if (ids)
+			find_owners(service, &service->former[i], ids);
+		ret = ids ? earlier_put(sync, service, i, ids) : -ENOMEM;
+		free(ids);
+	}
+	record->flags = (uint16_t)((record->flags & ~LB_SERVICE_CHANCE) | chance_flag(record));
+	if (ret == 0)
+		return 0;
+	return error_set(err, -ret, "service %s: table of former owners cannot be built: %s",
+			 service->name, strerror(-ret));
+}
+
+/* Of services that have no second chance any more, or are gone: others need the blocks. */
+static void earlier_clear(struct sync *sync, const struct desired *desired)
+{
+	bool *keeps = calloc((size_t)sync->dp->sizes.services + 1, sizeof(*keeps));
+	uint32_t id;
+	size_t i;
+
+	for (i = 0; keeps && i < desired->service_count; i++)
+		keeps[desired->services[i].id] = desired->services[i].second_chance == CHANCE_ON;
+	for (id = 1; keeps && id <= sync->dp->sizes.services; id++) {
+		for (i = 0; !keeps[id] && i < LB_EARLIER; i++) {
+			earlier_store(sync, (uint16_t)id, i, 0);
+			sync->earlier[id][i] = 0;
+		}
+	}
+	free(keeps);
+}
+
 /* --- records --- */
 
 #define HOP_REST (offsetof(struct lb_hop, src_mac))
@@ -688,6 +827,7 @@ static void service_store(struct sync *sync, const struct service_spec *service)
 		flags |= LB_SERVICE_EXCUSED;
 	}
 	flags |= record->flags & LB_SERVICE_EXCUSED;
+	flags |= chance_flag(record);
 	record->gue_port = htons(service->gue_port);
 	record->mode = service_mode(service);
 	record->scheduler = (uint8_t)service->scheduler;
@@ -978,6 +1118,7 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 
 	/* Old VIPs first: their places in the map are needed. */
 	ret = vips_clear(sync, desired, facts, err) ?: quic_clear(sync, desired, err);
+	earlier_clear(sync, desired);
 	if (prefixes)
 		switch_throw(&sync->dp->switches->vip_prefixes, true);
 	if (any_port)
@@ -992,6 +1133,8 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 			break;
 		service_store(sync, &desired->services[i]);
 		ret = sync_service(sync, &desired->services[i], facts, err);
+		if (ret == 0)
+			ret = earlier_sync(sync, &desired->services[i], err);
 		if (ret == 0)
 			ret = quic_put(sync, &desired->services[i], err);
 		if (ret == 0) /* last: only now packets may come */

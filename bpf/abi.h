@@ -154,6 +154,8 @@ enum lb_service_flags {
 	/* With LB_SERVICE_COOKIES: flows may have begun without an entry, so who has none and
 	 * brings no cookie is not refused. */
 	LB_SERVICE_EXCUSED = 1 << 7,
+	/* Backends are told where else a flow may have begun; `earlier` is not all 0. */
+	LB_SERVICE_CHANCE = 1 << 8,
 };
 
 /* A flow's state, as kept in two bits of its entry. */
@@ -181,6 +183,8 @@ struct lb_tables {
 	__u32 former;  /* block 0: no slot is marked */
 };
 
+#define LB_EARLIER 2
+
 /* One service; index 0 is none. Two cache lines, of which most packets need the first. */
 struct lb_service {
 	struct lb_tables tables;
@@ -197,7 +201,12 @@ struct lb_service {
 	 * flows may be without one, for it may be long in sending another packet; else
 	 * LB_FLOW_EMBRYONIC, for it may be nobody's. */
 	__u8 begun_state;
-	__u8 pad[38];
+	__u8 pad[2];
+	/* LB_SERVICE_CHANCE: blocks of the map slots whose owners are those that the configuration
+	 * had before, on every balancer alike, the newest first; 0: none. For a moment a block may
+	 * be another service's. */
+	__u32 earlier[LB_EARLIER];
+	__u8 pad_line[28];
 	/* Lists of the map sources; 0: none. */
 	__u32 source_allow;
 	__u32 source_deny;
@@ -588,6 +597,7 @@ _Static_assert(sizeof(struct lb_vip_entry) == 32, "ABI");
 _Static_assert(sizeof(struct lb_tables) == sizeof(__u64), "ABI");
 _Static_assert(sizeof(struct lb_service) == 128, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_service, timeout) == 12, "ABI");
+_Static_assert(__builtin_offsetof(struct lb_service, earlier) == 28, "ABI");
 _Static_assert(__builtin_offsetof(struct lb_service, source_allow) == 64, "ABI");
 _Static_assert(sizeof(struct lb_source_key) == 24, "ABI");
 _Static_assert(sizeof(struct lb_service_budget) == 16, "ABI");

@@ -154,6 +154,8 @@ static const struct key service_keys[] = {
 	NUMBER("max-new-entries"),
 	TEXT("syn-cookies"),
 	NUMBER("syn-cookies-above"),
+	TEXT("second-chance"),
+	ARRAY("former-owners", NULL),
 	TRUTH("panic"),
 	TEXT("table-digest"),
 	TEXT("config-digest"),

@@ -142,6 +142,8 @@ const struct flag flags[FLAG_COUNT] = {
 			      "answer SYNs by cookies"},
 	[FLAG_SYN_COOKIES_ABOVE] = {"syn-cookies-above", "syn-cookies-above", FLAG_KIND_NUMBER, "N",
 				    "auto: beyond so many SYNs in a second"},
+	[FLAG_SECOND_CHANCE] = {"second-chance", "second-chance", FLAG_KIND_TEXT, "off|on",
+				"backends hand on what other owners of its slot may know"},
 	[FLAG_SCALE] = {"scale", "scale", FLAG_KIND_TEXT, "off|on|dry-run",
 			"start and stop backends by a metric, or only tell"},
 	[FLAG_SCALE_METRIC] =

@@ -246,6 +246,7 @@ static void print_choices(const cJSON *service)
 		{"max-new-entries", "0"},
 		{"syn-cookies", "off"},
 		{"syn-cookies-above", "10000"},
+		{"second-chance", "off"},
 	};
 	const char *before = "  ";
 

@@ -86,7 +86,8 @@ void *__wrap_reallocarray(void *items, size_t count, size_t size)
 	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
 	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"                   \
 	"\"max-new-entries\":0,"                                                                   \
-	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000,"
+	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000,"                                     \
+	"\"second-chance\":\"off\",\"former-owners\":[],"
 
 static const char full_spec[] =
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"],"
@@ -124,6 +125,9 @@ static const char full_spec[] =
 	"\"source-rate-flows\":100,\"source-rate-packets\":20000,\"max-new-flows\":50000,"
 	"\"max-new-entries\":70000,"
 	"\"syn-cookies\":\"off\",\"syn-cookies-above\":20000,"
+	"\"second-chance\":\"off\","
+	"\"former-owners\":[[{\"address\":\"198.18.1.11:80\",\"weight\":5},"
+	"{\"address\":\"198.18.1.12:80\"}],[{\"address\":\"[2001:db8::12]:80\"}]],"
 	"\"backends\":[{\"address\":\"198.18.1.11:80\",\"weight\":5,\"state\":\"up\","
 	"\"priority\":0,\"quic-id\":\"00ff\"},"
 	"{\"address\":\"[2001:db8::12]:80\",\"weight\":0,\"state\":\"maint\","
@@ -322,6 +326,20 @@ static void test_spec_refused(void **state)
 		{",\"max-new-flows\":-1", "max-new-flows", "service web: max-new-flows: -1 is not"},
 		{",\"max-new-entries\":5,\"scheduler\":\"least-conn\"", "max-new-entries",
 		 "service web: max-new-entries: scheduler least-conn finds a flow by its entry"},
+		{",\"second-chance\":\"yes\"", "second-chance",
+		 "service web: second-chance: there is no"},
+		{",\"former-owners\":[[],[],[]]", "former-owners",
+		 "service web: former-owners: more than two sets"},
+		{",\"former-owners\":[[]]", "former-owners",
+		 "former owner of service web: former-owners: a set is not an array of backends"},
+		{",\"former-owners\":[[{\"weight\":1}]]", "address",
+		 "former owner of service web: address: missing"},
+		{",\"former-owners\":[[{\"address\":\"198.18.1.11\",\"state\":\"up\"}]]", "state",
+		 "former owner of service web: unknown key \"state\""},
+		{",\"former-owners\":[[{\"address\":\"198.18.1.11\",\"weight\":0}]]", "weight",
+		 "former owner of service web: weight: who owned"},
+		{",\"former-owners\":[[{\"address\":\"198.18.1.11\"},{\"address\":\"198.18.1.11\"}]]",
+		 "former-owners", "former owner of service web: former-owners: one is twice"},
 		{",\"syn-cookies\":\"on\"", "syn-cookies", "service web: syn-cookies: there is no"},
 		{",\"syn-cookies-above\":0", "syn-cookies-above",
 		 "service web: syn-cookies-above: 0 is out"},

@@ -401,6 +401,42 @@ static void test_passive_needs_syns(void **state)
 	service_spec_clear(&spec);
 }
 
+static void test_second_chance_needs_more(void **state)
+{
+	struct service_spec spec = make_service("web", "udp://198.18.0.10:80");
+	struct error err;
+
+	(void)state;
+	spec.second_chance = CHANCE_ON;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "second-chance",
+		       "service web: second-chance: only GUE's header has room to name other "
+		       "owners of a slot");
+	assert_string_equal(err.hint, "set mode gue and gue-variant 0, or second-chance off");
+	spec.mode = LB_MODE_GUE;
+	spec.gue_variant = 1;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "second-chance",
+		       "service web: second-chance: only GUE's header has room to name other "
+		       "owners of a slot");
+	spec.gue_variant = 0;
+	spec.scheduler = LB_SCHEDULER_SOURCE;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "second-chance",
+		       "service web: second-chance: a flow is looked for where its slot has led "
+		       "before");
+	spec.scheduler = LB_SCHEDULER_MAGLEV;
+	assert_refused(service_spec_check(&spec, &err), EINVAL, &err, "second-chance",
+		       "service web: second-chance: backends know their own flows of TCP only, and "
+		       "no VIP of the service is tcp");
+	add_vip(&spec, "tcp://198.18.0.10:80");
+	assert_int_equal(service_spec_check(&spec, &err), 0);
+	spec.syn_cookies = COOKIES_AUTO;
+	spec.tracking = TRACK_ALL;
+	assert_refused(
+		service_spec_check(&spec, &err), EINVAL, &err, "second-chance",
+		"service web: second-chance: a connection that a cookie begins has no socket "
+		"yet by which its backend would know it");
+	service_spec_clear(&spec);
+}
+
 static void test_cookies_need_more(void **state)
 {
 	struct service_spec spec = make_service("web", "udp://198.18.0.10:80");
@@ -617,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_least_conn_counts_flows),
 		cmocka_unit_test(test_passive_needs_syns),
+		cmocka_unit_test(test_second_chance_needs_more),
 		cmocka_unit_test(test_cookies_need_more),
 		cmocka_unit_test(test_quic_ids),
 		cmocka_unit_test(test_remove_backend_keeps_order),

@@ -256,9 +256,25 @@ static void test_former_ones_are_taken(void **state)
 	desired_free(next);
 }
 
+static void test_former_owners_need_room(void **state)
+{
+	static const char *const vip = "tcp://198.18.0.11:80";
+	struct desired *desired = make_desired();
+
+	(void)state;
+	desired->services[0].second_chance = CHANCE_ON;
+	assert_assigned(desired, none_rest);
+	add_service(desired, "two", &vip, 1);
+	assert_no_room(desired,
+		       "no room for former owners' tables: a service with second-chance counts as "
+		       "two, and the limit is 2",
+		       "--max-services");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_former_owners_need_room),
 		cmocka_unit_test(test_assigns_and_keeps),
 		cmocka_unit_test(test_skips_resting),
 		cmocka_unit_test(test_index_beyond_limit),

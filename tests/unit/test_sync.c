@@ -252,6 +252,8 @@ static void assert_all_tables(struct fixture *fixture)
 	for (uint16_t id = 1; id <= SERVICES; id++) {
 		use_block(fixture, table_of(fixture, id), used);
 		use_block(fixture, fixture->fake->dp.services[id].tables.former, used);
+		for (size_t i = 0; i < LB_EARLIER; i++)
+			use_block(fixture, fixture->fake->dp.services[id].earlier[i], used);
 	}
 	for (size_t i = 0; i < fixture->desired->service_count; i++)
 		assert_table(fixture, &fixture->desired->services[i]);
@@ -1238,9 +1240,121 @@ static void test_load_of_a_new_backend(void **state)
 	assert_int_equal(fixture->fake->dp.loads[1], 5);
 }
 
+/* --- former owners --- */
+
+/* Whom the service had before: its first backends, and one that is gone if `gone`. */
+static void remember(struct service_spec *spec, size_t set, size_t backends, bool gone)
+{
+	struct owners *owners = &spec->former[set];
+	struct error err;
+
+	owners_clear(owners);
+	owners->list = calloc(backends + 1, sizeof(*owners->list));
+	assert_non_null(owners->list);
+	for (; owners->count < backends; owners->count++)
+		owners->list[owners->count] =
+			(struct slot_owner){spec->backends[owners->count].endpoint, 1};
+	if (gone) {
+		owners->list[owners->count].weight = 1;
+		assert_int_equal(parse_endpoint("198.18.1.99:8080", 0,
+						&owners->list[owners->count++].endpoint, &err),
+				 0);
+	}
+	assert_true(owners_sort(owners));
+}
+
+static struct service_spec *add_chance(struct fixture *fixture)
+{
+	struct service_spec *spec;
+
+	add_service(fixture, WEB, 3);
+	spec = service(fixture, WEB);
+	spec->mode = LB_MODE_GUE;
+	spec->second_chance = CHANCE_ON;
+	return spec;
+}
+
+static void test_former_owners_have_tables(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	struct service_spec *spec = add_chance(fixture);
+	uint32_t owned[BACKENDS + 1];
+	void *copy;
+
+	sync_ok(fixture);
+	assert_false(record->flags & LB_SERVICE_CHANCE);
+	copy = block_copy(fixture, table_of(fixture, WEB));
+	remember(spec, 0, 3, false);
+	remember(spec, 1, 2, true);
+	set_alive(fixture, 2, false); /* health is not of the configuration */
+	sync_ok(fixture);
+	assert_true(record->flags & LB_SERVICE_CHANCE);
+	assert_block(fixture, record->earlier[0], copy);
+	count_owners(&fixture->fake->dp, record->earlier[1], owned);
+	assert_in_range(owned[1], TABLE_SIZE / 3, TABLE_SIZE / 3 + 1);
+	assert_in_range(owned[2], TABLE_SIZE / 3, TABLE_SIZE / 3 + 1);
+	assert_in_range(owned[0], TABLE_SIZE / 3, TABLE_SIZE / 3 + 1); /* who is gone */
+	assert_all_tables(fixture);
+	free(copy);
+}
+
+static void test_former_owners_are_built_once(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	struct service_spec *spec = add_chance(fixture);
+	uint32_t block;
+	void *copy;
+
+	remember(spec, 0, 2, false);
+	sync_ok(fixture);
+	block = record->earlier[0];
+	set_alive(fixture, 1, false);
+	sync_ok(fixture);
+	assert_int_equal(record->earlier[0], block);
+	copy = block_copy(fixture, block);
+	restart(fixture); /* they stay until they are built anew */
+	assert_int_equal(record->earlier[0], block);
+	assert_true(record->flags & LB_SERVICE_CHANCE);
+	sync_ok(fixture);
+	assert_int_not_equal(record->earlier[0], block);
+	assert_block(fixture, record->earlier[0], copy);
+	remove_backend(fixture, WEB, 0);
+	sync_ok(fixture); /* its index may be another's soon */
+	assert_memory_not_equal(block_at(&fixture->fake->dp, record->earlier[0]), copy,
+				block_bytes(&fixture->fake->dp));
+	free(copy);
+}
+
+static void test_former_owners_give_their_tables_back(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lb_service *record = &fixture->fake->dp.services[WEB];
+	struct service_spec *spec = add_chance(fixture);
+
+	for (int round = 0; round < 20; round++) {
+		spec->second_chance = round % 2 ? CHANCE_ON : CHANCE_OFF;
+		remember(spec, 0, 2, round % 4 == 0);
+		remember(spec, 1, 1, round % 4 == 1);
+		sync_ok(fixture);
+		assert_int_equal(record->earlier[0] != 0, round % 2);
+		assert_int_equal(record->earlier[1] != 0, round % 2);
+		assert_int_equal(!!(record->flags & LB_SERVICE_CHANCE), round % 2);
+		assert_all_tables(fixture);
+	}
+	desired_remove_service(fixture->desired, spec);
+	sync_ok(fixture);
+	assert_int_equal(record->earlier[0], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_former_owners_have_tables, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_former_owners_are_built_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_former_owners_give_their_tables_back, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_vips_come_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_shares_by_weight, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_slow_start, setup, teardown),

@@ -79,7 +79,8 @@
 	"\"source-prefix-ipv4\":24,\"source-prefix-ipv6\":64,"                                     \
 	"\"source-rate-flows\":0,\"source-rate-packets\":0,\"max-new-flows\":0,"                   \
 	"\"max-new-entries\":0,"                                                                   \
-	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000"
+	"\"syn-cookies\":\"off\",\"syn-cookies-above\":10000,"                                     \
+	"\"second-chance\":\"off\",\"former-owners\":[]"
 #define SERVICE_WEB                                                                                \
 	"{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\",\"udp://198.18.0.10:80\"]," DEFAULTS  \
 	",\"backends\":[" BACKEND_1 "," BACKEND_2                                                  \
