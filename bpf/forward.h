@@ -2,6 +2,7 @@
 #ifndef SLUICE_FORWARD_STAGE_H
 #define SLUICE_FORWARD_STAGE_H
 
+#include "chance.h"
 #include "fragment.h"
 #include "hop_limit.h"
 #include "link.h"
@@ -83,9 +84,27 @@ LB_INLINE enum lb_verdict tunnel_forward(struct xdp_md *ctx, const struct packet
 		return LB_TTL;
 	tunnel_init(&tunnel, pkt, d);
 	if (!is_plain(pkt))
-		return tunnel_push_apart(ctx, d->backend, link, &tunnel) ? LB_HEADROOM : LB_FORWARD;
+		return tunnel_push_apart(ctx, d->backend, link, &tunnel, 0) ? LB_HEADROOM
+									    : LB_FORWARD;
 	tunnel.overhead = overhead;
 	return tunnel_push(ctx, d->backend, link, &tunnel) ? LB_HEADROOM : LB_FORWARD;
+}
+
+/* Likewise, and the packet tells who else may know its flow. The way of few packets, so it shares
+ * nothing with that of the others, which would cost them registers. */
+LB_INLINE enum lb_verdict chance_forward(struct xdp_md *ctx, const struct packet *pkt,
+					 struct decision *d, struct link *link)
+{
+	__u32 others = chance_find(d->service, d->backend, d->backend_id, d->hash);
+	__u32 plain = tunnel_overhead(LB_MODE_GUE, d->backend);
+	struct tunnel tunnel = {};
+
+	if (!fits(pkt, d, plain + chance_length(others, d->backend->is_ipv6)))
+		return LB_TOO_BIG;
+	if (!hop_limit_take(pkt))
+		return LB_TTL;
+	tunnel_init(&tunnel, pkt, d);
+	return tunnel_push_apart(ctx, d->backend, link, &tunnel, others) ? LB_HEADROOM : LB_FORWARD;
 }
 
 /* The backend is the balancer itself. */
@@ -107,8 +126,11 @@ LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, 
 		return leave_to_host(pkt, d);
 	if (!hop_find(ctx, pkt, d, &link))
 		return LB_NO_NEIGHBOUR;
-	if (mode_is_tunnel(d->service->mode))
+	if (mode_is_tunnel(d->service->mode)) {
+		if (is_given_chance(pkt, d))
+			return chance_forward(ctx, pkt, d, &link);
 		overhead = tunnel_overhead(d->service->mode, d->backend);
+	}
 	if (!fits(pkt, d, overhead))
 		return LB_TOO_BIG;
 	if (is_kind(pkt, LB_FIRST_FRAGMENT))

@@ -26,6 +26,7 @@ struct tunnel {
 	__u16 overhead;     /* bytes that come before the IP packet */
 	__u16 inner_length; /* of that */
 	__u16 inner_id;
+	__u16 chance; /* bytes of private data in GUE's header; see chance.h */
 	__be16 gue_port;
 	__u8 mode;  /* enum lb_mode */
 	__u8 proto; /* IPPROTO_IPIP or IPPROTO_IPV6 */
@@ -86,10 +87,14 @@ LB_INLINE void gue_write(struct udphdr *udp, const struct lb_backend *backend,
 	if (backend->spread_bits)
 		udp->source = bpf_htons(GUE_PORT_MIN | (__u16)tunnel->spread);
 	udp->dest = tunnel->gue_port;
-	udp->len = bpf_htons(tunnel->inner_length + tunnel_udp_length(tunnel->mode));
+	udp->len =
+		bpf_htons(tunnel->inner_length + tunnel_udp_length(tunnel->mode) + tunnel->chance);
 	udp->check = 0;
 	if (tunnel->mode == LB_MODE_GUE)
-		*gue = (struct gue_header){.proto = tunnel->proto};
+		*gue = (struct gue_header){
+			.version_length = tunnel->chance / sizeof(__u32),
+			.proto = tunnel->proto,
+		};
 }
 
 LB_INLINE __u16 ipv4_header_check(const struct iphdr *ip)

@@ -3,6 +3,7 @@
 #define SLUICE_TUNNEL_STAGE_H
 
 /* Encapsulation for ipip and gue; outer.h says what the outer headers hold. */
+#include "chance.h"
 #include "link.h"
 #include "maps.h"
 #include "outer.h"
@@ -54,14 +55,24 @@ LB_INLINE int tunnel_push(struct xdp_md *ctx, const struct lb_backend *backend, 
 }
 
 /* The same as a function of its own, for the packets that are rare; they have not kept what the
- * overhead is. */
+ * overhead is. others: as chance_find() says. */
 __noinline int tunnel_push_apart(struct xdp_md *ctx, const struct lb_backend *backend,
-				 struct link *link, struct tunnel *tunnel)
+				 struct link *link, struct tunnel *tunnel, __u32 others)
 {
+	__u32 plain;
+
 	if (!backend || !link || !tunnel)
 		return -1;
-	tunnel->overhead = tunnel_overhead(tunnel->mode, backend);
-	return tunnel_push(ctx, backend, link, tunnel);
+	plain = tunnel_overhead(tunnel->mode, backend);
+	tunnel->chance = chance_length(others, backend->is_ipv6);
+	tunnel->overhead = plain + tunnel->chance;
+	if (tunnel_push(ctx, backend, link, tunnel))
+		return -1;
+	if (others)
+		chance_write((void *)(long)ctx->data + link_length(link->vlan) + plain -
+				     sizeof(struct gue_header),
+			     (void *)(long)ctx->data_end, others, backend->is_ipv6);
+	return 0;
 }
 
 #endif

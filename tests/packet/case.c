@@ -269,7 +269,7 @@ static int parse_set(const char *at, struct context *context, struct step *step,
 	return r;
 }
 
-/* table SERVICE [BACKEND|none...]; likewise marks */
+/* table SERVICE [BACKEND|none...]; likewise marks, earlier and earliest */
 static int parse_table(const char *at, struct context *context, struct step *step,
 		       struct error *err)
 {
@@ -376,6 +376,8 @@ static int parse_step(enum step_kind kind, const char *at, struct context *conte
 		return parse_set(at, context, step, err);
 	case STEP_TABLE:
 	case STEP_MARKS:
+	case STEP_EARLIER:
+	case STEP_EARLIEST:
 		return parse_table(at, context, step, err);
 	case STEP_AGE:
 		return parse_duration(at, 1, UINT32_MAX, &step->age_ms, err);
@@ -394,9 +396,10 @@ static const struct {
 	const char *word;
 	enum step_kind kind;
 } step_words[] = {
-	{"in", STEP_PACKET},   {"set", STEP_SET}, {"table", STEP_TABLE},
-	{"marks", STEP_MARKS}, {"age", STEP_AGE}, {"fold", STEP_FOLD},
-	{"flows", STEP_FLOWS}, {"nat", STEP_NAT}, {"count", STEP_COUNT},
+	{"in", STEP_PACKET},       {"set", STEP_SET},           {"table", STEP_TABLE},
+	{"marks", STEP_MARKS},     {"age", STEP_AGE},           {"fold", STEP_FOLD},
+	{"flows", STEP_FLOWS},     {"nat", STEP_NAT},           {"count", STEP_COUNT},
+	{"earlier", STEP_EARLIER}, {"earliest", STEP_EARLIEST},
 };
 
 static int parse_statement(const char *word, const char *at, unsigned int line,

@@ -5,7 +5,8 @@
 
 #include "vip_hash.h"
 
-#define BLOCKS (2 * CASE_SERVICES_MAX + 1) /* tables, then their marks; 0 is the empty one */
+/* Tables, then their marks, then two of earlier owners; 0 is the empty one. */
+#define BLOCKS (4 * CASE_SERVICES_MAX + 1)
 
 uint32_t engine_map_entries(const char *map, const struct constants *constants)
 {

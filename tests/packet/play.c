@@ -217,6 +217,11 @@ static bool run_step(struct run *run, size_t index)
 	case STEP_MARKS:
 		r = world_put_marks(run->engine, run->test, &step->table);
 		break;
+	case STEP_EARLIER:
+	case STEP_EARLIEST:
+		r = world_put_earlier(run->engine, run->test, &step->table,
+				      step->kind == STEP_EARLIEST);
+		break;
 	case STEP_AGE:
 		r = world_age(run->engine, run->test, step->age_ms);
 		break;

@@ -11,6 +11,8 @@ static size_t header_size(enum layer_kind kind, const uint8_t *header)
 	switch (kind) {
 	case LAYER_IP4:
 		return header_get(kind, header, "ihl") * 4;
+	case LAYER_GUE:
+		return protocols[kind].size + header_get(kind, header, "hlen") * 4;
 	case LAYER_TCP:
 		return header_get(kind, header, "doff") * 4;
 	case LAYER_HOPOPTS:

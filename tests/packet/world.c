@@ -359,6 +359,24 @@ int world_put_marks(const struct engine *engine, const struct test_case *test,
 	return engine->put("services", &key, &service);
 }
 
+int world_put_earlier(const struct engine *engine, const struct test_case *test,
+		      const struct step_table *owners, size_t index)
+{
+	uint32_t key = id_of(owners->service), block = key + (2 + index) * CASE_SERVICES_MAX;
+	struct lb_service service;
+	int r = put_block(engine, test, owners, block);
+
+	if (r == 0)
+		r = engine->get("services", &key, &service);
+	if (r < 0)
+		return r;
+	service.earlier[index] = owners->count ? block : 0;
+	service.flags &= ~LB_SERVICE_CHANCE;
+	if (service.earlier[0] || service.earlier[1])
+		service.flags |= LB_SERVICE_CHANCE;
+	return engine->put("services", &key, &service);
+}
+
 static int put_first_table(const struct engine *engine, const struct test_case *test,
 			   size_t service)
 {

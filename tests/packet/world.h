@@ -14,6 +14,9 @@ int world_put_table(const struct engine *engine, const struct test_case *test,
 		    const struct step_table *table);
 int world_put_marks(const struct engine *engine, const struct test_case *test,
 		    const struct step_table *marks);
+/* Whom the slots had before, in the index-th of lb_service's earlier tables. */
+int world_put_earlier(const struct engine *engine, const struct test_case *test,
+		      const struct step_table *owners, size_t index);
 
 /*
  * Makes every entry older. Time itself cannot be moved in the kernel. Ages that an entry's clock
