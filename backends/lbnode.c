@@ -32,7 +32,8 @@
 static void usage(FILE *stream)
 {
 	fputs("usage: lbnode up [--mode l2|ipip|gue ...] --vip ADDR[/N] [--vip ...] --interface IF\n"
-	      "                 [--gue-port N] [--from PREFIX ...] [--kernel] [--print]\n"
+	      "                 [--gue-port N] [--from PREFIX ...] [--second-chance]\n"
+	      "                 [--kernel] [--print]\n"
 	      "                 [--xdp-mode auto|native|generic] [--cookie-key-file FILE]\n"
 	      "                 [--bpffs DIR] [--state FILE]\n"
 	      "       lbnode down [--state FILE] [--print]\n"
@@ -51,6 +52,8 @@ static void usage(FILE *stream)
 	      "  --interface IF     where the balancer's packets come in\n"
 	      "  --gue-port N       UDP port of mode gue (default 6080)\n"
 	      "  --from PREFIX      take tunnel packets of these senders only; up to 32 times\n"
+	      "  --second-chance    send on what no socket here knows to the backends that the\n"
+	      "                     balancer names; needs mode gue and --from\n"
 	      "  --kernel           use the kernel's tunnel devices, not the XDP program lb_decap\n"
 	      "  --xdp-mode MODE    where lb_decap runs: in the driver (native), behind it\n"
 	      "                     (generic), or native where it can (auto, the default)\n"
@@ -129,6 +132,14 @@ static int add_from(struct lbnode_options *options, const char *text, struct err
 static int set_gue_port(struct lbnode_options *options, const char *text, struct error *err)
 {
 	return parse_number(text, 1, UINT16_MAX, &options->gue_port, err);
+}
+
+static int set_second_chance(struct lbnode_options *options, const char *text, struct error *err)
+{
+	(void)text;
+	(void)err;
+	options->second_chance = true;
+	return 0;
 }
 
 static int set_kernel(struct lbnode_options *options, const char *text, struct error *err)
@@ -224,6 +235,7 @@ static const struct flag {
 	{"interface", set_interface, required_argument, UP},
 	{"gue-port", set_gue_port, required_argument, UP},
 	{"from", add_from, required_argument, UP},
+	{"second-chance", set_second_chance, no_argument, UP},
 	{"kernel", set_kernel, no_argument, UP},
 	{"xdp-mode", set_xdp_mode, required_argument, UP},
 	{"cookie-key-file", set_cookie_key_file, required_argument, UP},
@@ -324,6 +336,13 @@ static int tunnels_check(struct lbnode_options *options, struct error *err)
 	if (options->xdp_mode && (!tunnels || options->kernel))
 		return refuse(err, "xdp-mode", "there is no XDP program to attach",
 			      "add --mode ipip or gue, and leave --kernel away");
+	if (options->second_chance && (!(options->modes & LBNODE_GUE) || options->kernel))
+		return refuse(err, "second-chance", "only lb_decap sends on what comes by GUE",
+			      "add --mode gue, and leave --kernel away");
+	if (options->second_chance && !options->from_count)
+		return refuse(err, "second-chance",
+			      "anybody could have this host send packets to anybody",
+			      "name the balancers by --from");
 	if (!options->gue_port)
 		options->gue_port = DEFAULT_GUE_PORT;
 	if (!options->xdp_mode)

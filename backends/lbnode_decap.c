@@ -30,6 +30,8 @@ static struct decap_config config_of(const struct step *step)
 	}
 	if (step->listed)
 		config.flags |= DECAP_FROM;
+	if (step->chance)
+		config.flags |= DECAP_CHANCE;
 	return config;
 }
 
@@ -235,15 +237,13 @@ static int revert(const struct step *step, bool *ret_left, struct error *err)
 
 static void describe(const struct step *step, char buffer[STEP_TEXT_MAX])
 {
-	int length = snprintf(buffer, STEP_TEXT_MAX, "lb_decap on %s takes off %s", step->interface,
-			      step->value);
+	char port[24] = "";
 
 	if (strstr(step->value, "gue"))
-		snprintf(buffer + length, STEP_TEXT_MAX - (size_t)length, " (UDP port %u)%s",
-			 (unsigned int)step->port, step->listed ? ", of some senders only" : "");
-	else
-		snprintf(buffer + length, STEP_TEXT_MAX - (size_t)length, "%s",
-			 step->listed ? ", of some senders only" : "");
+		snprintf(port, sizeof(port), " (UDP port %u)", (unsigned int)step->port);
+	snprintf(buffer, STEP_TEXT_MAX, "lb_decap on %s takes off %s%s%s%s", step->interface,
+		 step->value, port, step->listed ? ", of some senders only" : "",
+		 step->chance ? ", sends on what no socket knows" : "");
 }
 
 /* --- as shell --- */

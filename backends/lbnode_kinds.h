@@ -29,6 +29,9 @@ int address_add(const char *device, const struct address *address, struct error 
  * ip-sysctl.rst). */
 bool reverse_path_is_strict(const char *interface);
 
+/* Whether a router's word is taken there, as long as this host is none. */
+bool takes_router_advertisements(const char *interface);
+
 /* Prints what lb_decap has counted. */
 int decap_show_counters(const char *directory, FILE *out, struct error *err);
 

@@ -16,6 +16,8 @@
  */
 #define OUTER_IPIP 40
 #define OUTER_GUE  (40 + 8 + 4)
+/* And with --second-chance two more addresses (bpf/gue.h). */
+#define CHANCE     (4 + 2 * 16)
 /* What TCP needs besides its data (RFC 9293, 3.7.1). */
 #define TCP_IPV4   (20 + 20)
 #define TCP_IPV6   (40 + 20)
@@ -39,12 +41,12 @@ static bool has_family(const struct lbnode_options *options, bool ipv4)
 	return false;
 }
 
-static void plan_sysctl(struct node_state *plan, const char *interface, const char *name,
-			const char *value)
+static void plan_sysctl(struct node_state *plan, const char *family, const char *interface,
+			const char *name, const char *value)
 {
 	struct step *step = plan_add(plan, STEP_SYSCTL);
 
-	snprintf(step->name, sizeof(step->name), "net/ipv4/conf/%s/%s", interface, name);
+	snprintf(step->name, sizeof(step->name), "net/%s/conf/%s/%s", family, interface, name);
 	snprintf(step->value, sizeof(step->value), "%s", value);
 }
 
@@ -54,10 +56,10 @@ static void plan_silence(const struct lbnode_options *options, struct node_state
 {
 	if (!has_family(options, true))
 		return;
-	plan_sysctl(plan, options->interface, "arp_ignore", "1");
-	plan_sysctl(plan, options->interface, "arp_announce", "2");
-	plan_sysctl(plan, "all", "arp_ignore", "1");
-	plan_sysctl(plan, "all", "arp_announce", "2");
+	plan_sysctl(plan, "ipv4", options->interface, "arp_ignore", "1");
+	plan_sysctl(plan, "ipv4", options->interface, "arp_announce", "2");
+	plan_sysctl(plan, "ipv4", "all", "arp_ignore", "1");
+	plan_sysctl(plan, "ipv4", "all", "arp_announce", "2");
 }
 
 static void plan_vips(const struct lbnode_options *options, struct node_state *plan)
@@ -106,6 +108,8 @@ static int plan_mss(const struct lbnode_options *options, struct node_state *pla
 	uint64_t outer = options->modes & LBNODE_GUE ? OUTER_GUE : OUTER_IPIP, mtu = 0;
 	int r = interface_mtu(options->interface, &mtu, err);
 
+	if (options->second_chance)
+		outer += CHANCE;
 	if (r < 0)
 		return r;
 	if (mtu < 576)
@@ -163,7 +167,7 @@ static void plan_kernel(const struct lbnode_options *options, struct node_state 
 	const struct address *ipv4 = any_ipv4(options);
 
 	if (reverse_path_is_strict(options->interface))
-		plan_sysctl(plan, options->interface, "rp_filter", "2");
+		plan_sysctl(plan, "ipv4", options->interface, "rp_filter", "2");
 	if (ipv4)
 		plan_device(plan, "sluice4", "ipip", ipv4);
 	if (has_family(options, false))
@@ -200,8 +204,32 @@ static void plan_decap(const struct lbnode_options *options, struct node_state *
 	snprintf(step->option, sizeof(step->option), "%s", options->xdp_mode);
 	step->port = gue ? options->gue_port : 0;
 	step->listed = options->from_count > 0;
+	step->chance = options->second_chance;
 	plan_entries(options, plan, STEP_SOURCE, options->from, options->from_count);
 	plan_entries(options, plan, STEP_VIP, options->vips, options->vip_count);
+}
+
+static bool is_from(const struct lbnode_options *options, bool ipv4)
+{
+	for (size_t i = 0; i < options->from_count; i++)
+		if (address_is_ipv4(&options->from[i].address) == ipv4)
+			return true;
+	return false;
+}
+
+/*
+ * The kernel tells lb_decap a way only where it may forward itself, and it forwards what has no
+ * neighbour yet. IPv6 asks `all` as well, and takes no router's word any more unless told to.
+ */
+static void plan_forwarding(const struct lbnode_options *options, struct node_state *plan)
+{
+	if (is_from(options, true))
+		plan_sysctl(plan, "ipv4", options->interface, "forwarding", "1");
+	if (!is_from(options, false))
+		return;
+	if (takes_router_advertisements(options->interface))
+		plan_sysctl(plan, "ipv6", options->interface, "accept_ra", "2");
+	plan_sysctl(plan, "ipv6", "all", "forwarding", "1");
 }
 
 static void plan_cookies(const struct lbnode_options *options, struct node_state *plan)
@@ -231,6 +259,8 @@ int plan_up(const struct lbnode_options *options, struct node_state *ret_plan, s
 	plan_vips(options, ret_plan);
 	if (options->cookie_key_file)
 		plan_cookies(options, ret_plan);
+	if (options->second_chance)
+		plan_forwarding(options, ret_plan);
 	if (tunnels && !options->kernel)
 		plan_decap(options, ret_plan);
 	return 0;

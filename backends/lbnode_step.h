@@ -50,6 +50,7 @@ struct step {
 	uint64_t advmss;
 	uint64_t port;
 	uint64_t listed; /* DECAP: only from STEP_SOURCE's prefixes */
+	uint64_t chance; /* DECAP: sends on what no socket here knows */
 };
 
 /* A field as the state file has it; offset is that in struct step. A prefix of no bits and a
@@ -61,7 +62,7 @@ struct step_field {
 	size_t size;
 };
 
-#define STEP_FIELDS_MAX 7
+#define STEP_FIELDS_MAX 8
 
 /* A kind's fields, ended by one without a key; the first one's key is the kind's own. */
 const struct step_field *step_fields(enum step_kind kind);

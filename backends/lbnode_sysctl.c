@@ -49,6 +49,14 @@ bool reverse_path_is_strict(const char *interface)
 	return strcmp(strcmp(all, own) > 0 ? all : own, "1") == 0;
 }
 
+bool takes_router_advertisements(const char *interface)
+{
+	char path[STEP_NAME_MAX], value[STEP_VALUE_MAX] = "";
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_ra", interface);
+	return sysctl_read(path, value) == 0 && strcmp(value, "1") == 0;
+}
+
 static int sysctl_write(const char *path, const char *value, struct error *err)
 {
 	int fd = sysctl_open(path, O_WRONLY);

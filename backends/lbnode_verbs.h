@@ -32,6 +32,7 @@ struct lbnode_options {
 	const char *interface; /* where the balancer's packets come in */
 	uint64_t gue_port;
 	const char *cookie_key_file;      /* of SYN cookies; NULL: none are made connections of */
+	bool second_chance;               /* what nobody here knows goes on to other backends */
 	bool kernel;                      /* the kernel's tunnel devices, not lb_decap */
 	const char *xdp_mode;             /* auto, native or generic */
 	const char *bpffs;                /* directory that lb_decap is pinned in */

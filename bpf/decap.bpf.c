@@ -4,7 +4,7 @@
  * for the VIPs, and lets the host's stack have what was inside. Every other packet is passed as
  * it came.
  *
- *   outer -> inner -> vip -> source -> ecn -> bare
+ *   outer -> inner -> vip -> source -> chance -> ecn -> bare
  *
  * The inner packet keeps its DSCP (uniform model, RFC 2983: the balancer has only copied it) and
  * its hop limit; congestion marks are taken over from the outer header (RFC 6040).
@@ -14,6 +14,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "decap_abi.h"
+#include "decap_chance.h"
 #include "decap_inner.h"
 #include "decap_maps.h"
 #include "decap_outer.h"
@@ -50,8 +52,17 @@ LB_INLINE bool is_source_refused(struct outer *outer, const struct decap_config 
 	return config->flags & DECAP_FROM && !bpf_map_lookup_elem(&decap_sources, &outer->source);
 }
 
+LB_INLINE bool has_chance(struct xdp_md *ctx, const struct decap_config *config,
+			  const struct outer *outer, struct cursor *cursor,
+			  const struct inner *inner)
+{
+	return outer->chances && config->flags & DECAP_CHANCE &&
+	       chance_is_strange(ctx, cursor, inner);
+}
+
+/* *ret_code is set where the outcome alone does not say it. */
 LB_INLINE enum decap_outcome decap(struct xdp_md *ctx, const struct decap_config *config,
-				   __u32 length)
+				   __u32 length, int *ret_code)
 {
 	struct cursor cursor = cursor_at_frame(ctx);
 	struct outer outer = {};
@@ -67,6 +78,11 @@ LB_INLINE enum decap_outcome decap(struct xdp_md *ctx, const struct decap_config
 		return DECAP_NOT_VIP;
 	if (is_source_refused(&outer, config))
 		return DECAP_SOURCE_REFUSED;
+	if (has_chance(ctx, config, &outer, &cursor, &inner)) {
+		*ret_code = chance_send_on(ctx, &outer);
+		if (*ret_code >= 0)
+			return DECAP_SENT_ON;
+	}
 	ecn = ecn_combine(inner.ecn, outer.ecn);
 	if (ecn < 0)
 		return DECAP_ECN_DROP;
@@ -93,15 +109,16 @@ int lb_decap(struct xdp_md *ctx)
 	const struct decap_config *config;
 	__u32 key = 0, length = frame_length(ctx);
 	struct lb_traffic *traffic;
+	int code = XDP_PASS;
 
 	config = bpf_map_lookup_elem(&decap_config, &key);
 	if (config)
-		outcome = decap(ctx, config, length);
+		outcome = decap(ctx, config, length, &code);
 	key = outcome;
 	traffic = bpf_map_lookup_elem(&decap_stats, &key);
 	if (traffic) {
 		traffic->packets++;
 		traffic->bytes += length;
 	}
-	return code_of(outcome);
+	return outcome == DECAP_SENT_ON ? code : code_of(outcome);
 }

@@ -13,10 +13,13 @@
  *
  * class PASS   the packet goes to the host's stack, byte-identical unless decapsulated
  *       DROP   the packet is dropped
+ *       TX     it leaves again, or the host's stack forwards it
  */
 #define DECAP_OUTCOMES(X)                                                                          \
 	X(FOREIGN, "foreign", PASS, "no tunnel packet of the kinds that were asked for")           \
 	X(DECAPSULATED, "decapsulated", PASS, "the inner packet went to the host's stack")         \
+	X(SENT_ON, "sent_on", TX,                                                                  \
+	  "no socket here knew the connection: it went on to another backend (--second-chance)")   \
 	X(NOT_VIP, "not_vip", PASS, "the inner packet is not for one of the VIPs")                 \
 	X(SOURCE_REFUSED, "source_refused", PASS, "the sender is in none of the --from prefixes")  \
 	X(UNSUPPORTED, "unsupported", PASS,                                                        \
@@ -33,9 +36,10 @@ enum decap_outcome {
 };
 
 enum decap_flags {
-	DECAP_IPIP = 1 << 0, /* take off IP in IP, either family in either */
-	DECAP_GUE = 1 << 1,  /* likewise Generic UDP Encapsulation, variants 0 and 1 */
-	DECAP_FROM = 1 << 2, /* only from the prefixes in decap_sources */
+	DECAP_IPIP = 1 << 0,   /* take off IP in IP, either family in either */
+	DECAP_GUE = 1 << 1,    /* likewise Generic UDP Encapsulation, variants 0 and 1 */
+	DECAP_FROM = 1 << 2,   /* only from the prefixes in decap_sources */
+	DECAP_CHANCE = 1 << 3, /* what no socket knows goes on to the backends that it names */
 };
 
 /* The one entry of the map decap_config. */

@@ -10,9 +10,11 @@
 
 struct inner {
 	bool is_ipv4;
+	bool is_tcp; /* a whole segment, behind a header without options */
 	bool mapped; /* an IPv6 address that would pass for an IPv4 one in the map */
 	__u8 ecn;
 	struct decap_prefix dst;
+	void *ip; /* the header, until the frame changes */
 };
 
 /* False: the header contradicts itself or what the outer one claims. */
@@ -24,6 +26,9 @@ LB_INLINE bool inner_ipv4(struct cursor *cursor, struct inner *inner, __u32 room
 	if (!ip || ip->version != 4 || ip->ihl < 5)
 		return false;
 	length = bpf_ntohs(ip->tot_len);
+	inner->ip = ip;
+	inner->is_tcp = ip->ihl == 5 && ip->protocol == IPPROTO_TCP &&
+			!(ip->frag_off & bpf_htons(IPV4_OFFSET_MASK | IPV4_MORE_FRAGMENTS));
 	inner->ecn = ip->tos & ECN_MASK;
 	addr_from_ipv4(&inner->dst.addr, ip->daddr);
 	return length >= (__u32)ip->ihl * 4 && length <= room;
@@ -35,6 +40,8 @@ LB_INLINE bool inner_ipv6(struct cursor *cursor, struct inner *inner, __u32 room
 
 	if (!ip || ip->version != 6)
 		return false;
+	inner->ip = ip;
+	inner->is_tcp = ip->nexthdr == IPPROTO_TCP;
 	inner->ecn = bpf_ntohs(*(__be16 *)ip) >> 4 & ECN_MASK;
 	inner->mapped = is_mapped_ipv4(&ip->daddr);
 	addr_from_ipv6(&inner->dst.addr, &ip->daddr);

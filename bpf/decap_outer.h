@@ -20,6 +20,7 @@ struct outer {
 	bool plain;       /* neither a fragment nor with options */
 	bool whole;       /* lengths and checksum hold good */
 	bool first;       /* not a fragment that follows another */
+	__u8 chances;     /* backends that are still to be asked if nobody here knows it */
 	__be16 eth_proto; /* of the outer IP header */
 	struct decap_prefix source;
 };
@@ -122,6 +123,23 @@ LB_INLINE bool outer_udp(struct cursor *cursor, struct outer *outer, __be16 gue_
 	return true;
 }
 
+/* The private data behind GUE's header, `length` bytes: that of a second chance. False: it is
+ * another's, or less than it claims. */
+LB_INLINE bool outer_chance(struct cursor *cursor, struct outer *outer, __u32 length)
+{
+	bool is_ipv4 = outer->eth_proto == bpf_htons(ETH_P_IP);
+	__u32 address = is_ipv4 ? sizeof(__be32) : sizeof(struct in6_addr);
+	struct gue_chance *chance = cursor_take(cursor, sizeof(*chance));
+
+	if (!chance || chance->kind != bpf_htons(GUE_CHANCE) || chance->left > GUE_CHANCES_MAX ||
+	    length < sizeof(*chance) + chance->left * address || outer->room < length)
+		return false;
+	outer->chances = chance->left;
+	outer->room -= length;
+	outer->length += length;
+	return cursor_take(cursor, (length - sizeof(*chance)) & 0x7f);
+}
+
 /*
  * What stands behind the UDP header: variant 0 has a header that names the inner protocol, with
  * variant 1 (version bits 01) the IP packet begins at once, whose version is 0100 or 0110.
@@ -129,6 +147,7 @@ LB_INLINE bool outer_udp(struct cursor *cursor, struct outer *outer, __be16 gue_
 LB_INLINE enum decap_outcome outer_gue(struct cursor *cursor, struct outer *outer)
 {
 	struct gue_header *gue = cursor->at;
+	__u32 words;
 
 	if ((void *)(gue + 1) > cursor->end || outer->room < sizeof(*gue))
 		return DECAP_MALFORMED;
@@ -136,12 +155,15 @@ LB_INLINE enum decap_outcome outer_gue(struct cursor *cursor, struct outer *oute
 		outer->proto = gue->version_length >> 4 == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 		return DECAP_DECAPSULATED;
 	}
-	if (gue->version_length || gue->flags || !is_inner_proto(gue->proto))
+	words = gue->version_length & GUE_WORDS_MASK;
+	if (gue->version_length != words || gue->flags || !is_inner_proto(gue->proto))
 		return DECAP_UNSUPPORTED;
 	outer->proto = gue->proto;
 	outer->room -= sizeof(*gue);
 	outer->length += sizeof(*gue);
 	cursor->at = gue + 1;
+	if (words && !outer_chance(cursor, outer, words * sizeof(__u32)))
+		return DECAP_UNSUPPORTED;
 	return DECAP_DECAPSULATED;
 }
 

@@ -5,12 +5,16 @@
  */
 #include <errno.h>
 #include <linux/bpf.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -64,6 +68,13 @@ static int setup(void **state)
 	assert_non_null(skeleton);
 	if (geteuid() != 0)
 		return 0;
+	/* Nobody else's sockets and ways; the packets come in by its lo. */
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(system("ip link set lo up && ip address add 198.18.0.10/32 dev lo && "
+				"ip address add 198.18.0.2/32 dev lo && "
+				"ip address add 2001:db8::10/128 dev lo nodad && "
+				"ip address add 2001:db8::2/128 dev lo nodad"),
+			 0);
 	assert_int_equal(decap__load(skeleton), 0);
 	put_prefix(skeleton->maps.decap_vips, "198.18.0.10", 32);
 	put_prefix(skeleton->maps.decap_vips, "198.18.64.0", 24);
@@ -157,7 +168,8 @@ static void expect(const char *in, enum decap_outcome outcome, const char *out)
 	found = run(&sent, &got, &code);
 	if (found != outcome)
 		fail_msg("%s\n  wanted %s, got %s", in, labels[outcome], labels[found]);
-	assert_int_equal(code, outcome == DECAP_ECN_DROP ? XDP_DROP : XDP_PASS);
+	if (outcome != DECAP_SENT_ON)
+		assert_int_equal(code, outcome == DECAP_ECN_DROP ? XDP_DROP : XDP_PASS);
 	if (code == XDP_DROP || frame_equal(&got, &wanted))
 		return;
 	frame_print(stdout, &got, &wanted);
@@ -307,6 +319,204 @@ static void single_packets(void **state)
 		expect(cases[i].in, cases[i].outcome, cases[i].out);
 }
 
+/* --- the second chance --- */
+
+#define CHANCE1 "udp(src=50000 dst=6080 check=0) data(hex=020400005b020100c612010c) "
+#define CHANCE2 "udp(src=50000 dst=6080 check=0) data(hex=030400005b020200c612010dc612010c) "
+#define CHANCE61                                                                                   \
+	"udp(src=50000 dst=6080 check=0) "                                                         \
+	"data(hex=052900005b02010020010db8000000000000000000010012) "
+#define SENT1 "udp(src=50000 dst=6080 check=0) data(hex=020400005b020000c612010c) "
+#define SENT2 "udp(src=50000 dst=6080 check=0) data(hex=030400005b020100c612010dc612010c) "
+#define SENT61                                                                                     \
+	"udp(src=50000 dst=6080 check=0) "                                                         \
+	"data(hex=052900005b02000020010db8000000000000000000010012) "
+
+/* Does this host forward? lb_decap is told ways only then. */
+static void set_forwarding(const char *value)
+{
+	static const char *const files[] = {"/proc/sys/net/ipv4/conf/lo/forwarding",
+					    "/proc/sys/net/ipv6/conf/all/forwarding"};
+	FILE *file;
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		file = fopen(files[i], "w");
+		assert_non_null(file);
+		assert_true(fputs(value, file) > 0);
+		assert_int_equal(fclose(file), 0);
+	}
+}
+
+static void expect_code(const char *in, uint32_t code)
+{
+	static struct frame sent, got;
+	uint32_t found;
+
+	build(in, &sent);
+	assert_int_equal(run(&sent, &got, &found), DECAP_SENT_ON);
+	assert_int_equal(found, code);
+}
+
+static void unknown_connections_go_on(void **state)
+{
+	static const struct packet_case chances[] = {
+		{"eth() " OUTER4 CHANCE1 "ip4() tcp(flags=A)", DECAP_SENT_ON,
+		 "eth() ip4(src=172.16.3.4 dst=198.18.1.12 ttl=63 tos=0x28) " SENT1
+		 "ip4() tcp(flags=A)"},
+		{"eth() " OUTER4 CHANCE2 "ip4() tcp(flags=FA)", DECAP_SENT_ON,
+		 "eth() ip4(src=172.16.3.4 dst=198.18.1.12 ttl=63 tos=0x28) " SENT2
+		 "ip4() tcp(flags=FA)"},
+		{"eth() ip4(dst=198.18.1.12) " SENT2 "ip4() tcp(flags=FA)", DECAP_SENT_ON,
+		 "eth() ip4(dst=198.18.1.13) "
+		 "udp(src=50000 dst=6080 check=0) data(hex=030400005b020000c612010dc612010c) "
+		 "ip4() tcp(flags=FA)"},
+		{"eth() " OUTER6 CHANCE61 "ip6() tcp(flags=R)", DECAP_SENT_ON,
+		 "eth() ip6(src=100::3:4 dst=2001:db8::1:12 hop=63 class=0x28) " SENT61
+		 "ip6() tcp(flags=R)"},
+		{"eth() vlan(id=5) " OUTER4 CHANCE1 "ip4() tcp(flags=A)", DECAP_SENT_ON,
+		 "eth() vlan(id=5) ip4(src=172.16.3.4 dst=198.18.1.12 ttl=63 tos=0x28) " SENT1
+		 "ip4() tcp(flags=A)"},
+		/* a checksum that was there does not go along */
+		{"eth() " OUTER4 "udp(src=50000 dst=6080 check=0x1234) "
+		 "data(hex=020400005b020100c612010c) ip4() tcp(flags=A)",
+		 DECAP_SENT_ON,
+		 "eth() ip4(src=172.16.3.4 dst=198.18.1.12 ttl=63 tos=0x28) " SENT1
+		 "ip4() tcp(flags=A)"},
+
+		/* nobody is left to be asked; or it begins a connection; or nobody can tell */
+		{"eth() " OUTER4 SENT1 "ip4() tcp(flags=A)", DECAP_DECAPSULATED,
+		 "eth() ip4() tcp(flags=A)"},
+		{"eth() " OUTER4 CHANCE1 "ip4() tcp(flags=S)", DECAP_DECAPSULATED,
+		 "eth() ip4() tcp(flags=S)"},
+		{"eth() " OUTER4 CHANCE1 "ip4() tcp(flags=SA)", DECAP_DECAPSULATED,
+		 "eth() ip4() tcp(flags=SA)"},
+		{"eth() " OUTER4 CHANCE1 "ip4() udp() data(\"x\")", DECAP_DECAPSULATED,
+		 "eth() ip4() udp() data(\"x\")"},
+		{"eth() " OUTER4 CHANCE1 "ip4(df=0 mf=1) tcp(flags=A)", DECAP_DECAPSULATED,
+		 "eth() ip4(df=0 mf=1) tcp(flags=A)"},
+		{"eth() " OUTER4 CHANCE1 "ip4(options=94040000) tcp(flags=A)", DECAP_DECAPSULATED,
+		 "eth() ip4(options=94040000) tcp(flags=A)"},
+		/* it has come far enough */
+		{"eth() ip4(ttl=1) " CHANCE1 "ip4() tcp(flags=A)", DECAP_DECAPSULATED,
+		 "eth() ip4() tcp(flags=A)"},
+		{"eth() ip6(hop=1) " CHANCE61 "ip6() tcp(flags=A)", DECAP_DECAPSULATED,
+		 "eth() ip6() tcp(flags=A)"},
+		/* not for us, or not ours */
+		{"eth() " OUTER4 CHANCE1 "ip4(dst=198.18.0.11) tcp(flags=A)", DECAP_NOT_VIP, NULL},
+		{"eth() " OUTER4 "udp(src=50000 dst=6080 check=0) "
+		 "data(hex=020400005b030100c612010c) ip4() tcp(flags=A)",
+		 DECAP_UNSUPPORTED, NULL},
+		{"eth() " OUTER4 "udp(src=50000 dst=6080 check=0) "
+		 "data(hex=020400005b020200c612010c) ip4() tcp(flags=A)",
+		 DECAP_UNSUPPORTED, NULL},
+		{"eth() " OUTER4 "udp(src=50000 dst=6080 check=0) "
+		 "data(hex=040400005b020300c612010dc612010cc612010e) ip4() tcp(flags=A)",
+		 DECAP_UNSUPPORTED, NULL},
+	};
+
+	(void)state;
+	need_root();
+	/* It forwards, but knows no way: so its stack is to see what it makes of it. */
+	set_forwarding("1");
+	configure(DECAP_GUE | DECAP_CHANCE, 6080);
+	expect_code(chances[0].in, XDP_PASS);
+	for (size_t i = 0; i < sizeof(chances) / sizeof(chances[0]); i++)
+		expect(chances[i].in, chances[i].outcome, chances[i].out);
+}
+
+/* Who forwards nothing sends it back to the router that it came from, as a router does. */
+static void hosts_send_it_back(void **state)
+{
+	(void)state;
+	need_root();
+	set_forwarding("0");
+	configure(DECAP_GUE | DECAP_CHANCE, 6080);
+	expect_code("eth() " OUTER4 CHANCE1 "ip4() tcp(flags=A)", XDP_TX);
+	expect("eth() " OUTER4 CHANCE1 "ip4() tcp(flags=A)", DECAP_SENT_ON,
+	       "eth(dst=02:00:00:00:00:02 src=02:00:00:00:00:01) "
+	       "ip4(src=172.16.3.4 dst=198.18.1.12 ttl=62 tos=0x28) " SENT1 "ip4() tcp(flags=A)");
+	expect("eth() " OUTER6 CHANCE61 "ip6() tcp(flags=A)", DECAP_SENT_ON,
+	       "eth(dst=02:00:00:00:00:02 src=02:00:00:00:00:01) "
+	       "ip6(src=100::3:4 dst=2001:db8::1:12 hop=62 class=0x28) " SENT61
+	       "ip6() tcp(flags=A)");
+}
+
+static struct sockaddr_storage socket_address(const char *text, uint16_t port)
+{
+	struct sockaddr_storage storage = {0};
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&storage;
+	struct sockaddr_in *in = (struct sockaddr_in *)&storage;
+	struct address address;
+	struct error err;
+
+	assert_int_equal(parse_address(text, &address, &err), 0);
+	if (address_is_ipv4(&address)) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		memcpy(&in->sin_addr, &address.ip.s6_addr[12], sizeof(in->sin_addr));
+	} else {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		in6->sin6_addr = address.ip;
+	}
+	return storage;
+}
+
+static int open_socket(const char *address, uint16_t port)
+{
+	struct sockaddr_storage own = socket_address(address, port);
+	int fd = socket(own.ss_family, SOCK_STREAM, 0), one = 1;
+
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+	return fd;
+}
+
+/* A connection whose server is this host stays here, a listening socket alone keeps nothing. */
+static void known_connections_stay(void **state)
+{
+	static const struct {
+		const char *vip, *client, *in, *out;
+	} kinds[] = {
+		{"198.18.0.10", "198.18.0.2", "eth() " OUTER4 CHANCE1 "ip4() tcp(flags=A)",
+		 "eth() ip4() tcp(flags=A)"},
+		{"2001:db8::10", "2001:db8::2", "eth() " OUTER6 CHANCE61 "ip6() tcp(flags=A)",
+		 "eth() ip6() tcp(flags=A)"},
+	};
+	struct sockaddr_storage vip;
+	int listener, client;
+
+	(void)state;
+	need_root();
+	set_forwarding("1");
+	configure(DECAP_GUE | DECAP_CHANCE, 6080);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		listener = open_socket(kinds[i].vip, 80);
+		assert_int_equal(listen(listener, 1), 0);
+		expect_code(kinds[i].in, XDP_PASS);
+		client = open_socket(kinds[i].client, 40000);
+		vip = socket_address(kinds[i].vip, 80);
+		assert_int_equal(connect(client, (struct sockaddr *)&vip, sizeof(vip)), 0);
+		expect(kinds[i].in, DECAP_DECAPSULATED, kinds[i].out);
+		close(client);
+		close(listener);
+	}
+}
+
+/* Whoever is not asked to send on takes it for his own. */
+static void nobody_sends_on_unasked(void **state)
+{
+	(void)state;
+	need_root();
+	configure(DECAP_GUE, 6080);
+	expect("eth() " OUTER4 CHANCE1 "ip4() tcp(flags=A)", DECAP_DECAPSULATED,
+	       "eth() ip4() tcp(flags=A)");
+	configure(DECAP_GUE | DECAP_CHANCE | DECAP_FROM, 6080);
+	expect("eth() ip4(src=172.17.3.4) " CHANCE1 "ip4() tcp(flags=A)", DECAP_SOURCE_REFUSED,
+	       NULL);
+}
+
 static void only_what_was_asked_for(void **state)
 {
 	(void)state;
@@ -386,6 +596,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_mixes),
 		cmocka_unit_test(single_packets),
+		cmocka_unit_test(unknown_connections_go_on),
+		cmocka_unit_test(hosts_send_it_back),
+		cmocka_unit_test(known_connections_stay),
+		cmocka_unit_test(nobody_sends_on_unasked),
 		cmocka_unit_test(only_what_was_asked_for),
 		cmocka_unit_test(only_from_whom_it_was_asked_for),
 		cmocka_unit_test(ecn),
