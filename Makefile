@@ -105,6 +105,10 @@ soak: deps ## churn under load, looked at each second, for SOAK_SECONDS=3600; re
 	$(Q)$(MAKE) --no-print-directory build
 	$(Q)bash tests/soak/soak.sh
 
+second-chance: deps ## backends and balancers change in all 24 orders under downloads; some ten minutes
+	$(Q)$(MAKE) --no-print-directory build
+	$(Q)bash tests/e2e/second_chance.sh all
+
 coverage: deps ## print what the packet cases reach of the data plane's sources
 	$(Q)bash tests/packet/coverage.sh
 
@@ -577,4 +581,4 @@ include tests/fuzz/fuzz.mk
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak coverage replay lint fmt bench bench-compare bench-growth bench-live bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean
+.PHONY: help deps build compiled dashboards demo lab lab-down monitor monitor-down test test-vm tests $(SCENARIOS) faults flood soak second-chance coverage replay lint fmt bench bench-compare bench-growth bench-live bench-probes bench-simulate install uninstall reproducible deb test-deb sbom vm-demo clean
