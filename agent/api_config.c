@@ -11,6 +11,7 @@
 #include "document.h"
 #include "maglev.h"
 #include "plan_view.h"
+#include "remember.h"
 
 int api_config_get(struct call *call)
 {
@@ -33,6 +34,9 @@ static int read_target(struct call *call, struct desired **ret_target)
 	if (ret == 0)
 		ret = document_follow(manager_desired(call->api->manager), *ret_target, &removal,
 				      &call->err);
+	/* Or what is written by hand would differ in what it does not tell of. */
+	if (ret == 0 && remember_owners(manager_desired(call->api->manager), *ret_target) < 0)
+		ret = error_set(&call->err, ENOMEM, "out of memory");
 	call->dry_run = call->dry_run || dry_run;
 	return ret;
 }

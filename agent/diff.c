@@ -148,6 +148,18 @@ static bool same_vips(const struct service_spec *a, const struct service_spec *b
 	return a->vip_count == b->vip_count;
 }
 
+/* Do others own the slots? Then whom the service remembers follows from that. */
+static bool owners_change(const struct service_match *match)
+{
+	struct owners had = {0}, has = {0};
+	bool change = owners_of(match->former, &had) == 0 && owners_of(match->next, &has) == 0 &&
+		      !owners_equal(&had, &has);
+
+	owners_clear(&had);
+	owners_clear(&has);
+	return change;
+}
+
 static bool add_service_fields(cJSON *change, const struct service_match *match)
 {
 	struct service_spec former = *match->former;
@@ -156,6 +168,8 @@ static bool add_service_fields(cJSON *change, const struct service_match *match)
 
 	if (same_vips(match->former, match->next)) /* in whatever order */
 		former.vips = match->next->vips;
+	if (match->next->second_chance == CHANCE_ON && owners_change(match))
+		memcpy(former.former, match->next->former, sizeof(former.former));
 	from = write_alone(&former);
 	to = write_alone(match->next);
 	whole = add_fields(change, from, to);

@@ -577,13 +577,18 @@ static uint16_t chance_flag(const struct lb_service *record)
 	return record->earlier[0] || record->earlier[1] ? LB_SERVICE_CHANCE : 0;
 }
 
+/*
+ * Before the present table changes, and the oldest first: so whom packets have told of until now is
+ * told of all the time, first as the newest, then as the older one.
+ */
 static int earlier_sync(struct sync *sync, const struct service_spec *service, struct error *err)
 {
 	struct lb_service *record = &sync->dp->services[service->id];
+	size_t i = service->second_chance == CHANCE_ON ? LB_EARLIER : 0;
 	uint16_t *ids;
 	int ret = 0;
 
-	for (size_t i = 0; service->second_chance && ret == 0 && i < LB_EARLIER; i++) {
+	while (ret == 0 && i-- > 0) {
 		ids = calloc(service->former[i].count + 1, sizeof(*ids));
 		if (ids)
 			find_owners(service, &service->former[i], ids);
@@ -1132,9 +1137,9 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 		if (ret)
 			break;
 		service_store(sync, &desired->services[i]);
-		ret = sync_service(sync, &desired->services[i], facts, err);
+		ret = earlier_sync(sync, &desired->services[i], err);
 		if (ret == 0)
-			ret = earlier_sync(sync, &desired->services[i], err);
+			ret = sync_service(sync, &desired->services[i], facts, err);
 		if (ret == 0)
 			ret = quic_put(sync, &desired->services[i], err);
 		if (ret == 0) /* last: only now packets may come */

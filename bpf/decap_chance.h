@@ -156,9 +156,9 @@ LB_INLINE void chance_age(struct xdp_md *ctx, const struct outer *outer)
 	ip4->ttl--;
 }
 
-/* Leaves by this interface with these link addresses. */
+/* Leaves with these link addresses by where it came in. */
 LB_INLINE int chance_leave(struct xdp_md *ctx, const struct outer *outer, const void *dst_mac,
-			   const void *src_mac, __u32 ifindex)
+			   const void *src_mac)
 {
 	struct cursor cursor = cursor_at_frame(ctx);
 	struct ethhdr *eth = cursor_take(&cursor, sizeof(*eth));
@@ -168,7 +168,7 @@ LB_INLINE int chance_leave(struct xdp_md *ctx, const struct outer *outer, const 
 	__builtin_memcpy(eth->h_dest, dst_mac, ETH_ALEN);
 	__builtin_memcpy(eth->h_source, src_mac, ETH_ALEN);
 	chance_age(ctx, outer);
-	return ifindex == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(ifindex, 0);
+	return XDP_TX;
 }
 
 /* By whom it came, which is a router where backends are no neighbours. */
@@ -181,12 +181,12 @@ LB_INLINE int chance_return(struct xdp_md *ctx, const struct outer *outer)
 	if (!eth)
 		return XDP_PASS; /* cannot be */
 	came = *eth;
-	return chance_leave(ctx, outer, came.h_source, came.h_dest, ctx->ingress_ifindex);
+	return chance_leave(ctx, outer, came.h_source, came.h_dest);
 }
 
 /*
  * Sends the packet on to the next backend. The XDP code; negative: it cannot go, and is as it was.
- * What has no neighbour yet, or goes by a VLAN's device, is the host's stack to forward.
+ * What has no neighbour yet, or goes by another interface, is the host's stack to forward.
  */
 __noinline int chance_send_on(struct xdp_md *ctx, const struct outer *outer)
 {
@@ -202,9 +202,11 @@ __noinline int chance_send_on(struct xdp_md *ctx, const struct outer *outer)
 		return XDP_PASS;
 	fib.ifindex = ctx->ingress_ifindex;
 	found = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	if (found == BPF_FIB_LKUP_RET_SUCCESS)
-		return chance_leave(ctx, outer, fib.dmac, fib.smac, fib.ifindex);
-	return found == BPF_FIB_LKUP_RET_FWD_DISABLED ? chance_return(ctx, outer) : XDP_PASS;
+	if (found == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return chance_return(ctx, outer);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS || fib.ifindex != ctx->ingress_ifindex)
+		return XDP_PASS;
+	return chance_leave(ctx, outer, fib.dmac, fib.smac);
 }
 
 #endif

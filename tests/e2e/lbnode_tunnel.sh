@@ -49,7 +49,8 @@ node() {
 facts() {
 	lab_exec b1 sh -c '
 		ip -o address show dev lo
-		grep . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/arp_[ai]* |
+		grep . /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/arp_[ai]* \
+			/proc/sys/net/ipv[46]/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra |
 			grep -E "/(all|eth0)/"
 		ip rule; ip -6 rule; ip route show table all; ip -6 route show table all
 		ip -o link show up | sed "s/ mtu .*//"
@@ -138,6 +139,9 @@ refuse 2 '--gue-port.*1 to 65535' up "${vips[@]}" --mode gue --gue-port 0
 refuse 2 '--kernel.*l2' up "${vips[@]}" --kernel
 refuse 2 '--from.*lb_decap' up "${vips[@]}" --mode ipip --kernel --from 198.18.0.0/24
 refuse 2 '--from.*198.18.0.1/24' up "${vips[@]}" --mode ipip --from 198.18.0.1/24
+refuse 2 '--second-chance.*--mode gue' up "${vips[@]}" --mode ipip --second-chance
+refuse 2 '--second-chance.*--from' up "${vips[@]}" --mode gue --second-chance
+refuse 2 '--second-chance.*--kernel' up "${vips[@]}" --mode gue --kernel --second-chance
 refuse 2 '--xdp-mode.*no XDP' up "${vips[@]}" --xdp-mode native
 refuse 2 '--xdp-mode.*auto' up "${vips[@]}" --mode ipip --xdp-mode fast
 refuse 2 '--vip.*0.0.0.0/0' up --interface eth0 --mode ipip --vip 0.0.0.0/0
@@ -166,6 +170,22 @@ for way in native generic; do
 	check "$way: down" node down
 	as_before "$way: all is as it was before"
 done
+
+# --- second chances: the kernel may forward, and routers are heard as before ---
+
+lab_exec b1 sh -c 'echo 1 >/proc/sys/net/ipv6/conf/eth0/accept_ra'
+before=$(facts)
+check "a second chance: up" node up "${vips[@]}" --mode gue --from 198.18.0.0/16 --from 2001:db8::/64 \
+	--second-chance
+# shellcheck disable=SC2016 # expanded by the inner shell
+check_equal "the kernel may forward" "1 1 2" "$(lab_exec b1 sh -c 'cd /proc/sys/net
+	echo $(cat ipv4/conf/eth0/forwarding ipv6/conf/all/forwarding ipv6/conf/eth0/accept_ra)')"
+check_matches "show says so" '^set: lb_decap on eth0 .* sends on what no socket knows' "$(node show)"
+try "a second chance" gue
+tunnel gue "$backend4"
+try_mss "a second chance" 1372 1352
+check "a second chance: down" node down
+as_before "a second chance: all is as it was before"
 
 node up "${vips[@]}" --mode ipip >/dev/null
 tunnel ipip "$backend4"

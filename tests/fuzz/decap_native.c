@@ -52,6 +52,38 @@ __u64 bpf_xdp_get_buff_len(struct xdp_md *ctx)
 	return ctx->data_end - ctx->data;
 }
 
+/* Nobody here knows any connection, and which way the kernel tells is the destination's to say:
+ * all ways of sending on are gone. */
+struct bpf_sock *bpf_skc_lookup_tcp(void *ctx, struct bpf_sock_tuple *tuple, __u32 size,
+				    __u64 netns, __u64 flags)
+{
+	static struct bpf_sock listener = {.state = BPF_TCP_LISTEN};
+
+	(void)ctx, (void)size, (void)netns, (void)flags;
+	return tuple->ipv4.saddr & 1 ? &listener : NULL;
+}
+
+long bpf_sk_release(void *sk)
+{
+	must(sk);
+	return 0;
+}
+
+long bpf_tcp_check_syncookie(void *sk, void *ip, __u32 ip_length, struct tcphdr *tcp, __u32 length)
+{
+	must(sk && ip && tcp && ip_length && length == sizeof(*tcp));
+	return -ENOENT;
+}
+
+long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags)
+{
+	static const long answers[] = {BPF_FIB_LKUP_RET_SUCCESS, BPF_FIB_LKUP_RET_FWD_DISABLED,
+				       BPF_FIB_LKUP_RET_NO_NEIGH};
+
+	(void)ctx, (void)size, (void)flags;
+	return answers[params->ipv4_dst % (sizeof(answers) / sizeof(answers[0]))];
+}
+
 /* --- maps --- */
 
 static void put(const struct native_map_shape *map, const void *key, const void *value)

@@ -94,6 +94,27 @@ static void test_fields_from_what_to_what(void **state)
 		    "{\"address\":\"198.18.1.13:80\",\"change\":\"added\"}]}]");
 }
 
+#define CHANCE(backends, former)                                                                    \
+	"{\"services\": [{\"name\": \"web\", \"vip\": \"tcp://198.18.0.10:80\", \"mode\": \"gue\"," \
+	" \"second-chance\": \"on\", \"former-owners\": [" former "], \"backends\": [" backends     \
+	"]}]}"
+#define ONE "{\"address\": \"198.18.1.11\"}"
+#define TWO ONE ", {\"address\": \"198.18.1.12\"}"
+
+/* What follows from a change is none of its own. */
+static void test_former_owners_only_for_themselves(void **state)
+{
+	(void)state;
+	assert_diff(CHANCE(ONE, ""), CHANCE(TWO, "[" ONE "]"),
+		    "[{\"service\":\"web\",\"change\":\"changed\",\"fields\":[],\"backends\":["
+		    "{\"address\":\"198.18.1.12:80\",\"change\":\"added\"}]}]");
+	assert_diff(CHANCE(ONE, ""), CHANCE(ONE, "[" TWO "]"),
+		    "[{\"service\":\"web\",\"change\":\"changed\",\"fields\":["
+		    "{\"field\":\"former-owners\",\"from\":[],\"to\":[["
+		    "{\"address\":\"198.18.1.11:80\"},{\"address\":\"198.18.1.12:80\"}]]}],"
+		    "\"backends\":[]}]");
+}
+
 static void test_removal_and_its_end(void **state)
 {
 	struct desired *former = state_of(WEB), *next = state_of(WEB);
@@ -247,6 +268,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_services_come_and_go),
 		cmocka_unit_test(test_fields_from_what_to_what),
+		cmocka_unit_test(test_former_owners_only_for_themselves),
 		cmocka_unit_test(test_removal_and_its_end),
 		cmocka_unit_test(test_doing_it_arrives),
 		cmocka_unit_test(test_export_is_no_difference),

@@ -415,6 +415,43 @@ static void test_follows(void **state)
 	assert_int_equal(put_count, 0);
 }
 
+#define OWNER(last) "{\"address\":\"198.18.1." last ":80\"}"
+#define CHANCE(backends, former)                                                                   \
+	"{\"services\":[{\"name\":\"web\",\"vip\":[\"tcp://198.18.0.10:80\"],\"mode\":\"gue\","    \
+	"\"second-chance\":\"on\",\"former-owners\":[" former "],\"backends\":[" backends "]}]}"
+
+static int add_backend(const char *text)
+{
+	struct desired *next = change();
+	struct backend_spec spec;
+
+	backend_spec_init(&spec);
+	assert_int_equal(parse_endpoint(text, 0, &spec.endpoint, &err), 0);
+	assert_int_equal(service_add_backend(&next->services[0], &spec, &err), 0);
+	return manager_commit(fx.manager, next, &err);
+}
+
+/* Whoever writes a document knows what became of the owners, also where we have missed it; of a
+ * change of our own we know. */
+static void test_former_owners(void **state)
+{
+	(void)state;
+	connected();
+	answer(&watch, false, 9, 9, CHANCE(OWNER("11"), ""));
+	run_until(current(9));
+	answer(&watch, false, 12, 12, CHANCE(OWNER("12"), "[" OWNER("13") "]"));
+	run_until(current(12));
+	assert_int_equal(add_backend("198.18.1.14:80"), -EINPROGRESS);
+	assert_non_null(
+		strstr(put.value, "\"former-owners\":[[" OWNER("12") "],[" OWNER("13") "]]"));
+	answer(&put, true, 13, 13, NULL);
+	assert_int_equal(add_backend("198.18.1.14:80"), 0);
+	run_until(current(13));
+	answer(&watch, false, 14, 14, CHANCE(OWNER("12") "," OWNER("14"), ""));
+	run_until(current(14));
+	assert_int_equal(manager_desired(fx.manager)->services[0].former[0].count, 0);
+}
+
 static void test_refused_document(void **state)
 {
 	(void)state;
@@ -1007,6 +1044,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_no_key_changes_nothing),
 		TEST(test_follows),
+		TEST(test_former_owners),
 		TEST(test_refused_document),
 		TEST(test_etcd_set_up_anew),
 		TEST(test_every_endpoint_is_tried),

@@ -66,6 +66,9 @@
 #define bpf_ringbuf_output(map, data, size, flags)                                                 \
 	((void)(map), (void)(data), (void)(size), (void)(flags), -1L)
 
+struct bpf_sock;
+struct bpf_sock_tuple;
+struct tcphdr;
 struct xdp_md;
 
 __u64 bpf_jiffies64(void);
@@ -74,6 +77,10 @@ __u64 bpf_ktime_get_tai_ns(void);
 __u32 bpf_get_prandom_u32(void);
 __u32 bpf_get_smp_processor_id(void);
 long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *params, int size, __u32 flags);
+struct bpf_sock *bpf_skc_lookup_tcp(void *ctx, struct bpf_sock_tuple *tuple, __u32 size,
+				    __u64 netns, __u64 flags);
+long bpf_sk_release(void *sk);
+long bpf_tcp_check_syncookie(void *sk, void *ip, __u32 ip_length, struct tcphdr *tcp, __u32 length);
 long bpf_xdp_adjust_head(struct xdp_md *ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md *ctx, int delta);
 long bpf_xdp_load_bytes(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len);
