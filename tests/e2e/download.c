@@ -107,14 +107,14 @@ static void end(struct download *download, enum state state)
 
 static void take(struct download *download, const uint8_t *bytes, size_t size)
 {
-	static const char mark[] = "\r\n\r\n";
+	static const uint8_t mark[] = {'\r', '\n', '\r', '\n'};
 
 	while (size && download->state == HEAD) {
 		download->matched =
 			*bytes == mark[download->matched] ? download->matched + 1 : *bytes == '\r';
 		bytes++;
 		size--;
-		if (download->matched < strlen(mark))
+		if (download->matched < sizeof(mark))
 			continue;
 		download->state = BODY;
 		download->matched = 0;
@@ -210,5 +210,6 @@ int main(int argc, char **argv)
 	printf("whole %zu early %zu reset %zu other %zu\n", whole, early,
 	       count_state(downloads, count, RESET),
 	       count - whole - count_state(downloads, count, RESET));
+	free(downloads);
 	return 0;
 }
