@@ -8,6 +8,7 @@
 #include "document.h"
 #include "fleet_view.h"
 #include "json.h"
+#include "remember.h"
 
 static int require_store(struct call *call)
 {
@@ -42,7 +43,9 @@ static int make_canonical(struct call *call, struct rollout *rollout)
 
 	if (ret)
 		return ret;
-	document = document_write(desired);
+	/* Each balancer takes over what it tells of former owners, so it tells of present ones. */
+	if (remember_owners(manager_desired(call->api->manager), desired) == 0)
+		document = document_write(desired);
 	desired_free(desired);
 	if (!document)
 		return error_set(&call->err, ENOMEM, "out of memory");
