@@ -63,13 +63,23 @@ static int link_create(struct dataplane_bpf *dp, uint32_t ifindex, uint32_t flag
 }
 
 /* The program that packets of an interface meet; 0: none. */
-static uint32_t program_on(uint32_t ifindex)
+static int ask_program(uint32_t ifindex, uint32_t *ret_program)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	int ret = bpf_xdp_query((int)ifindex, 0, &query);
 
-	if (bpf_xdp_query((int)ifindex, 0, &query))
-		return 0;
-	return query.prog_id ?: query.drv_prog_id ?: query.skb_prog_id;
+	if (ret == 0)
+		*ret_program = query.prog_id ?: query.drv_prog_id ?: query.skb_prog_id;
+	return ret;
+}
+
+/* The same; 0 also if the kernel does not say. */
+static uint32_t program_on(uint32_t ifindex)
+{
+	uint32_t program = 0;
+
+	ask_program(ifindex, &program);
+	return program;
 }
 
 #define PROGRAM_TEXT_MAX 48
@@ -289,9 +299,12 @@ bool bpf_holds(struct dataplane *base, const char *interface, char *reason, size
 {
 	struct dataplane_bpf *dp = bpf_of(base);
 	const struct dataplane_interface *entry = find_interface(dp, interface);
-	uint32_t program = entry ? program_on(entry->ifindex) : 0;
 	char name[IF_NAMESIZE], text[PROGRAM_TEXT_MAX];
+	uint32_t program = 0;
+	int asked = entry ? ask_program(entry->ifindex, &program) : 0;
 
+	if (asked && asked != -ENODEV)
+		return true; /* as far as is known: for want of a descriptor nobody has lost it */
 	if (entry && program &&
 	    (link_holds(dp->bpffs, interface, entry->ifindex, program) ||
 	     dispatcher_has(dp->bpffs, interface, entry->ifindex)))
