@@ -22,6 +22,7 @@
 
 #define ROUNDS_MAX   100
 #define FRAMES       1000000
+#define WARM_UP      10000 /* at least */
 #define MEETINGS_MAX 16
 #define LEAST_PART   0.95 /* of the frames must come back, or the rate is not the program's */
 
@@ -157,7 +158,7 @@ static int send_frames(const struct scenario *scenario, const char *flags, uint3
 /* lb_ingress as it is when its flows are established. */
 static int prepare(const struct scenario *scenario, struct error *err)
 {
-	uint32_t frames = scenario->flows > FRAMES ? (uint32_t)scenario->flows : FRAMES;
+	uint32_t frames = scenario->flows > WARM_UP ? (uint32_t)scenario->flows : WARM_UP;
 	double ignored;
 	int r = target_empty((uint32_t)scenario->flows, err);
 
