@@ -167,7 +167,7 @@ install: build ## install below PREFIX (/usr/local) and DESTDIR; undone by unins
 	$(Q)install drivers/ansible drivers/lab drivers/systemd $(DESTDIR)$(PREFIX)/share/sluice/drivers/
 	$(Q)install -m 644 drivers/ansible.yml drivers/hello@.service \
 		$(DESTDIR)$(PREFIX)/share/sluice/drivers/
-	$(Q)for unit in lbagent.service lbnode.service; do \
+	$(Q)for unit in lbagent.service lbnode.service lbnode-report.service; do \
 		sed 's|/usr/local/|$(PREFIX)/|' "systemd/$$unit" | install -m 644 /dev/stdin \
 			"$(DESTDIR)/lib/systemd/system/$$unit" || exit 1; done
 
@@ -177,7 +177,7 @@ uninstall: ## remove what install put there
 		share/man/man8/lbagent.8 share/man/man8/lbnode.8 share/sluice/decap.bpf.o share/sluice/syncookie.bpf.o \
 		$(addprefix share/sluice/drivers/,ansible ansible.yml hello@.service lab systemd) \
 		share/bash-completion/completions/lbctl) \
-		$(addprefix $(DESTDIR)/lib/systemd/system/,lbagent.service lbnode.service)
+		$(addprefix $(DESTDIR)/lib/systemd/system/,lbagent.service lbnode.service lbnode-report.service)
 
 deb: build ## build the Debian packages into build/deb/
 	$(Q)sh tests/lab/deps.sh deb

@@ -113,6 +113,10 @@ prepares() {
 	check "it stops" systemctl stop lbnode
 	check_equal "and the VIP is not the host's" "" "$(ip -o -4 address show dev lo | grep 198.18)"
 	check "it starts again" systemctl start lbnode
+	check_equal "without flags nothing is reported" inactive "$(systemctl is-active lbnode-report)"
+	echo 'LBNODE_REPORT_OPTS="--listen 127.0.0.1:9481 --port 80"' >>/etc/default/sluice-node
+	check "the unit of the report starts" systemctl start lbnode-report
+	check "and it reports" until_ok 10 curl -sSf http://127.0.0.1:9481/load
 	check "and the agent" systemctl start lbagent
 }
 
