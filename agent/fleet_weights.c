@@ -132,7 +132,7 @@ static uint16_t *factors_for(const struct service_spec *service, const cJSON *ob
 {
 	uint16_t *result = calloc(service->backend_count + 1, sizeof(*result));
 	const struct factor *found;
-	struct factor *named, wanted;
+	struct factor *named, wanted = {0};
 	size_t count = 0;
 
 	named = read_factors(object, &count);

@@ -33,6 +33,8 @@ static const char *kind_colour(const char *kind)
 		{"backend-ejected", "\033[1;31m"},
 		{"service-panics", "\033[1;31m"},
 		{"backend-suspect", "\033[33m"},
+		{"load-silent", "\033[33m"},
+		{"load-heard", "\033[32m"},
 		{"syn-cookies-on", "\033[1;31m"},
 		{"syn-cookies-off", "\033[32m"},
 		{"service-panics-no-more", "\033[32m"},

@@ -7,9 +7,9 @@ const KEPT = 300;
 
 const BAD = ['backend-down', 'backend-no-neighbour', 'backend-ejected', 'service-panics', 'interface-lost',
 	'interface-trouble', 'out-of-sync', 'change-undone', 'replies-astray', 'state-restored', 'maps-replaced', 'backend-suspect',
-	'scale-launch-failed', 'scale-stop-failed', 'scale-circuit-open'];
+	'load-silent', 'scale-launch-failed', 'scale-stop-failed', 'scale-circuit-open'];
 const GOOD = ['backend-up', 'in-sync', 'interface-attached', 'service-panics-no-more', 'backend-not-suspect', 'backend-drained',
-	'scale-circuit-closed'];
+	'scale-circuit-closed', 'load-heard'];
 
 function tone(kind) {
 	if (BAD.includes(kind))

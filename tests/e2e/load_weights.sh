@@ -15,6 +15,27 @@ for i in 1 2 3; do
 	lab_load "$i" 0.4
 	lab_report_start "$i" || exit 1
 done
+
+# --- what a host says of itself ---
+
+# report FILTER: of b1's own figures
+report() {
+	lab_exec b1 curl -sS --max-time 2 http://127.0.0.1:9482/load | jq -e "$1"
+}
+lab_spawn b1 b1.own "$LAB_BUILD/lbnode" report --listen 127.0.0.1:9482 --port 80
+check "a host reports its load" wait_until 10 report '.load >= 0 and .cpu >= 0 and .runqueue >= 0'
+check "and how full its listen queue is" report '.backlog == 0'
+kill -STOP "$(lab_pid b1)"
+lab_exec client timeout 10 wrk -t1 -c64 -d5s http://198.18.1.11/ >/dev/null 2>&1 &
+check "which fills when nobody accepts" wait_until 5 report '.backlog > 0'
+kill -CONT "$(lab_pid b1)"
+wait "$!"
+check_equal "there is nothing else to be had" "404 404" \
+	"$(for request in "-X POST http://127.0.0.1:9482/load" http://127.0.0.1:9482/; do
+		# shellcheck disable=SC2086 # two words
+		lab_exec b1 curl -sS -o /dev/null -w '%{http_code}\n' $request
+	done | xargs)"
+
 lab_agent_start || exit 1
 lab_service web "tcp://$LAB_VIP4:80" "1 2 3" --load-interval 1s --load-budget "$BUDGET" \
 	--timeout-established 2s || bail "the service comes up"
