@@ -20,11 +20,11 @@
 #define CHANCE_SECOND_SHIFT 16
 #define CHANCE_FIRST_MASK   0xffffU
 
-/* May the packet be of a flow that began elsewhere, and is it to be told so? */
+/* May the packet be of a flow that began elsewhere, and is it to be told so? The balancer's SYN
+ * cookies, by which flows begin without a SYN, do not go together with second chances. */
 LB_INLINE bool is_given_chance(const struct packet *pkt, const struct decision *d)
 {
-	return pkt->class == LB_CLASS_TCP && d->service->flags & LB_SERVICE_CHANCE &&
-	       !is_syn(pkt) && !(d->event & FLOW_BEGINS);
+	return pkt->class == LB_CLASS_TCP && d->service->flags & LB_SERVICE_CHANCE && !is_syn(pkt);
 }
 
 /* Bytes that the packet's headers grow by. */

@@ -251,7 +251,7 @@ cli 1 'source-prefix-ipv4: 33 is out of range' set service web --source-prefix-i
 cli 1 'max-new-flows: 1000000001 is out of range' set service web --max-new-flows 1000000001
 cli 1 'announce-min: neither a number' set service web --announce-min most
 cli 1 'announce-min: neither a number' set service web --announce-min 101%
-cli 1 'second-chance: only GUE.*set mode gue' set service web --second-chance on
+cli 1 'second-chance: only GUE' set service web --second-chance on
 cli 1 'second-chance: there is no' set service web --second-chance yes
 cli 1 'announces no VIPs' withdraw
 cli 2 'neither bird nor frr' bgp-config --for quagga
