@@ -94,8 +94,10 @@ static int check_target(struct call *call, struct desired *target)
 static int begin(struct call *call, struct rollout *rollout)
 {
 	struct desired *target = NULL;
-	int ret = read_target(call, rollout, &target);
+	int ret = fleet_store_may_begin(call->api->store, &call->err);
 
+	if (ret == 0)
+		ret = read_target(call, rollout, &target);
 	if (ret == 0)
 		ret = check_target(call, target);
 	desired_free(target);

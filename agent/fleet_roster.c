@@ -109,13 +109,6 @@ static void take_all(struct fleet_roster *roster, const struct etcd_answer *answ
 
 /* --- asking etcd --- */
 
-static void on_get(void *context, int ret, const struct etcd_answer *answer,
-		   const struct error *err);
-static void on_change(void *context, int ret, const struct etcd_answer *answer,
-		      const struct error *err);
-static void on_told(void *context, int ret, const struct etcd_answer *answer,
-		    const struct error *err);
-
 /* It is tried again with the next look. */
 static void note_problem(struct fleet_roster *roster, int ret, const struct error *err)
 {

@@ -373,13 +373,11 @@ static void tell_rollout_end(struct fleet_store *store, const struct rollout *ro
 							   .before = rollout->id,
 							   .after = "it is the configuration"});
 	else
-		events_tell(
-			store->events,
-			&(struct event){.kind = EVENT_ROLLOUT_UNDONE,
-					.before = rollout->id,
-					.after = "the configuration before it is in force",
-					.reason = told ? last.reason
-						       : "the balancer that drove it has gone"});
+		events_tell(store->events,
+			    &(struct event){.kind = EVENT_ROLLOUT_UNDONE,
+					    .before = rollout->id,
+					    .after = "the configuration before it is in force",
+					    .reason = told ? last.reason : ROLLOUT_GONE});
 }
 
 static void tell_rollout(struct fleet_store *store, const struct rollout *former,
@@ -806,16 +804,18 @@ static int require_connection(const struct fleet_store *store, struct error *err
 	return error_hint(err, -EAGAIN, "roll-outs need etcd; %.100s", store->lost.hint);
 }
 
-int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, struct error *err)
+int fleet_store_may_begin(const struct fleet_store *store, struct error *err)
 {
 	int ret = require_connection(store, err);
 
 	if (ret == 0 && store->refused.message[0])
 		ret = refuse_offer(store, err);
-	if (ret == 0)
-		return rollout_run_begin(store->run, rollout, err);
-	rollout_free(rollout);
-	return ret;
+	return ret ? ret : rollout_run_may_begin(store->run, err);
+}
+
+int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, struct error *err)
+{
+	return rollout_run_begin(store->run, rollout, err);
 }
 
 int fleet_store_claim(struct fleet_store *store, const struct rollout *rollout, struct error *err)
@@ -928,7 +928,14 @@ struct fleet_store_view fleet_store_view(const struct fleet_store *store)
 	};
 
 	view.balancers = fleet_roster_balancers(store->roster, &view.balancer_count);
-	if (view.rollout)
+	if (!view.rollout)
+		return view;
+	if (strcmp(view.last.id, view.rollout->id) == 0)
+		view.last = (struct rollout_end){0}; /* it has not ended yet */
+	if (connected)
 		rollout_run_waits(store->run, view.rollout, &view.waiting);
+	else
+		error_set(&view.waiting, EAGAIN,
+			  "etcd is not reached; this is what was known before");
 	return view;
 }

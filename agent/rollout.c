@@ -393,6 +393,16 @@ enum rollout_gate rollout_judge(const struct rollout *rollout, const struct bala
 
 /* --- how it ended --- */
 
+struct rollout_end rollout_ends(const struct rollout *rollout, bool done, const char *reason)
+{
+	struct rollout_end end = {.done = done};
+
+	snprintf(end.id, sizeof(end.id), "%s", rollout->id);
+	snprintf(end.by, sizeof(end.by), "%s", rollout->by);
+	snprintf(end.reason, sizeof(end.reason), "%s", reason);
+	return end;
+}
+
 cJSON *rollout_end_describe(const struct rollout_end *end)
 {
 	cJSON *json = cJSON_CreateObject();

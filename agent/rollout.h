@@ -77,13 +77,18 @@ enum rollout_gate { ROLLOUT_WAIT, ROLLOUT_OPEN, ROLLOUT_FAILED };
 enum rollout_gate rollout_judge(const struct rollout *rollout, const struct balancer *balancers,
 				size_t count, struct error *ret_why);
 
-/* What has become of one: the value of PREFIX/config/rollout-last. */
+/* What has become of one: the value of PREFIX/config/rollout-last. It is written when one begins,
+ * as if nobody would end it, and again by whoever does. */
+#define ROLLOUT_GONE "the balancer that drove it has gone"
+
 struct rollout_end {
 	char id[ROLLOUT_ID_MAX]; /* "": there was none */
 	char by[BALANCER_ID_MAX];
 	bool done;        /* its document is the configuration; else nobody has it any more */
 	char reason[256]; /* if it is not */
 };
+
+struct rollout_end rollout_ends(const struct rollout *rollout, bool done, const char *reason);
 
 /* The caller's to free; NULL: out of memory. */
 char *rollout_end_write(const struct rollout_end *end);

@@ -155,22 +155,18 @@ static void on_ended(void *context, int ret, const struct etcd_answer *answer,
 
 static void end(struct rollout_run *run, bool done, const char *reason)
 {
-	struct rollout_end end = {.done = done};
+	const struct rollout_end end = rollout_ends(run->rollout, done, reason);
 
-	snprintf(end.id, sizeof(end.id), "%s", run->rollout->id);
-	snprintf(end.by, sizeof(end.by), "%s", run->id);
-	snprintf(end.reason, sizeof(end.reason), "%s", reason);
 	run->asking = send_end(run, &end, run->mod_revision, on_ended) == 0;
 }
 
 /* One that nobody drives any more, for this balancer has begun anew, or had lost etcd. */
 static void end_orphan(struct rollout_run *run)
 {
-	struct rollout_end end = {.reason = "the balancer that drove it has begun anew, or had "
-					    "lost etcd"};
+	const struct rollout_end end =
+		rollout_ends(run->sight->rollout, false,
+			     "the balancer that drove it has begun anew, or had lost etcd");
 
-	snprintf(end.id, sizeof(end.id), "%s", run->sight->rollout->id);
-	snprintf(end.by, sizeof(end.by), "%s", run->id);
 	run->asking = send_end(run, &end, run->sight->mod_revision, on_ended) == 0;
 }
 
@@ -314,11 +310,12 @@ void rollout_run_look(struct rollout_run *run)
 	if (!run->sight->connected) {
 		run->well_ms = 0;
 		run->step_ms = uv_now(run->loop);
-	} else if (run->rollout && run->begun) {
-		drive(run);
-	} else if (!run->rollout && seen && strcmp(seen->by, run->id) == 0) {
-		end_orphan(run);
+		return;
 	}
+	if (run->rollout && run->begun)
+		drive(run);
+	if (!run->rollout && seen && strcmp(seen->by, run->id) == 0)
+		end_orphan(run);
 	if (!run->rollout && !run->asking)
 		uv_timer_stop(&run->look);
 }
@@ -369,7 +366,7 @@ static char *errand_text(const struct rollout *rollout)
 	return rollout_write(&asked);
 }
 
-static int check_begin(const struct rollout_run *run, struct error *err)
+int rollout_run_may_begin(const struct rollout_run *run, struct error *err)
 {
 	const struct rollout *seen = run->sight->rollout;
 
@@ -414,7 +411,8 @@ static int fill_in(struct rollout_run *run, struct rollout *rollout, struct erro
 	return 0;
 }
 
-static int send_text(struct rollout_run *run, const char *text, uint64_t base, struct error *err)
+static int send_texts(struct rollout_run *run, const char *text, const char *last, uint64_t base,
+		      struct error *err)
 {
 	const struct etcd_step steps[] = {
 		{.key = run->rollout_key,
@@ -426,26 +424,30 @@ static int send_text(struct rollout_run *run, const char *text, uint64_t base, s
 		 .what = ETCD_LEAVE,
 		 .compared = true,
 		 .mod_revision = base},
+		{.key = run->last_key, .what = ETCD_PUT, .value = last},
 	};
 
 	if (strlen(text) > FLEET_DOCUMENT_MAX)
 		return error_set(err, ENOSPC,
 				 "roll-out: %zu bytes, and etcd takes %lu in one request",
 				 strlen(text), FLEET_DOCUMENT_MAX);
-	return etcd_commit(run->etcd, steps, 2, on_begun, run)
+	return etcd_commit(run->etcd, steps, 3, on_begun, run)
 		       ? error_set(err, ENOMEM, "out of memory")
 		       : 0;
 }
 
 static int send_begin(struct rollout_run *run, const struct rollout *rollout, struct error *err)
 {
+	const struct rollout_end end = rollout_ends(rollout, false, ROLLOUT_GONE);
 	char *text = rollout_write(rollout), *asked = errand_text(rollout);
+	char *last = rollout_end_write(&end);
 	int ret;
 
 	run->lease = fleet_roster_lease(run->roster);
-	ret = text && asked ? send_text(run, text, rollout->base, err)
-			    : error_set(err, ENOMEM, "out of memory");
+	ret = text && asked && last ? send_texts(run, text, last, rollout->base, err)
+				    : error_set(err, ENOMEM, "out of memory");
 	free(text);
+	free(last);
 	if (ret)
 		free(asked);
 	else
@@ -455,10 +457,8 @@ static int send_begin(struct rollout_run *run, const struct rollout *rollout, st
 
 int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, struct error *err)
 {
-	int ret = check_begin(run, err);
+	int ret = fill_in(run, rollout, err);
 
-	if (ret == 0)
-		ret = fill_in(run, rollout, err);
 	if (ret == 0)
 		ret = send_begin(run, rollout, err);
 	if (ret) {
@@ -497,13 +497,14 @@ static void on_aborted(void *context, int ret, const struct etcd_answer *answer,
 
 static int send_abort(struct rollout_run *run, const char *who, struct error *err)
 {
-	const struct rollout *seen = run->sight->rollout;
-	struct rollout_end end = {0};
-	char *text = strdup(seen ? seen->id : "?");
+	/* One that this version cannot read can be ended all the same. */
+	static const struct rollout unreadable = {.id = "?", .by = "?"};
+	const struct rollout *seen = run->sight->rollout ?: &unreadable;
+	char reason[BALANCER_REASON_MAX], *text = strdup(seen->id);
+	struct rollout_end end;
 
-	snprintf(end.id, sizeof(end.id), "%s", text ?: "");
-	snprintf(end.by, sizeof(end.by), "%s", seen ? seen->by : "?");
-	snprintf(end.reason, sizeof(end.reason), "ended by %.80s at %s", who, run->id);
+	snprintf(reason, sizeof(reason), "ended by %.80s at %s", who, run->id);
+	end = rollout_ends(seen, false, reason);
 	if (!text || send_end(run, &end, run->sight->mod_revision, on_aborted)) {
 		free(text);
 		return error_set(err, ENOMEM, "out of memory");

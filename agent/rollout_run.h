@@ -44,15 +44,17 @@ void rollout_run_free(struct rollout_run *run);
 /* The sight has changed. */
 void rollout_run_look(struct rollout_run *run);
 
-/*
- * Begins one: takes it over, and fills in what a request leaves open. -EINPROGRESS: etcd is being
- * asked, and rollout_run_claim() tells what has come of it. -EEXIST: one is under way; -EAGAIN: it
- * cannot be begun now.
- */
+/* May one be begun now? -EEXIST: one is under way; -EAGAIN: not now. */
+int rollout_run_may_begin(const struct rollout_run *run, struct error *err);
+
+/* Begins one, if it may be: takes it over, and fills in what a request leaves open. -EINPROGRESS:
+ * etcd is being asked, and rollout_run_claim() tells what has come of it; -ENOSPC: etcd would not
+ * take it. */
 int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, struct error *err);
 
 /* What has come of one that is the same, and is forgotten by that: 0, and it has been begun;
- * -ENOENT: nobody has asked for it; else as rollout_run_begin(). */
+ * -ENOENT: nobody has asked for it; -EINPROGRESS; -EEXIST: another was faster; -EAGAIN, -EACCES:
+ * not begun, or nobody knows. */
 int rollout_run_claim(struct rollout_run *run, const struct rollout *rollout, struct error *err);
 
 /* Ends the one that is under way, whoever drives it. -EINPROGRESS: to be called again some 10 ms

@@ -260,8 +260,8 @@ const struct flag flags[FLAG_COUNT] = {
 			  "bytes of each packet, 16 to 2048; 256 if not given"},
 	[FLAG_FOR] =
 		{"for", NULL, FLAG_KIND_TEXT, "WHAT",
-		 "capture: how long, like 30s; bgp-config: bird or frr; rollout: how long all must "
-		 "be well before the next share"},
+		 "capture: how long, like 30s; bgp-config: bird or frr; rollout: how long to be "
+		 "well"},
 	[FLAG_WRITE] = {"write", NULL, FLAG_KIND_TEXT, "FILE",
 			"the file to write, in pcapng; - for standard output; -w is the same"},
 	[FLAG_AS] = {"as", NULL, FLAG_KIND_NUMBER, "ASN", "the balancers' own AS"},

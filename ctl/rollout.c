@@ -182,11 +182,9 @@ static int tell_end(const struct invocation *invocation, const char *id, struct 
 {
 	const cJSON *last = answer_item(invocation->document, "last");
 
-	if (cJSON_IsNull(last) || strcmp(answer_text(last, "id"), id) != 0) {
-		error_set(err, ECANCELED,
-			  "roll-out %s is undone: the balancer that drove it has gone", id);
-		return -ECANCELED;
-	}
+	if (cJSON_IsNull(last) || strcmp(answer_text(last, "id"), id) != 0)
+		return error_set(err, ECANCELED,
+				 "roll-out %s is over, and there has been another since", id);
 	if (!answer_true(last, "done"))
 		return error_set(err, ECANCELED, "roll-out %s is undone: %.220s", id,
 				 answer_text(last, "reason"));

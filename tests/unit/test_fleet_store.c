@@ -886,6 +886,13 @@ static struct rollout *request(const char *document)
 	return rollout;
 }
 
+static int begin_rollout(const char *document)
+{
+	int ret = fleet_store_may_begin(store, &err);
+
+	return ret ? ret : fleet_store_begin(store, request(document), &err);
+}
+
 static int claim(const char *document)
 {
 	struct rollout *rollout = request(document);
@@ -924,9 +931,10 @@ static const char *taken(uint64_t revision)
 static const char *begun(void)
 {
 	in_roster();
-	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EINPROGRESS);
+	assert_int_equal(begin_rollout(BOTH), -EINPROGRESS);
 	assert_int_equal(claim(BOTH), -EINPROGRESS);
-	assert_int_equal(turn.revision, 0); /* only if there is none */
+	assert_int_equal(turn.revision, 0);               /* only if there is none */
+	assert_non_null(strstr(turn_last, ROLLOUT_GONE)); /* if nobody ends it */
 	return taken(10);
 }
 
@@ -938,7 +946,7 @@ static void test_drives(void **state)
 	assert_int_equal(claim(BOTH), 0);
 	assert_int_equal(claim(BOTH), -ENOENT);
 	assert_int_equal(fleet_store_view(store).rollout->member_count, 1);
-	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EEXIST);
+	assert_int_equal(begin_rollout(BOTH), -EEXIST);
 	assert_non_null(strstr(err.message, id));
 	all_are(id, "waiting");
 	turns(5);
@@ -987,11 +995,34 @@ static void test_ground_moves(void **state)
 	undone("somebody else has changed the configuration");
 }
 
+static void test_driver_loses_its_lease(void **state)
+{
+	struct error gone = {.message = "etcd has ended the lease"};
+
+	(void)state;
+	begun();
+	lease.id = 0;
+	lease.callback(lease.context, -ESTALE, &gone);
+	undone("had lost etcd");
+}
+
+/* Of a fleet that is not known no share can be chosen. */
+static void test_roster_is_unknown(void **state)
+{
+	(void)state;
+	connected();
+	run_until(lease.callback);
+	lease.id = 77;
+	assert_int_equal(begin_rollout(BOTH), -EAGAIN);
+	assert_non_null(strstr(err.message, "not in the fleet's roster yet"));
+	assert_null(turn.callback);
+}
+
 static void test_another_was_faster(void **state)
 {
 	(void)state;
 	in_roster();
-	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EINPROGRESS);
+	assert_int_equal(begin_rollout(BOTH), -EINPROGRESS);
 	answer(&turn, false, 10, 9, "{}");
 	assert_int_equal(claim(BOTH), -EEXIST);
 	assert_non_null(strstr(err.message, "another roll-out was faster"));
@@ -1032,7 +1063,7 @@ static void test_nothing_to_go_back_to(void **state)
 	(void)state;
 	answer(&get, false, 3, 0, NULL);
 	run_until(current(0));
-	assert_int_equal(fleet_store_begin(store, request(BOTH), &err), -EAGAIN);
+	assert_int_equal(begin_rollout(BOTH), -EAGAIN);
 	assert_non_null(strstr(err.message, "there is no configuration to go back to"));
 	assert_non_null(strstr(err.hint, "etcdctl put /p/config"));
 }
@@ -1070,6 +1101,8 @@ int main(void)
 		TEST(test_drives),
 		TEST(test_gate_fails),
 		TEST(test_ground_moves),
+		TEST(test_driver_loses_its_lease),
+		TEST(test_roster_is_unknown),
 		TEST(test_another_was_faster),
 		TEST(test_orphan),
 		TEST(test_abort),
