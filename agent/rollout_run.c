@@ -104,31 +104,28 @@ static void fail_errand(struct rollout_run *run, struct errand *errand, int ret,
 
 /* --- the end of one --- */
 
-/* Commits the end; done: of the one that is driven here, whose document becomes the
- * configuration. */
+/* Commits the end. done: the one whose document becomes the configuration by it, or NULL. */
 static int send_end(struct rollout_run *run, const struct rollout_end *end, uint64_t mod_revision,
-		    etcd_callback callback)
+		    const struct rollout *done, etcd_callback callback)
 {
-	struct etcd_step steps[3] = {
+	char *last = rollout_end_write(end);
+	char *document = done ? cJSON_PrintUnformatted(done->document) : NULL;
+	const struct etcd_step steps[] = {
 		{.key = run->rollout_key,
 		 .what = ETCD_DELETE,
 		 .compared = true,
 		 .mod_revision = mod_revision},
-		{.key = run->last_key, .what = ETCD_PUT},
-		{.key = run->config_key, .what = ETCD_PUT, .compared = true},
+		{.key = run->last_key, .what = ETCD_PUT, .value = last},
+		{.key = run->config_key,
+		 .what = ETCD_PUT,
+		 .compared = true,
+		 .mod_revision = done ? done->base : 0,
+		 .value = document},
 	};
-	char *last = rollout_end_write(end), *document = NULL;
-	int ret = last ? 0 : -ENOMEM;
+	int ret = last && (document || !done)
+			  ? etcd_commit(run->etcd, steps, done ? 3 : 2, callback, run)
+			  : -ENOMEM;
 
-	steps[1].value = last;
-	if (end->done) {
-		document = cJSON_PrintUnformatted(run->rollout->document);
-		steps[2].mod_revision = run->rollout->base;
-		steps[2].value = document;
-		ret = document ? ret : -ENOMEM;
-	}
-	if (ret == 0)
-		ret = etcd_commit(run->etcd, steps, end->done ? 3 : 2, callback, run);
 	free(last);
 	cJSON_free(document);
 	return ret;
@@ -157,7 +154,8 @@ static void end(struct rollout_run *run, bool done, const char *reason)
 {
 	const struct rollout_end end = rollout_ends(run->rollout, done, reason);
 
-	run->asking = send_end(run, &end, run->mod_revision, on_ended) == 0;
+	run->asking =
+		send_end(run, &end, run->mod_revision, done ? run->rollout : NULL, on_ended) == 0;
 }
 
 /* One that nobody drives any more, for this balancer has begun anew, or had lost etcd. */
@@ -167,7 +165,7 @@ static void end_orphan(struct rollout_run *run)
 		rollout_ends(run->sight->rollout, false,
 			     "the balancer that drove it has begun anew, or had lost etcd");
 
-	run->asking = send_end(run, &end, run->sight->mod_revision, on_ended) == 0;
+	run->asking = send_end(run, &end, run->sight->mod_revision, NULL, on_ended) == 0;
 }
 
 /* --- steps --- */
@@ -505,7 +503,7 @@ static int send_abort(struct rollout_run *run, const char *who, struct error *er
 
 	snprintf(reason, sizeof(reason), "ended by %.80s at %s", who, run->id);
 	end = rollout_ends(seen, false, reason);
-	if (!text || send_end(run, &end, run->sight->mod_revision, on_aborted)) {
+	if (!text || send_end(run, &end, run->sight->mod_revision, NULL, on_aborted)) {
 		free(text);
 		return error_set(err, ENOMEM, "out of memory");
 	}
