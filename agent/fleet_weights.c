@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fleet_weights.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +28,10 @@ struct fleet_weights {
 	struct manager *manager;
 	struct events *events;
 	char prefix[ROOT_MAX], leader_key[ROOT_MAX]; /* the prefix is of both kinds of keys */
-	char name[HOST_NAME_MAX + 1];
+	char claim[HOST_NAME_MAX + 24]; /* the leader's key if it is ours; "": it cannot be */
 	bool connected;
 	bool watches; /* or is about to */
-	bool is_led;  /* by whomever, as far as the watch has told */
+	bool is_led;  /* by whomever, as of the watch */
 	bool asks;    /* to lead */
 	struct etcd_lease *lease;
 	uint64_t leads;   /* mod_revision of the leader's key that is ours; 0: none is */
@@ -51,15 +52,25 @@ static void lead(struct fleet_weights *weights, uint64_t revision)
 	manager_load_leads(weights->manager, revision);
 }
 
+/* The watch tells who leads, not the answer to our own wish, which may come late or never. NULL:
+ * nobody does. */
+static void note_leader(struct fleet_weights *weights, const struct etcd_kv *kv)
+{
+	bool ours = kv && kv->text && weights->claim[0] && strcmp(kv->text, weights->claim) == 0;
+
+	weights->is_led = kv && kv->mod_revision;
+	lead(weights, ours ? kv->mod_revision : 0);
+}
+
 static void on_lead(void *context, int ret, const struct etcd_answer *answer,
 		    const struct error *err)
 {
 	struct fleet_weights *weights = context;
 
 	(void)err;
+	(void)answer;
+	(void)ret;
 	weights->asks = false;
-	if (ret == 0 && answer->done)
-		lead(weights, answer->revision);
 }
 
 static void ask_to_lead(struct fleet_weights *weights)
@@ -68,13 +79,30 @@ static void ask_to_lead(struct fleet_weights *weights)
 		.key = weights->leader_key,
 		.what = ETCD_PUT,
 		.compared = true,
-		.value = weights->name,
+		.value = weights->claim,
 		.lease = etcd_lease_id(weights->lease),
 	};
 
-	if (weights->connected && step.lease && !weights->is_led && !weights->leads &&
-	    !weights->asks)
+	if (weights->connected && step.lease && !weights->is_led && !weights->asks)
 		weights->asks = etcd_commit(weights->etcd, &step, 1, on_lead, weights) == 0;
+}
+
+/* Which balancer, for people, and which of its leases. */
+static void make_claim(struct fleet_weights *weights)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	snprintf(weights->claim, sizeof(weights->claim), "%s %" PRIx64, host,
+		 etcd_lease_id(weights->lease));
+}
+
+static void give_up_lease(struct fleet_weights *weights)
+{
+	etcd_lease_free(weights->lease);
+	weights->lease = NULL;
+	weights->claim[0] = '\0';
+	lead(weights, 0);
 }
 
 /* Whoever has lost his lease asks for another with the next tick. */
@@ -84,12 +112,11 @@ static void on_lease(void *context, int ret, const struct error *err)
 
 	(void)err;
 	if (ret == 0) {
+		make_claim(weights);
 		ask_to_lead(weights);
 		return;
 	}
-	etcd_lease_free(weights->lease);
-	weights->lease = NULL;
-	lead(weights, 0);
+	give_up_lease(weights);
 }
 
 /* --- what was agreed: reading --- */
@@ -245,13 +272,9 @@ static void keep_all(struct fleet_weights *weights, const struct etcd_answer *an
 	size_t length = strlen(weights->prefix);
 	struct etcd_kv *kv;
 
-	for (kv = answer->kvs; kv < answer->kvs + answer->count; kv++) {
-		if (strcmp(kv->key, weights->leader_key) == 0)
-			weights->is_led = kv->mod_revision;
-		else if (kv->key[length] == '/')
+	for (kv = answer->kvs; kv < answer->kvs + answer->count; kv++)
+		if (kv->key[length] == '/')
 			keep(weights, kv->key + length + 1, kv);
-	}
-	ask_to_lead(weights);
 }
 
 /* --- what is decided here --- */
@@ -333,12 +356,18 @@ static void on_watch(void *context, int ret, const struct etcd_answer *answer,
 		     const struct error *err)
 {
 	struct fleet_weights *weights = context;
+	const struct etcd_kv *leader;
 
 	(void)err;
-	if (ret < 0)
+	if (ret < 0) {
 		weights->watches = false;
-	else
-		keep_all(weights, answer);
+		return;
+	}
+	leader = etcd_answer_find(answer, weights->leader_key);
+	if (leader)
+		note_leader(weights, leader);
+	keep_all(weights, answer);
+	ask_to_lead(weights);
 }
 
 static void on_get(void *context, int ret, const struct etcd_answer *answer,
@@ -352,8 +381,9 @@ static void on_get(void *context, int ret, const struct etcd_answer *answer,
 	if (!weights->watches)
 		return;
 	forget_all(weights);
-	weights->is_led = false; /* unless it is among them */
+	note_leader(weights, etcd_answer_find(answer, weights->leader_key));
 	keep_all(weights, answer);
+	ask_to_lead(weights);
 }
 
 static void cancel(struct fleet_weights *weights)
@@ -379,9 +409,7 @@ static bool is_needed(const struct fleet_weights *weights)
 static void rest(struct fleet_weights *weights)
 {
 	cancel(weights);
-	etcd_lease_free(weights->lease);
-	weights->lease = NULL;
-	lead(weights, 0);
+	give_up_lease(weights);
 }
 
 static void follow(struct fleet_weights *weights)
@@ -439,7 +467,6 @@ struct fleet_weights *fleet_weights_new(uv_loop_t *loop, struct etcd *etcd, cons
 	weights->events = events;
 	snprintf(weights->prefix, sizeof(weights->prefix), "%s/weights", prefix);
 	snprintf(weights->leader_key, sizeof(weights->leader_key), "%s/weights-leader", prefix);
-	gethostname(weights->name, sizeof(weights->name) - 1);
 	uv_timer_init(loop, &weights->tick);
 	weights->tick.data = weights;
 	uv_timer_start(&weights->tick, on_tick, TICK_MS, TICK_MS);
