@@ -25,8 +25,8 @@ struct completion {
 	const char **words; /* complete words before it, flags left out */
 	size_t word_count;
 	bool given[FLAG_COUNT]; /* flags before it */
-	enum flag_id awaits; /* the flag whose value partial is; FLAG_COUNT: none */
-	const char *socket;  /* as given among the words, or NULL */
+	enum flag_id awaits;    /* the flag whose value partial is; FLAG_COUNT: none */
+	const char *socket;     /* as given among the words, or NULL */
 	const char *url;
 	const char *ca;
 };
