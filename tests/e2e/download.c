@@ -7,8 +7,8 @@
  * Each takes a kilobyte in a tenth of a second until SIGUSR1 comes, then all that there is. What
  * comes is held against FILE. Prints, for scripts, "begun" when each has got something, and in the
  * end, which is after SECONDS at the latest:
- *   whole N early N reset N other N
- * early: of those that are whole, how many were so before the signal.
+ *   whole N early N reset N stuck N other N
+ * early: of those that are whole, how many were so before the signal. stuck: under way in the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,8 +81,7 @@ static void begin(struct download *download, const struct endpoint *server, cons
 	struct sockaddr_storage addr;
 	socklen_t length = endpoint_sockaddr(server, &addr);
 	char request[256];
-	int size = snprintf(request, sizeof(request),
-			    "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+	int size = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
 
 	download->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	/* Or the file would soon be in here. */
@@ -127,6 +126,8 @@ static void take(struct download *download, const uint8_t *bytes, size_t size)
 		return;
 	}
 	download->matched += size;
+	if (download->matched == file_size) /* ours to close: no backend is left in TIME_WAIT */
+		end(download, WHOLE);
 }
 
 /* Until there is nothing to be had, or, before the signal, once. */
@@ -139,13 +140,9 @@ static void go_on(struct download *download)
 		size = recv(download->fd, bytes, released ? sizeof(bytes) : SLOWLY, 0);
 		if (size > 0)
 			take(download, bytes, (size_t)size);
-		else if (size == 0)
-			end(download, download->state == BODY && download->matched == file_size
-					      ? WHOLE
-					      : OTHER);
-		else if (errno == ECONNRESET)
+		else if (size < 0 && errno == ECONNRESET)
 			end(download, RESET);
-		else if (errno != EAGAIN && errno != EINTR)
+		else if (size == 0 || (errno != EAGAIN && errno != EINTR))
 			end(download, OTHER);
 	} while (released && size > 0 && is_under_way(download));
 }
@@ -207,9 +204,10 @@ int main(int argc, char **argv)
 	whole = count_state(downloads, count, WHOLE);
 	for (size_t i = 0; i < count; i++)
 		early += downloads[i].state == WHOLE && downloads[i].early;
-	printf("whole %zu early %zu reset %zu other %zu\n", whole, early,
+	printf("whole %zu early %zu reset %zu stuck %zu other %zu\n", whole, early,
 	       count_state(downloads, count, RESET),
-	       count - whole - count_state(downloads, count, RESET));
+	       count_state(downloads, count, HEAD) + count_state(downloads, count, BODY),
+	       count_state(downloads, count, OTHER));
 	free(downloads);
 	return 0;
 }

@@ -218,6 +218,7 @@ for order in "${orders[@]}"; do
 	# shellcheck disable=SC2086 # a list
 	run $order
 	promise "$order: of $total downloads break" 0 "$broken"
+	[ "$broken" -eq 0 ] || grep -H whole "$LAB_DIR"/got.*.log | sed 's/^/# /'
 	promise "$order: connections that are reset" 0 "$(outcome reset)"
 	check_equal "$order: all were under way all the time" 0 "$(outcome early)"
 	# Only where balancers change after backends.
