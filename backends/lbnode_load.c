@@ -2,9 +2,11 @@
 #include "lbnode_load.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "parse.h"
 
 /* --- reading --- */
 
@@ -20,12 +22,29 @@ static const char *find_line(const char *text, const char *word)
 	return text;
 }
 
+/* The numbers at `text`, blanks between them, of this line and at most so many. Returns how many.
+ */
+static size_t read_numbers(const char *text, uint64_t *numbers, size_t most)
+{
+	size_t count, length;
+	struct error ignored;
+	char word[24];
+
+	for (count = 0; count < most; count++, text += length) {
+		text += strspn(text, " ");
+		length = strcspn(text, " \n");
+		snprintf(word, sizeof(word), "%.*s", (int)length, text);
+		if (parse_number(word, 0, UINT64_MAX, &numbers[count], &ignored))
+			break;
+	}
+	return count;
+}
+
 static uint32_t count_processors(const char *text)
 {
 	uint32_t count = 0;
-	char name[16];
 
-	for (snprintf(name, sizeof(name), "cpu0"); text; text = strchr(text, '\n')) {
+	for (; text; text = strchr(text, '\n')) {
 		text += *text == '\n';
 		count += strncmp(text, "cpu", 3) == 0 && text[3] >= '0' && text[3] <= '9';
 	}
@@ -35,19 +54,15 @@ static uint32_t count_processors(const char *text)
 int load_read_stat(const char *text, struct load_sample *sample, struct error *err)
 {
 	/* user, nice, system, idle, iowait, irq, softirq, steal; guests are in user (proc(5)). */
-	uint64_t ticks[8] = {0}, total = 0;
+	uint64_t ticks[8] = {0}, total = 0, runnable;
 	const char *cpu = find_line(text, "cpu"), *running = find_line(text, "procs_running");
 
-	if (!cpu || !running ||
-	    sscanf(cpu,
-		   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-		   " %" SCNu64 " %" SCNu64,
-		   &ticks[0], &ticks[1], &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6],
-		   &ticks[7]) < 4 ||
-	    sscanf(running, "procs_running %" SCNu32, &sample->running) != 1)
+	if (!cpu || !running || read_numbers(cpu + strlen("cpu"), ticks, 8) < 4 ||
+	    read_numbers(running + strlen("procs_running"), &runnable, 1) < 1)
 		return error_set(err, EINVAL, "/proc/stat does not say what is known of it");
 	for (size_t i = 0; i < 8; i++)
 		total += ticks[i];
+	sample->running = (uint32_t)runnable;
 	sample->total = total;
 	sample->busy = total - ticks[3] - ticks[4];
 	sample->processors = count_processors(text);
@@ -58,7 +73,7 @@ bool load_read_pressure(const char *text, struct load_sample *sample)
 {
 	const char *some = find_line(text, "some"), *total = some ? strstr(some, "total=") : NULL;
 
-	return total && sscanf(total, "total=%" SCNu64, &sample->pressure_us) == 1;
+	return total && read_numbers(total + strlen("total="), &sample->pressure_us, 1) == 1;
 }
 
 /* --- means --- */

@@ -230,8 +230,8 @@ LB_INLINE bool capture_wants(const struct lb_capture_filter *filter,
 /* Into the ring. False: it is full. */
 LB_INLINE bool capture_put(struct lb_capture_record *record)
 {
-	/* Clang 19 sees that capture_frame() returns no more, and would leave the comparison out: the
-	 * verifier does not look into functions of their own (seen with Linux 6.18). */
+	/* Clang 19 sees that capture_frame() returns no more, and would leave the comparison out:
+	 * the verifier does not look into functions of their own (seen with Linux 6.18). */
 	__u32 size = READ_ONCE(record->head.captured);
 
 	if (size > LB_CAPTURE_SNAP_MAX)

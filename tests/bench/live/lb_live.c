@@ -267,8 +267,9 @@ static int save(cJSON *json, const char *path, struct error *err)
 	char *text = cJSON_Print(json);
 	FILE *file = text ? fopen(path, "we") : NULL;
 	int r = file ? 0 : error_set(err, errno, "%s: %s", path, strerror(errno));
+	bool whole = file && fprintf(file, "%s\n", text) > 0;
 
-	if (file && (fprintf(file, "%s\n", text) < 0) | (fclose(file) != 0))
+	if (file && (fclose(file) != 0 || !whole))
 		r = error_set(err, errno, "%s: %s", path, strerror(errno));
 	cJSON_free(text);
 	cJSON_Delete(json);
