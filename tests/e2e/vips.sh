@@ -30,8 +30,15 @@ served() {
 		"http://198.18.64.[$1-$2]:$3/" | grep -c '^200$'
 }
 
+# have_tables N: so many services, and each one's table is the one that it is to have; they are built
+# one after the other
+have_tables() {
+	[ "$(lbctl --json show | jq '[.services[].backends[] | select(.share == 1)] | length')" = "$1" ]
+}
+
 document $vips >"$LAB_DIR/document"
 check "$vips services by one apply" lbctl apply -f "$LAB_DIR/document"
+check "each gets its table" wait_until 10 have_tables $vips
 check_equal "those of one port are all found" 250 "$(served 1 250 80)"
 check_equal "those of the other, too" 250 "$(served 1 250 81)"
 document 300 >"$LAB_DIR/document"
@@ -43,5 +50,6 @@ lab_agent_start --max-services $vips --max-vips $vips || bail "the next agent st
 check_equal "by the next agent, too" 250 "$(served 1 250 80)"
 document $vips >"$LAB_DIR/document"
 check "200 come back" lbctl apply -f "$LAB_DIR/document"
+check "each gets its table again" wait_until 10 have_tables $vips
 check_equal "all are found" 250 "$(served 1 250 81)"
 checks_done
