@@ -65,6 +65,11 @@ running() {
 		'[.services[] | {name, vip, backends: [.backends[] | {address, weight, state}]}]'
 }
 
+# Both are read one after the other: a drain may end in between.
+is_saved() {
+	[ "$(saved)" = "$(running)" ]
+}
+
 # back: as it was before the operation
 back() {
 	wait_until 10 lbctl apply --file "$base"
@@ -98,7 +103,7 @@ judge() {
 		;;
 	*) echo "it ended with $status: $output" ;;
 	esac
-	[ "$(saved)" = "$(running)" ] || echo "the file has $(saved), the agent $(running)"
+	wait_until 2 is_saved || echo "the file has $(saved), the agent $(running)"
 }
 
 # operation NAME CMD...: with each of its places refused
