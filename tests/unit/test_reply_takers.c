@@ -10,32 +10,7 @@
 #include <cmocka.h>
 
 #include "reply_takers.h"
-
-/* --- fixtures --- */
-
-static void add_vip(struct service_spec *spec, const char *text)
-{
-	struct error err;
-
-	spec->vips = reallocarray(spec->vips, spec->vip_count + 1, sizeof(*spec->vips));
-	assert_non_null(spec->vips);
-	spec->vips[spec->vip_count] = (struct vip_spec){0};
-	assert_int_equal(parse_vip(text, &spec->vips[spec->vip_count].vip, &err), 0);
-	spec->vip_count++;
-}
-
-static struct service_spec make_service(const char *name, const char *vip)
-{
-	struct service_spec spec;
-
-	service_spec_init(&spec);
-	snprintf(spec.name, sizeof(spec.name), "%s", name);
-	if (vip)
-		add_vip(&spec, vip);
-	return spec;
-}
-
-/* --- tests --- */
+#include "spec_fixture.h"
 
 static const char *reply_taker(const struct desired *desired, const char *own,
 			       const struct service_spec *before)
