@@ -465,11 +465,24 @@ static void on_reload(uv_signal_t *signal, int number)
 	manager_reload_soon(agent->manager);
 }
 
-static void watch_signal(struct agent *agent, uv_signal_t *handle, uv_signal_cb act, int number)
+static int watch_signal(struct agent *agent, uv_signal_t *handle, uv_signal_cb act, int number)
 {
-	uv_signal_init(&agent->loop, handle);
+	int ret = uv_signal_init(&agent->loop, handle);
+
 	handle->data = agent;
-	uv_signal_start(handle, act, number);
+	return ret ? ret : uv_signal_start(handle, act, number);
+}
+
+/* The loop, and the signals that it hears. Of libuv, negative; there is no way back. */
+static int begin(struct agent *agent)
+{
+	int ret = uv_loop_init(&agent->loop);
+
+	if (ret == 0)
+		ret = watch_signal(agent, &agent->sigterm, on_signal, SIGTERM);
+	if (ret == 0)
+		ret = watch_signal(agent, &agent->sigint, on_signal, SIGINT);
+	return ret ? ret : watch_signal(agent, &agent->sighup, on_reload, SIGHUP);
 }
 
 static void stop(struct agent *agent)
@@ -546,10 +559,11 @@ static int run(struct agent *agent)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(2), not our end */
 	log_set_level(agent->options.log_level);
-	uv_loop_init(&agent->loop);
-	watch_signal(agent, &agent->sigterm, on_signal, SIGTERM);
-	watch_signal(agent, &agent->sigint, on_signal, SIGINT);
-	watch_signal(agent, &agent->sighup, on_reload, SIGHUP);
+	ret = begin(agent);
+	if (ret) {
+		log_error("cannot start", "error", uv_strerror(ret));
+		return EXIT_FAILURE;
+	}
 	uv_timer_init(&agent->loop, &agent->drain);
 	ret = start(agent, &err);
 	if (ret) {
