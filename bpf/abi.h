@@ -343,9 +343,10 @@ struct lb_slot_line {
  *   fingerprint:32  backend:16  state:2  time:14
  *
  * fingerprint is the upper half of the flow's keyed hash, the lower half picks the bucket; if that
- * is full, the one beside it may have the entry (index ^ 1). time
- * counts ticks while embryonic and coarse ticks otherwise, modulo 2^14. An empty word is
- * all zero; no other is, for no backend is 0. Words change by compare-and-swap only.
+ * is full, the one beside it may have the entry (index ^ 1). The upper LB_FLOW_WAY_BITS of the
+ * fingerprint say which way is taken first. time counts ticks while embryonic and coarse ticks
+ * otherwise, modulo 2^14. An empty word is all zero; no other is, for no backend is 0. Words change
+ * by compare-and-swap only.
  */
 #define LB_FLOW_WAYS              8
 #define LB_FLOW_WAY_BITS          3

@@ -433,8 +433,7 @@ LB_INLINE enum lb_verdict flow_begin(const struct packet *pkt, struct decision *
 	if (pkt->l4_proto == IPPROTO_UDP) /* without an entry, who can tell? */
 		d->event = (tracks(d->service) && !is_kind(pkt, LB_ICMP_ERROR)) * FLOW_BEGINS;
 	else
-		d->event |=
-			is_syn(pkt) * FLOW_BEGINS; /* or a cookie has proven it (cookie_stage.h) */
+		d->event |= is_syn(pkt) * FLOW_BEGINS; /* or a cookie has proven it */
 	d->event = forget(d->event);
 	begun = pkt->l4_proto != IPPROTO_UDP && !d->event;
 	d->backend_id = schedule(d->service, pkt->tuple, d->hash, d->service_id, begun);
@@ -489,6 +488,15 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __
 		flow_insert(d->hash, value, flags, bpf_jiffies64());
 }
 
+/* The flow's word if it is where most are; *seen is what it held, 0 if it is not there. */
+LB_INLINE __u64 *flow_first(struct lb_flow_bucket *bucket, __u64 hash, __u64 *seen)
+{
+	__u64 *word = &bucket->word[flow_first_way(hash)];
+
+	*seen = flow_read(word, hash);
+	return word;
+}
+
 /*
  * The flow's word, wherever it is; *seen is what it held, 0 if the flow has none. That tells, not a
  * NULL: Linux 6.1 does not see that the word and the pointer would be zero together once both are
@@ -497,9 +505,8 @@ LB_INLINE void flow_enter(const struct packet *pkt, const struct decision *d, __
 LB_INLINE __u64 *flow_find(struct lb_flow_bucket *bucket, __u64 hash, __u64 now, bool is_syn,
 			   __u64 *seen)
 {
-	__u64 *word = &bucket->word[flow_first_way(hash)], *other;
+	__u64 *word = flow_first(bucket, hash, seen), *other;
 
-	*seen = flow_read(word, hash);
 	if (*seen)
 		return word;
 	other = flow_at(flow_elsewhere(hash, now, is_syn));
@@ -519,8 +526,7 @@ LB_INLINE bool flow_goes_on(const struct packet *pkt, struct decision *d)
 	if (is_syn(pkt) || !bucket || !tracks(d->service) ||
 	    (pkt->l4_proto == IPPROTO_UDP && d->service->quic_id_length))
 		return false;
-	word = &bucket->word[flow_first_way(d->hash)];
-	seen = flow_read(word, d->hash);
+	word = flow_first(bucket, d->hash, &seen);
 	backend = flow_holder(seen, d->service_id); /* of nothing: nobody */
 	if (!backend || !flow_update(pkt, d, word, seen))
 		return false;
