@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "etcd_error.h"
 #include "etcd_lease.h"
 
 #define LOOK_MS  1000
@@ -113,10 +114,7 @@ static void take_all(struct fleet_roster *roster, const struct etcd_answer *answ
 static void note_problem(struct fleet_roster *roster, int ret, const struct error *err)
 {
 	roster->problem = *err;
-	if (ret == -EACCES)
-		error_hint(&roster->problem, ret,
-			   "etcdctl role grant-permission ROLE readwrite %.*s --prefix",
-			   (int)strlen(roster->prefix) - (int)strlen("balancers/"), roster->prefix);
+	etcd_error_grant(&roster->problem, ret, roster->prefix, "balancers/");
 }
 
 static void on_change(void *context, int ret, const struct etcd_answer *answer,

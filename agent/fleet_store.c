@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "document.h"
+#include "etcd_error.h"
 #include "fleet_roster.h"
 #include "fleet_weights.h"
 #include "json.h"
@@ -564,10 +565,7 @@ static void lose_at_begin(struct fleet_store *store, int ret, const struct error
 {
 	struct error refused = *err;
 
-	if (ret == -EACCES && !refused.hint[0])
-		error_hint(&refused, ret,
-			   "etcdctl role grant-permission ROLE readwrite %.*s --prefix",
-			   (int)(strlen(store->config.key) - strlen("config")), store->config.key);
+	etcd_error_grant(&refused, ret, store->config.key, "config");
 	lose(store, &refused);
 }
 
@@ -614,16 +612,11 @@ static void connect_now(struct fleet_store *store)
 static void fail_offer(struct fleet_store *store, int ret, const struct error *reason)
 {
 	struct offer *offer = &store->offer;
-	bool certain = ret == -ECONNREFUSED || ret == -EACCES;
 
-	error_set(&offer->err, EAGAIN, "%s; %s",
-		  certain ? "nothing has changed" : "nobody knows whether it has been taken",
-		  reason->message);
-	error_hint(&offer->err, 0, "%s",
-		   certain ? reason->hint
-			   : "lbctl export tells when lbctl status says connected again");
 	offer->phase = OFFER_FAILED;
-	offer->ret = ret == -EACCES ? -EACCES : -EAGAIN;
+	offer->ret = etcd_error_commit(ret, reason,
+				       "lbctl export tells when lbctl status says connected again",
+				       &offer->err);
 	if (ret != -EACCES && store->state == STATE_CONNECTED)
 		lose(store, reason);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "etcd_error.h"
 #include "fleet_store.h"
 #include "parse.h"
 
@@ -92,14 +93,10 @@ static int errand_claim(const struct rollout_run *run, struct errand *errand, co
 static void fail_errand(struct rollout_run *run, struct errand *errand, int ret,
 			const struct error *reason)
 {
-	bool certain = ret == -ECONNREFUSED || ret == -EACCES;
 	struct error err;
 
-	error_set(&err, EAGAIN, "%s; %s",
-		  certain ? "nothing has changed" : "nobody knows whether it has been taken",
-		  reason->message);
-	error_hint(&err, 0, "%s", certain ? reason->hint : "lbctl rollout show tells");
-	errand_end(run, errand, ret == -EACCES ? -EACCES : -EAGAIN, &err);
+	ret = etcd_error_commit(ret, reason, "lbctl rollout show tells", &err);
+	errand_end(run, errand, ret, &err);
 }
 
 /* --- the end of one --- */
