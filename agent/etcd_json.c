@@ -219,6 +219,14 @@ static const char *text_of(const cJSON *json, const char *name)
 	return cJSON_GetStringValue(item(json, name));
 }
 
+/* An empty one tells nothing. */
+static const char *word_of(const cJSON *json, const char *name)
+{
+	const char *text = text_of(json, name);
+
+	return text && text[0] ? text : NULL;
+}
+
 static int refuse(struct error *err, const char *what)
 {
 	return error_set(err, EBADMSG, "its answer has no %s", what);
@@ -328,7 +336,7 @@ static int read_commit(const cJSON *json, struct etcd_answer *answer, struct err
 
 static int read_end(const cJSON *result, struct error *err)
 {
-	const char *reason = text_of(result, "cancel_reason");
+	const char *reason = word_of(result, "cancel_reason");
 
 	if (item(result, "compact_revision"))
 		return error_set(err, ESTALE, "it has forgotten that revision");
@@ -358,7 +366,7 @@ static int read_watch(const cJSON *json, struct etcd_answer *answer, struct erro
 
 	if (failure)
 		return error_set(err, ESTALE, "it has ended the watch: %.200s",
-				 text_of(failure, "message") ?: "no reason");
+				 word_of(failure, "message") ?: "no reason");
 	return cJSON_IsTrue(item(result, "canceled")) ? read_end(result, err)
 						      : read_events(result, answer, err);
 }
@@ -426,7 +434,7 @@ int etcd_read_login(const char *text, size_t length, char **ret_token, struct er
 	cJSON *json = NULL;
 	struct error inner;
 	int ret = json_parse(text, length, &json, &inner);
-	const char *token = text_of(json, "token");
+	const char *token = word_of(json, "token");
 	char *copy = token ? strdup(token) : NULL;
 
 	if (ret)
@@ -448,7 +456,7 @@ void etcd_read_refusal(const char *text, size_t length, struct error *ret_err)
 	const char *message = NULL;
 
 	if (json_parse(text, length, &json, &ignored) == 0)
-		message = text_of(json, "message") ?: text_of(json, "error");
+		message = word_of(json, "message") ?: word_of(json, "error");
 	error_set(ret_err, EACCES, "%.200s", message ?: "it does not say why");
 	cJSON_Delete(json);
 }

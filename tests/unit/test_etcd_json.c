@@ -282,16 +282,22 @@ static void test_login(void **state)
 	free(token);
 	assert_int_equal(etcd_read_login("{}", 2, &token, &err), -EBADMSG);
 	assert_int_equal(etcd_read_login("", 0, &token, &err), -EBADMSG);
+	assert_int_equal(etcd_read_login("{\"token\":\"\"}", 12, &token, &err), -EBADMSG);
 }
 
 static void test_refusal(void **state)
 {
 	static const char said[] = "{\"error\":\"etcdserver: invalid auth token\",\"code\":16,"
 				   "\"message\":\"etcdserver: invalid auth token\"}";
+	static const char empty[] = "{\"error\":\"no leader\",\"message\":\"\"}";
 
 	(void)state;
 	etcd_read_refusal(said, strlen(said), &err);
 	assert_string_equal(err.message, "etcdserver: invalid auth token");
+	etcd_read_refusal(empty, strlen(empty), &err);
+	assert_string_equal(err.message, "no leader");
+	etcd_read_refusal("{\"message\":\"\"}", 14, &err);
+	assert_string_equal(err.message, "it does not say why");
 	etcd_read_refusal("<p>", 3, &err);
 	assert_string_equal(err.message, "it does not say why");
 }
