@@ -33,7 +33,7 @@ b.board(
         'Agents whose data plane is not as it was asked to be. `lbctl status` says what the kernel refuses.',
         'none',
         'sum(lb_in_sync{%s} == bool 0)' % agent
-      ) + b.alerts(['SluiceNotInSync', 'SluiceStoreBehind']) + b.zero_is_good,
+      ) + b.alerts(['SluiceNotInSync']) + b.zero_is_good,
       b.stat(
         'Services without a backend',
         'Services none of whose backends is up and gets new flows: their clients get no answer. `lbctl show SERVICE` names each backend and why it is out.',
@@ -154,6 +154,48 @@ b.board(
         's',
         { '{{service}} {{check}}': 'histogram_quantile(0.95, sum by (service, check, le) (%s))' % per_second('lb_health_check_duration_seconds_bucket', service) }
       ) + b.size(24, 8),
+    ]),
+
+    b.row('Fleet', [
+      b.timeline(
+        'Configuration in force',
+        "Of balancers with `--store`. behind: it serves an older configuration than etcd's; `lbctl status` there says why. trial: it has that of a roll-out; `lbctl rollout show` says what the roll-out waits for.",
+        { '{{instance}}': 'lb_store_current{%s} * (1 + lb_store_trial{%s})' % [agent, agent] },
+        { '0': ['behind', 'red'], '1': ['latest', 'green'], '2': ['trial', 'blue'] }
+      ) + b.alerts(['SluiceStoreBehind']) + b.size(12, 8),
+      b.graph(
+        'Balancers known to each',
+        'Those that follow the same configuration and have told etcd so within five seconds. It is the fleet that shares of a roll-out are of. One less: that balancer is down, or does not reach etcd.',
+        'none',
+        { '{{instance}}': 'lb_store_balancers{%s}' % agent }
+      ) + b.size(6, 8) + b.stepped,
+      b.graph(
+        'Revision in force',
+        "etcd's revision of the configuration that each balancer serves. They rise together, within a second; one that lags behind is told of at the left.",
+        'none',
+        { '{{instance}}': 'lb_store_revision{%s}' % agent }
+      ) + b.size(6, 8) + b.stepped,
+    ]),
+
+    b.row('Load', [
+      b.graph(
+        'Load that hosts report',
+        "Of services whose weights follow load: what `lbnode report` says, 1 being full. All near 1: add backends. One far above its peers for minutes: its weight has reached the floor, or its load is not its clients'.",
+        'percentunit',
+        { '{{service}} {{backend}}': 'max by (service, backend) (lb_backend_load_ratio{%s})' % backend }
+      ) + b.alerts(['SluiceLoadSilent']),
+      b.graph(
+        'Pressure',
+        "What weights go by: the load, and more where clients wait longer or repeat more SYNs than at the median backend. Far above the load at the left: clients fare worse there than its load tells.",
+        'percentunit',
+        { '{{service}} {{backend}}': 'max by (service, backend) (lb_backend_load_pressure_ratio{%s})' % backend }
+      ),
+      b.graph(
+        'Weight in force, of the configured one',
+        'Below 1: a slow start, or by its load. Lines that go up and down all the time: a number that jumps, or too short a `--load-interval`.',
+        'percentunit',
+        { '{{service}} {{backend}}': 'max by (service, backend) (lb_backend_effective_weight{%s} / (lb_backend_weight{%s} > 0))' % [backend, backend] }
+      ) + b.range(0, 1),
     ]),
 
     b.row('Latency', [

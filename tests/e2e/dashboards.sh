@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Every variable and every panel of the dashboards, asked of a real Prometheus that has scraped a lab
-# under load: the balancer, the servers behind it, the machine and a database.
+# under load: a balancer with an etcd, the servers behind it, the machine and a database.
 # shellcheck source-path=SCRIPTDIR/../lab
 . "$(dirname "$0")/../lab/lab.sh"
 # shellcheck source-path=SCRIPTDIR/../lab
@@ -16,15 +16,26 @@
 
 boards=("$LAB_TOP"/grafana/provisioning/dashboards/sluice/*.json)
 
-# Two services: hello on b1 and b2, and orders on b3 with its database on b4. The autoscaler only says
-# what it would do.
+# An etcd beside the agent, of which nobody else knows.
+start_store() {
+	local here=http://127.0.0.1
+	lab_spawn lb etcd etcd --name one --data-dir "$LAB_DIR/etcd.data" --listen-client-urls $here:2379 \
+		--advertise-client-urls $here:2379 --listen-peer-urls $here:2380 \
+		--initial-advertise-peer-urls $here:2380 --initial-cluster one=$here:2380
+	wait_until 20 lab_exec lb env ETCDCTL_API=3 etcdctl --endpoints $here:2379 endpoint health
+}
+
+# Two services: hello on b1 and b2, and orders on b3 with its database on b4. The autoscaler, and who
+# makes weights follow load, only say what they would do.
 start_services() {
-	lab_agent_start && lab_shop_start b4 198.18.1.14 &&
+	lab_load 1 0.4 && lab_report_start 1 && lab_load 2 0.6 && lab_report_start 2 || return
+	lab_agent_start --store etcd://127.0.0.1:2379/lab && lab_shop_start b4 198.18.1.14 &&
 		lab_service_start b1 hello 80 && lab_service_start b2 hello 80 &&
 		lab_service_start b3 orders 80 --mariadb "$LAB_DIR/shop.cnf" \
 			--init "$LAB_SQL/schema-mariadb.sql" --init "$LAB_SQL/seed.sql" &&
 		lab_service web "tcp://$LAB_VIP4:80" "1 2" --check http --check-path /health \
-			--scale dry-run --scale-metric active-flows --scale-target 100 --scale-max 4 &&
+			--scale dry-run --scale-metric active-flows --scale-target 100 --scale-max 4 \
+			--load dry-run --load-interval 1s &&
 		lab_service shop "tcp://[$LAB_VIP6]:80" "3" --check http --check-path /health
 }
 
@@ -55,6 +66,7 @@ start_monitor() {
 
 lab_up || exit 1
 lab_count_runs || bail "the kernel counts what programs cost"
+start_store || bail "etcd starts"
 start_services || bail "the services come up"
 start_load
 start_monitor || bail "Prometheus and the exporters start"
