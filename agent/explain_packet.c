@@ -266,6 +266,12 @@ static uint16_t read_link(struct reader *reader, struct explain_headers *headers
 	return proto;
 }
 
+static void put_ipv4(struct address *address, const void *bytes)
+{
+	address->ip.s6_addr16[5] = 0xffff;
+	memcpy(address->ip.s6_addr + 12, bytes, sizeof(struct in_addr));
+}
+
 static bool read_ipv4(struct reader *reader, struct explain_headers *headers)
 {
 	struct iphdr ip;
@@ -274,10 +280,8 @@ static bool read_ipv4(struct reader *reader, struct explain_headers *headers)
 		return false;
 	headers->protocol = ip.protocol;
 	headers->length = ntohs(ip.tot_len);
-	headers->source.address.ip.s6_addr16[5] = 0xffff;
-	headers->destination.address.ip.s6_addr16[5] = 0xffff;
-	memcpy(headers->source.address.ip.s6_addr + 12, &ip.saddr, sizeof(ip.saddr));
-	memcpy(headers->destination.address.ip.s6_addr + 12, &ip.daddr, sizeof(ip.daddr));
+	put_ipv4(&headers->source.address, &ip.saddr);
+	put_ipv4(&headers->destination.address, &ip.daddr);
 	return true;
 }
 
@@ -306,18 +310,60 @@ static void read_ports(struct reader *reader, struct explain_headers *headers)
 	headers->destination.port = ntohs(ports[1]);
 }
 
+/* As far as the IP header. */
+static bool read_ip(struct reader *reader, struct explain_headers *headers)
+{
+	uint16_t proto = read_link(reader, headers);
+
+	if (proto == htons(ETH_P_IP))
+		return read_ipv4(reader, headers);
+	return proto == htons(ETH_P_IPV6) && read_ipv6(reader, headers);
+}
+
 bool explain_packet_read(const uint8_t *frame, size_t size, struct explain_headers *ret_headers)
 {
 	struct reader reader = {frame, size};
 	struct explain_headers headers = {.vlan = 0};
-	uint16_t proto = read_link(&reader, &headers);
 
-	if (proto != htons(ETH_P_IP) && proto != htons(ETH_P_IPV6))
-		return false;
-	if (!(proto == htons(ETH_P_IP) ? read_ipv4(&reader, &headers)
-				       : read_ipv6(&reader, &headers)))
+	if (!read_ip(&reader, &headers))
 		return false;
 	read_ports(&reader, &headers);
 	*ret_headers = headers;
 	return true;
+}
+
+static bool take_address(struct reader *reader, bool is_ipv4, struct address *ret_address)
+{
+	uint8_t bytes[sizeof(struct in_addr)];
+
+	*ret_address = (struct address){0};
+	if (!is_ipv4)
+		return take(reader, &ret_address->ip, sizeof(ret_address->ip));
+	if (!take(reader, bytes, sizeof(bytes)))
+		return false;
+	put_ipv4(ret_address, bytes);
+	return true;
+}
+
+size_t explain_packet_chances(const uint8_t *frame, size_t size,
+			      struct address chances[GUE_CHANCES_MAX])
+{
+	struct reader reader = {frame, size};
+	struct explain_headers headers = {.vlan = 0};
+	struct gue_chance chance;
+	struct gue_header gue;
+	struct udphdr udp;
+	bool is_ipv4;
+
+	if (!read_ip(&reader, &headers) || !take(&reader, &udp, sizeof(udp)) ||
+	    !take(&reader, &gue, sizeof(gue)) || !(gue.version_length & GUE_WORDS_MASK) ||
+	    !take(&reader, &chance, sizeof(chance)) || chance.kind != htons(GUE_CHANCE) ||
+	    chance.left > GUE_CHANCES_MAX)
+		return 0;
+	is_ipv4 = address_is_ipv4(&headers.destination.address);
+	for (size_t i = chance.left; i > 0; i--) { /* the last of them is asked first */
+		if (!take_address(&reader, is_ipv4, &chances[i - 1]))
+			return 0;
+	}
+	return chance.left;
 }

@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <linux/types.h>
+
 #include "explain_query.h"
+#include "gue.h"
 
 #define EXPLAIN_FRAME_MAX (EXPLAIN_LENGTH_MAX + 32) /* with its link header */
 
@@ -29,5 +32,10 @@ struct explain_headers {
 
 /* False: it is no IP packet. */
 bool explain_packet_read(const uint8_t *frame, size_t size, struct explain_headers *ret_headers);
+
+/* Who a frame of mode gue names besides the backend that it goes to (gue.h), in the order in which
+ * they are asked. Returns how many there are. */
+size_t explain_packet_chances(const uint8_t *frame, size_t size,
+			      struct address chances[GUE_CHANCES_MAX]);
 
 #endif

@@ -145,6 +145,26 @@ static void add_nat(struct explain_doc *doc)
 	add_translation_entry(doc, step, &translation);
 }
 
+/* Who is asked if the backend does not know the packet's flow. */
+static void add_chances(struct explain_doc *doc)
+{
+	struct address chances[GUE_CHANCES_MAX];
+	size_t count = explain_packet_chances(doc->run->sent, doc->run->sent_size, chances);
+	char first[ADDRESS_TEXT_MAX], second[ADDRESS_TEXT_MAX] = "";
+	cJSON *step, *array;
+
+	if (!count)
+		return;
+	if (count > 1)
+		format_address(&chances[1], second);
+	step = doc_step(doc, "forward", "second-chance",
+			"if the backend does not know the flow, it goes on to %s%s%s",
+			format_address(&chances[0], first), count > 1 ? ", then to " : "", second);
+	array = doc_array(doc, step, "backends");
+	for (size_t i = 0; i < count; i++)
+		doc_text(doc, doc_item(doc, array), "address", i ? second : first);
+}
+
 static void add_tunnel(struct explain_doc *doc, const struct lb_service *service)
 {
 	struct explain_headers out;
@@ -160,6 +180,8 @@ static void add_tunnel(struct explain_doc *doc, const struct lb_service *service
 	doc_step(doc, "forward", service->mode == LB_MODE_IPIP ? "ipip" : "gue", "mode %s %s > %s",
 		 what, format_endpoint(&out.source, source),
 		 format_endpoint(&out.destination, destination));
+	if (service->mode == LB_MODE_GUE)
+		add_chances(doc);
 }
 
 void explain_doc_forward(struct explain_doc *doc)

@@ -672,6 +672,34 @@ static void test_nat_ports_in_use(void **state)
 	assert_verdict(world, "nat_ports", "XDP_DROP");
 }
 
+/* The slots of web were b2's before. */
+static void test_second_chance(void **state)
+{
+	struct world *world = *state;
+	struct service_spec *web = service_of(world, WEB);
+	struct slot_owner owner = {.endpoint = web->backends[1].endpoint, .weight = 1};
+	const cJSON *found;
+
+	web->mode = LB_MODE_GUE;
+	web->second_chance = CHANCE_ON;
+	assert_int_equal(owners_copy(&(struct owners){&owner, 1}, &web->former[0]), 0);
+	world->facts[2].alive = true;
+	follow(world);
+	explain(world, WEB_FLOW, "ack", NULL);
+	found = step(world, "forward", "second-chance");
+	assert_string_equal(text(found, "text"), "if the backend does not know the flow, it goes "
+						 "on to 198.18.1.12");
+	assert_string_equal(text(cJSON_GetArrayItem(at(found, "backends"), 0), "address"),
+			    "198.18.1.12");
+	assert_int_equal(cJSON_GetArraySize(at(found, "backends")), 1);
+	explain(world, WEB_FLOW, "syn", NULL);
+	assert_null(find_step(world, "forward", "second-chance"));
+	web->second_chance = CHANCE_OFF;
+	follow(world);
+	explain(world, WEB_FLOW, "ack", NULL);
+	assert_null(find_step(world, "forward", "second-chance"));
+}
+
 static void test_tunnels(void **state)
 {
 	struct world *world = *state;
@@ -840,6 +868,7 @@ int main(void)
 		WITH_WORLD(test_nat),
 		WITH_WORLD(test_nat_ports_in_use),
 		WITH_WORLD(test_tunnels),
+		WITH_WORLD(test_second_chance),
 		WITH_WORLD(test_kernel_is_asked),
 		WITH_WORLD(test_local),
 		WITH_WORLD(test_bond),
