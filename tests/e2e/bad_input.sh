@@ -107,6 +107,11 @@ cli 1 'mode ipip does not translate ports' add service x --mode ipip \
 	--vip tcp://198.18.0.11:80 --backend 198.18.1.11:8080
 cli 1 'address family' add service x --mode l2 --vip tcp://198.18.0.11:80 \
 	--backend '[2001:db8::1:11]:80'
+cli 1 'load: there is no such choice' set service web --load yes
+cli 1 'load-interval.*out of range' set service web --load-interval 999ms
+cli 1 'load-port: 0 is out of range' set service web --load-port 0
+cli 1 'load-budget: 101 is out of range' set service web --load-budget 101
+cli 1 'load-floor: 0 is out of range' set service web --load-floor 0
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 500
 cli 1 'interval' add service x --vip tcp://198.18.0.11:80 --check-interval 1ms
 cli 1 'there is no such choice' set service web --check sctp
@@ -159,6 +164,7 @@ cli 2 'DST' explain tcp 203.0.113.7:1
 # --- the API ---
 
 services=/v1/services
+config='{"services": []}'
 api "no JSON" 400 'JSON' POST $services 'hello'
 api "an empty body" 400 'JSON|empty' POST $services ''
 api "JSON cut short" 400 'JSON' POST $services '{"name": "x", "vip": ["tcp://198.18'
@@ -189,6 +195,14 @@ api "one bad backend among good ones" 400 '198.18.1.x' POST $services \
 api "a metric that there is not" 400 'no such choice' PATCH $services/web '{"scale-metric": "luck"}'
 api "a target that is no number" 400 'scale-target' PATCH $services/web '{"scale-target": "many"}'
 api "a schedule that is none" 400 'scale-schedule.*days' PATCH $services/web '{"scale-schedule": "always 1-2"}'
+api "a load that is no choice" 400 'load: not a text' PATCH $services/web '{"load": true}'
+api "former owners that are no sets" 400 'former-owners' PATCH $services/web '{"former-owners": {"198.18.1.11:80": 1}}'
+api "former owners twice in a set" 400 'one is twice in a set' PATCH $services/web \
+	'{"former-owners": [[{"address": "198.18.1.11"}, {"address": "198.18.1.11:80"}]]}'
+api "a former owner without an address" 400 'address' PATCH $services/web '{"former-owners": [[{"weight": 1}]]}'
+api "former owners of three times before" 400 'former-owners' PATCH $services/web \
+	'{"former-owners": [[{"address": "198.18.1.11"}], [{"address": "198.18.1.12"}], [{"address": "198.18.1.13"}]]}'
+api "a roll-out where there is no fleet" 404 'there is no fleet' POST /v1/rollout "$config"
 api "a driver that is not in the directory" 400 'scale-driver.*not in the directory' PATCH $services/web \
 	'{"scale-driver": "/bin/sh -c true"}'
 api "an autoscaler of nobody" 404 'nope' GET $services/nope/scale
@@ -197,7 +211,6 @@ api "an alert for a service without an autoscaler" 400 'no autoscaler' POST /v1/
 	'{"alerts": [{"status": "firing", "labels": {"service": "web", "scale": "up"}}]}'
 api "an alert for nobody" 400 'no label service' POST /v1/scale/webhook \
 	'{"alerts": [{"status": "firing", "labels": {"scale": "up"}}]}'
-config='{"services": []}'
 api "a configuration without services" 400 'services: missing' PUT /v1/config '{}'
 api "a configuration with an unknown key" 400 'unknown key "flows"' PUT /v1/config '{"services": [], "flows": 1}'
 api "a configuration whose second service is bad" 400 'services\[1\]' PUT /v1/config \
@@ -253,6 +266,10 @@ cli 1 'announce-min: neither a number' set service web --announce-min most
 cli 1 'announce-min: neither a number' set service web --announce-min 101%
 cli 1 'second-chance: only GUE' set service web --second-chance on
 cli 1 'second-chance: there is no' set service web --second-chance yes
+cli 1 'there is no fleet' rollout begin 1 -f /dev/null
+cli 2 'file' rollout begin
+cli 1 'there is no fleet' rollout show
+cli 1 'there is no fleet' rollout abort
 cli 1 'announces no VIPs' withdraw
 cli 2 'neither bird nor frr' bgp-config --for quagga
 cli 2 'as is missing' bgp-config --for bird

@@ -89,7 +89,7 @@ static bool of_roster(const char *key)
 	return strncmp(key, "/p/balancers/", 13) == 0;
 }
 
-/* What it does is tested in the lab. */
+/* Tested by itself: test_fleet_weights. */
 struct fleet_weights *fleet_weights_new(uv_loop_t *loop, struct etcd *etcd, const char *prefix,
 					struct manager *manager, struct events *events)
 {
