@@ -315,7 +315,7 @@ static void become_leader(uint64_t revision)
 	assert_string_equal(commit.key, LEADER);
 	assert_int_equal(commit.revision, 0);
 	assert_int_equal(commit.lease, LEASE);
-	strcpy(claim, commit.value);
+	memcpy(claim, commit.value, sizeof(claim));
 	answer_commit(true);
 	assert_false(leads);
 	changes(LEADER, revision, claim);
