@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "diff.h"
-
 enum what { ADDED, CHANGED, REMOVED, WHATS };
 
 struct telling {
@@ -127,10 +125,9 @@ static size_t total(const struct telling *telling)
 	return sum;
 }
 
-void change_events(struct events *events, const struct desired *former, const struct desired *next)
+void change_events(struct events *events, const cJSON *changes)
 {
 	struct telling telling = {.events = events};
-	cJSON *changes = diff_write(former, next);
 	const cJSON *change;
 
 	cJSON_ArrayForEach (change, changes)
@@ -142,5 +139,4 @@ void change_events(struct events *events, const struct desired *former, const st
 		cJSON_ArrayForEach (change, changes)
 			tell_service(&telling, change);
 	}
-	cJSON_Delete(changes);
 }

@@ -11,6 +11,7 @@
 #include "check_files.h"
 #include "config.h"
 #include "cookies.h"
+#include "diff.h"
 #include "digest.h"
 #include "document.h"
 #include "ids.h"
@@ -166,7 +167,45 @@ static int change_sources(struct manager *manager, enum sources_mode mode, struc
 	return 0;
 }
 
-static int reconcile(struct manager *manager, struct error *err)
+/*
+ * The services whose tables are being built, a part a turn (manager_sync.c), and which these
+ * changes do not concern: it goes on as it does. [service index], the caller's to free; NULL: there
+ * are none, or it is not known.
+ */
+static bool *who_waits(const struct manager *manager, const cJSON *changes)
+{
+	size_t size = ((size_t)manager->dp->sizes.services + 1) * sizeof(bool);
+	const struct service_spec *service;
+	const cJSON *change;
+	const char *name;
+	bool *waits;
+
+	if (!changes || !memchr(manager->stale, true, size))
+		return NULL;
+	waits = malloc(size);
+	if (!waits)
+		return NULL;
+	memcpy(waits, manager->stale, size);
+	cJSON_ArrayForEach (change, changes) {
+		name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(change, "service"));
+		service = desired_service(manager->desired, name);
+		if (service)
+			waits[service->id] = false;
+	}
+	return waits;
+}
+
+static int sync_changes(struct manager *manager, const cJSON *changes, struct error *err)
+{
+	bool *waits = who_waits(manager, changes);
+	int ret = sync_all(manager->sync, manager->desired, manager->facts, waits, err);
+
+	free(waits);
+	return ret;
+}
+
+/* changes: diff_write() of what has changed since the last time; NULL: anything may have. */
+static int reconcile(struct manager *manager, const cJSON *changes, struct error *err)
 {
 	const struct service_spec *service;
 	double began = (double)uv_hrtime() / 1e9;
@@ -202,7 +241,7 @@ static int reconcile(struct manager *manager, struct error *err)
 	else if (ret == 0)
 		ret = change_sources(manager, SOURCES_CHANGED, err);
 	if (ret == 0)
-		ret = sync_all(manager->sync, manager->desired, manager->facts, err);
+		ret = sync_changes(manager, changes, err);
 	manager->sync_seconds = (double)uv_hrtime() / 1e9 - began;
 	announce_changed(manager);
 	return ret;
@@ -364,7 +403,7 @@ static void roll_back(struct manager *manager, struct desired *former, const str
 	events_tell(manager->events, &(struct event){.kind = EVENT_CHANGE_UNDONE,
 						     .reason = why->message,
 						     .hint = why->hint});
-	note_sync(manager, reconcile(manager, &err), &err);
+	note_sync(manager, reconcile(manager, NULL, &err), &err);
 	if (persist(manager, former, &err))
 		log_error("a refused change stays in the saved state", "error", err.message, "hint",
 			  "make any change before lbagent starts again: it saves the state anew");
@@ -453,7 +492,7 @@ int manager_reload(struct manager *manager, struct error *err)
 	}
 	if (sources_loading(manager->sources, NULL))
 		return 0;
-	ret = sync_all(manager->sync, manager->desired, manager->facts, err);
+	ret = sync_all(manager->sync, manager->desired, manager->facts, NULL, err);
 	if (ret || sources_any(manager->sources))
 		tell_sources(manager, ret, err, "the former lists hold on");
 	return ret;
@@ -471,7 +510,7 @@ static bool fill_sources(struct manager *manager)
 	if (ret == SOURCES_MORE)
 		return true;
 	if (ret == 0)
-		ret = sync_all(manager->sync, manager->desired, manager->facts, &err);
+		ret = sync_all(manager->sync, manager->desired, manager->facts, NULL, &err);
 	tell_sources(manager, ret, &err, "the former lists hold on; lbctl reload tries again");
 	return false;
 }
@@ -543,6 +582,7 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 {
 	struct desired *former = manager->desired;
 	int ret = prepare(manager, next, err);
+	cJSON *changes;
 
 	if (ret == 0)
 		ret = ask(manager, next, err);
@@ -554,8 +594,10 @@ int manager_commit(struct manager *manager, struct desired *next, struct error *
 	}
 	manager->desired = next;
 	events_generation(manager->events, next->generation);
-	change_events(manager->events, former, next);
-	ret = reconcile(manager, err);
+	changes = diff_write(former, next);
+	change_events(manager->events, changes);
+	ret = reconcile(manager, changes, err);
+	cJSON_Delete(changes);
 	if (ret) {
 		roll_back(manager, former, err);
 		return ret;
@@ -752,7 +794,8 @@ static void on_tick(uv_timer_t *timer)
 	service_runs_tick(manager);
 	ways_tick(manager);
 	if (manager->sync_error.message[0])
-		note_sync(manager, sync_all(manager->sync, manager->desired, manager->facts, &err),
+		note_sync(manager,
+			  sync_all(manager->sync, manager->desired, manager->facts, NULL, &err),
 			  &err);
 }
 
@@ -875,7 +918,7 @@ int manager_new(uv_loop_t *loop, struct dataplane *dp, const char *state_dir,
 	if (ret == 0)
 		ret = assign_ids(manager, desired, err);
 	if (ret == 0)
-		ret = reconcile(manager, err);
+		ret = reconcile(manager, NULL, err);
 	if (ret) {
 		stop_runs(manager);
 		uv_close((uv_handle_t *)&manager->due, on_due_closed);

@@ -1115,7 +1115,7 @@ static void clear_unused(struct sync *sync, const struct used *used)
 }
 
 static int sync_desired(struct sync *sync, const struct desired *desired,
-			const struct backend_facts *facts, struct error *err)
+			const struct backend_facts *facts, const bool *waits, struct error *err)
 {
 	bool prefixes = has_prefix(desired), any_port = has_any_port(desired);
 	size_t i;
@@ -1138,7 +1138,7 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 			break;
 		service_store(sync, &desired->services[i]);
 		ret = earlier_sync(sync, &desired->services[i], err);
-		if (ret == 0)
+		if (ret == 0 && !(waits && waits[desired->services[i].id]))
 			ret = sync_service(sync, &desired->services[i], facts, err);
 		if (ret == 0)
 			ret = quic_put(sync, &desired->services[i], err);
@@ -1153,7 +1153,7 @@ static int sync_desired(struct sync *sync, const struct desired *desired,
 }
 
 int sync_all(struct sync *sync, const struct desired *desired, const struct backend_facts *facts,
-	     struct error *err)
+	     const bool *waits, struct error *err)
 {
 	struct used used = {
 		.services = calloc((size_t)sync->dp->sizes.services + 1, sizeof(bool)),
@@ -1164,7 +1164,7 @@ int sync_all(struct sync *sync, const struct desired *desired, const struct back
 	if (!used.services || !used.backends) {
 		ret = error_set(err, ENOMEM, "out of memory");
 	} else {
-		ret = sync_desired(sync, desired, facts, err);
+		ret = sync_desired(sync, desired, facts, waits, err);
 		mark_used(desired, &used);
 		if (ret == 0)
 			clear_unused(sync, &used);

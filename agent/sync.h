@@ -43,9 +43,13 @@ void sync_use_lists(struct sync *sync, const struct source_lists *lists);
 /* What the digests of tables are told to be of besides; see digest_seed(). */
 void sync_use_seed(struct sync *sync, uint64_t seed_digest);
 
-/* Everything: what is new, what changed, what is gone. facts has sizes.backends + 1 entries. */
+/*
+ * Everything: what is new, what changed, what is gone. facts has sizes.backends + 1 entries. waits,
+ * by service index: services that have all the backends they had, and whose tables the caller will
+ * bring up to date by sync_service(); NULL: none.
+ */
 int sync_all(struct sync *sync, const struct desired *desired, const struct backend_facts *facts,
-	     struct error *err);
+	     const bool *waits, struct error *err);
 
 /* One service's backends and table, after facts changed. */
 int sync_service(struct sync *sync, const struct service_spec *service,

@@ -71,7 +71,7 @@ void fake_nexthop_route(const char *address, const char *source)
 		assert_int_equal(parse_address(source, &entry->source, &err), 0);
 }
 
-void fake_nexthop_tell(const char *address, const struct nexthop *hop)
+void fake_nexthop_note(const char *address, const struct nexthop *hop)
 {
 	struct entry *entry = entry_named(address);
 
@@ -79,6 +79,11 @@ void fake_nexthop_tell(const char *address, const struct nexthop *hop)
 	entry->hop = *hop;
 	table.callback(table.context, &entry->address, hop);
 	table.on_told(table.on_told_context);
+}
+
+void fake_nexthop_tell(const char *address, const struct nexthop *hop)
+{
+	fake_nexthop_note(address, hop);
 	uv_run(table.loop, UV_RUN_NOWAIT);
 }
 

@@ -20,7 +20,10 @@ extern size_t fake_nexthop_address_count;
 /* From now on packets to address have this source; NULL: there is no route. */
 void fake_nexthop_route(const char *address, const char *source);
 
-/* Calls the callback as the loop would, whose turn then ends. */
+/* Calls the callback as the loop would. */
+void fake_nexthop_note(const char *address, const struct nexthop *hop);
+
+/* And ends the loop's turn. */
 void fake_nexthop_tell(const char *address, const struct nexthop *hop);
 
 /* As if links had changed; there are none. */

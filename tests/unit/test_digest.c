@@ -94,7 +94,7 @@ static void follow(struct balancer *balancer, struct desired *next)
 	desired_free(balancer->desired);
 	balancer->desired = next;
 	learn_health(balancer);
-	assert_int_equal(sync_all(balancer->sync, next, balancer->facts, &err), 0);
+	assert_int_equal(sync_all(balancer->sync, next, balancer->facts, NULL, &err), 0);
 }
 
 static void live(struct balancer *balancer)

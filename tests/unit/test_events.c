@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "change_events.h"
+#include "diff.h"
 
 static char dir[64];
 static struct events *events;
@@ -149,7 +150,11 @@ static struct desired *make_desired(void)
 /* Tells the change and frees both. */
 static void tell(struct desired *former, struct desired *next)
 {
-	change_events(events, former, next);
+	cJSON *changes = diff_write(former, next);
+
+	assert_non_null(changes);
+	change_events(events, changes);
+	cJSON_Delete(changes);
 	desired_free(former);
 	desired_free(next);
 }

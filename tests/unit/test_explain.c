@@ -50,7 +50,8 @@ static void follow(struct world *world)
 {
 	struct error err;
 
-	assert_int_equal(sync_all(world->sync, world->manager->desired, world->facts, &err), 0);
+	assert_int_equal(sync_all(world->sync, world->manager->desired, world->facts, NULL, &err),
+			 0);
 }
 
 /* web has b1, which is up, and b2, which is down; six has one backend, up. */

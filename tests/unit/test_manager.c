@@ -329,6 +329,47 @@ static void test_one_hop_of_two_services(void **state)
 	assert_false(is_up("shop", "198.18.1.11:8080"));
 }
 
+static double share_of(const char *name, const char *endpoint)
+{
+	return view_of(name, endpoint).share;
+}
+
+static void weigh(const char *name, const char *endpoint, uint16_t weight)
+{
+	struct desired *next = change();
+
+	backend(next, name, endpoint)->weight = weight;
+	commit_ok(next);
+}
+
+/* Tables that many health changes have put in line go on at the loop's turns; a change does only
+ * what it is about. */
+static void test_change_does_not_wait_for_others(void **state)
+{
+	const struct nexthop lost = {.reason = "no ARP reply"};
+
+	(void)state;
+	web_up(CHECK_NONE);
+	add_backend("web", "198.18.1.12:80");
+	resolve("198.18.1.12", OWN);
+	add_service("shop", "tcp://198.18.0.11:80", CHECK_NONE);
+	add_backend("shop", "198.18.1.13:80");
+	add_backend("shop", "198.18.1.14:80");
+	resolve("198.18.1.13", OWN);
+	resolve("198.18.1.14", OWN);
+	run_until(share_of("shop", "198.18.1.14:80") > 0.4);
+
+	fake_nexthop_note("198.18.1.11", &lost);
+	weigh("shop", "198.18.1.13:80", 3);
+	assert_true(share_of("shop", "198.18.1.13:80") > 0.7);
+	assert_true(share_of("web", "198.18.1.11:80") > 0.4);
+	run_until(share_of("web", "198.18.1.11:80") == 0);
+
+	fake_nexthop_note("198.18.1.13", &lost);
+	weigh("shop", "198.18.1.14:80", 2); /* it is about this very one */
+	assert_true(share_of("shop", "198.18.1.13:80") == 0);
+}
+
 static void test_l2_needs_the_link(void **state)
 {
 	struct nexthop hop = hop_from(OWN);
@@ -1219,6 +1260,7 @@ int main(void)
 		TEST(test_lost_hop_with_and_without_check),
 		TEST(test_moved_hop),
 		TEST(test_one_hop_of_two_services),
+		TEST(test_change_does_not_wait_for_others),
 		TEST(test_l2_needs_the_link),
 		TEST(test_vip_on_nat_address_refused),
 		TEST(test_backend_behind_vip_refused),

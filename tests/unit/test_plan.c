@@ -80,7 +80,7 @@ static void sync_with(struct world *world, const struct desired *desired,
 {
 	struct error err = {0};
 
-	if (sync_all(world->sync, desired, facts, &err) < 0)
+	if (sync_all(world->sync, desired, facts, NULL, &err) < 0)
 		fail_msg("%s", err.message);
 }
 

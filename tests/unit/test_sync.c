@@ -132,7 +132,7 @@ static void sync_ok(struct fixture *fixture)
 {
 	struct error err = {0};
 
-	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), 0);
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, NULL, &err), 0);
 	assert_string_equal(err.message, "");
 }
 
@@ -530,7 +530,8 @@ static void test_removal_fails(void **state)
 	sync_ok(fixture);
 	desired_remove_service(fixture->desired, service(fixture, DNS));
 	fixture->fake->vip_remove_error = EPERM;
-	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -EPERM);
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, NULL, &err),
+			 -EPERM);
 	assert_string_equal(err.message, "VIP cannot be removed");
 	assert_non_null(find_vip(fixture, "198.18.0.2", IPPROTO_TCP, 80));
 	assert_int_equal(fixture->fake->vip_stats_resets, 0);
@@ -674,11 +675,13 @@ static void test_retry_after_failure(void **state)
 	add_service(fixture, WEB, 2);
 	fixture->facts[1].local_addr = make_addr("198.18.2.1");
 	fixture->fake->vip_put_error = E2BIG;
-	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -E2BIG);
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, NULL, &err),
+			 -E2BIG);
 	assert_string_equal(err.message, "VIP cannot be entered");
 	assert_int_equal(table_of(fixture, WEB), 0);
 	fixture->facts[1].local_addr = (struct lb_addr){0};
-	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, &err), -E2BIG);
+	assert_int_equal(sync_all(fixture->sync, fixture->desired, fixture->facts, NULL, &err),
+			 -E2BIG);
 	assert_int_equal(fixture->fake->vip_count, 0);
 	fixture->fake->vip_put_error = 0;
 	sync_ok(fixture);

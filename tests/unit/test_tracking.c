@@ -257,7 +257,7 @@ static void put(struct history *h, uint16_t service_id)
 	if (service_id)
 		ret = sync_service(h->sync, service_of(h, service_id), h->facts, &err);
 	else
-		ret = sync_all(h->sync, h->desired, h->facts, &err);
+		ret = sync_all(h->sync, h->desired, h->facts, NULL, &err);
 	if (ret)
 		broken(h, "sync: %s", err.message);
 	native_dataplane_vips(h->fake);

@@ -207,7 +207,7 @@ static void sync_many(void)
 	struct sync *sync = sync_new(&work.fake->dp);
 	struct error err;
 
-	if (!sync || sync_all(sync, work.many, work.facts, &err))
+	if (!sync || sync_all(sync, work.many, work.facts, NULL, &err))
 		die("a sync fails");
 	sync_free(sync);
 }
