@@ -23,12 +23,16 @@
 #define REPEAT_DEFAULT 50000
 #define REPEAT_MIN     1000 /* fewer would measure cold caches */
 #define REPEAT_MAX     100000000
+#define FLOWS_MIN      (1U << 20)
+#define FLOWS_MAX      (1U << 27)
 #define WARM_UP        1000 /* packets, at least */
 
 static const char usage[] =
-	"usage: lb_bench [--rounds N] [--repeat N] [--json] [--save FILE] [--only REGEX]\n"
+	"usage: lb_bench [--rounds N] [--repeat N] [--flows N] [--json] [--save FILE] [--only REGEX]\n"
 	"  --rounds N   how often everything is measured (4)\n"
 	"  --repeat N   packets of one measurement (50000)\n"
+	"  --flows N    entries of the flow table, a power of two (4 Mi); flows that are followed\n"
+	"               are up to a fourth of them\n"
 	"  --json       one JSON document instead of a table\n"
 	"  --save FILE  the JSON document into this file as well\n"
 	"  --only REGEX what matches it of \"MODE IP L4 PACKETS FLOWS VIPS\", as\n"
@@ -37,6 +41,7 @@ static const char usage[] =
 struct options {
 	uint64_t rounds;
 	uint64_t repeat;
+	uint64_t flows;
 	bool json;
 	const char *save; /* NULL: nowhere */
 	const char *only; /* NULL: all */
@@ -55,13 +60,10 @@ struct samples {
 static int parse_options(int argc, char **argv, struct options *options, struct error *err)
 {
 	static const struct option flags[] = {
-		{"rounds", required_argument, NULL, 'r'},
-		{"repeat", required_argument, NULL, 'n'},
-		{"json", no_argument, NULL, 'j'},
-		{"save", required_argument, NULL, 's'},
-		{"only", required_argument, NULL, 'o'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"rounds", required_argument, NULL, 'r'}, {"repeat", required_argument, NULL, 'n'},
+		{"flows", required_argument, NULL, 'f'},  {"json", no_argument, NULL, 'j'},
+		{"save", required_argument, NULL, 's'},   {"only", required_argument, NULL, 'o'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 	};
 	int c, r = 0;
 
@@ -70,6 +72,8 @@ static int parse_options(int argc, char **argv, struct options *options, struct 
 			r = parse_number(optarg, 1, ROUNDS_MAX, &options->rounds, err);
 		else if (c == 'n')
 			r = parse_number(optarg, REPEAT_MIN, REPEAT_MAX, &options->repeat, err);
+		else if (c == 'f')
+			r = parse_number(optarg, FLOWS_MIN, FLOWS_MAX, &options->flows, err);
 		else if (c == 'j')
 			options->json = true;
 		else if (c == 's')
@@ -81,6 +85,9 @@ static int parse_options(int argc, char **argv, struct options *options, struct 
 		else
 			return error_set(err, EINVAL, "see --help");
 	}
+	if (r == 0 && options->flows & (options->flows - 1))
+		return error_set(err, EINVAL, "--flows %" PRIu64 ": not a power of two",
+				 options->flows);
 	if (r == 0 && optind < argc)
 		return error_set(err, EINVAL, "'%s': takes no arguments", argv[optind]);
 	return r;
@@ -258,7 +265,7 @@ static int choose(const char *only, struct scenario *list, size_t *count, struct
 static int run_rounds(struct report *report, const char *only, struct error *err)
 {
 	struct scenario list[SCENARIOS_MAX];
-	size_t count = scenarios(list), i;
+	size_t count = scenarios(report->flow_entries / 4, list), i;
 	struct samples *samples = calloc(count, sizeof(*samples));
 	static int32_t tenths[LIMITS_MAX][ROUNDS_MAX];
 	uint32_t round;
@@ -288,7 +295,8 @@ static int run(struct report *report, const char *only, struct error *err)
 	if (r == 0)
 		r = harness_open(err);
 	if (r == 0)
-		r = target_open("lo", err); /* test runs come in there: the way out is XDP_TX */
+		r = target_open("lo", report->flow_entries,
+				err); /* test runs come in there: the way out is XDP_TX */
 	if (r == 0)
 		r = target_size(&report->size, err);
 	if (r == 0)
@@ -330,7 +338,8 @@ static int tell(const struct report *report, const struct options *options, stru
 
 int main(int argc, char **argv)
 {
-	struct options options = {.rounds = ROUNDS_DEFAULT, .repeat = REPEAT_DEFAULT};
+	struct options options = {
+		.rounds = ROUNDS_DEFAULT, .repeat = REPEAT_DEFAULT, .flows = TARGET_FLOWS};
 	static struct report report;
 	struct error err = {0};
 	int r = parse_options(argc, argv, &options, &err);
@@ -345,6 +354,7 @@ int main(int argc, char **argv)
 	}
 	report.rounds = options.rounds;
 	report.repeat = options.repeat;
+	report.flow_entries = options.flows;
 	if (run(&report, options.only, &err) < 0 || tell(&report, &options, &err) < 0) {
 		fprintf(stderr, "lb_bench: %s\n", err.message);
 		return 1;

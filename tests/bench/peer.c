@@ -189,5 +189,7 @@ int peer_empty(struct error *err)
 
 bool peer_takes(const struct scenario *scenario)
 {
+	if (scenario->known && scenario->flows > peer_flows())
+		return false;
 	return strcmp(scenario->mode, "ipip") == 0 || strcmp(scenario->mode, "none") == 0;
 }

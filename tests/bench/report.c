@@ -76,7 +76,7 @@ static void print_head(const struct report *report, FILE *out)
 		report->size.instructions, report->size.jited_bytes, report->size.verified);
 	fprintf(out,
 		"maps        %u flow entries, %u NAT entries, %u slots, %u backends a service\n",
-		TARGET_FLOWS, TARGET_NAT_FLOWS, TARGET_SLOTS, TARGET_BACKENDS);
+		report->flow_entries, TARGET_NAT_FLOWS, TARGET_SLOTS, TARGET_BACKENDS);
 	fprintf(out, "rounds      %u, of up to %u packets each\n\n", report->rounds,
 		report->repeat);
 	fprintf(out, "ns a packet; lb_ingress = measured - harness - bare XDP_TX, round by round;\n"
@@ -187,7 +187,7 @@ static void add_head(const struct report *report, cJSON *json)
 	cJSON_AddNumberToObject(object, "jited-bytes", report->size.jited_bytes);
 	cJSON_AddNumberToObject(object, "verified-instructions", report->size.verified);
 	object = cJSON_AddObjectToObject(json, "maps");
-	cJSON_AddNumberToObject(object, "flows", TARGET_FLOWS);
+	cJSON_AddNumberToObject(object, "flows", report->flow_entries);
 	cJSON_AddNumberToObject(object, "nat-flows", TARGET_NAT_FLOWS);
 	cJSON_AddNumberToObject(object, "table-size", TARGET_SLOTS);
 	cJSON_AddNumberToObject(object, "backends", TARGET_BACKENDS);

@@ -35,6 +35,7 @@ struct limit {
 struct report {
 	uint32_t rounds;
 	uint32_t repeat;
+	uint32_t flow_entries; /* of the flow table */
 	int cpu;
 	struct target_size size;
 	struct result results[SCENARIOS_MAX];

@@ -77,6 +77,8 @@ static const struct {
 	{"hit", 1 << 17, 1, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
 	{"hit", 1 << 20, 1, "A", KNOWN, L2 | NAT | IP4 | TCP, LB_FORWARD},
 	{"hit", 1 << 20, 1, "A", KNOWN, TUNNELS | BOTH_TCP, LB_FORWARD},
+	{"hit", 1 << 22, 1, "A", KNOWN, IPIP | IP4 | TCP, LB_FORWARD},
+	{"hit", 1 << 24, 1, "A", KNOWN, IPIP | IP4 | TCP, LB_FORWARD},
 	{"hit", 1 << 20, 64, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
 	{"hit", 1 << 20, FILL_MANY, "A", KNOWN, TUNNELS | IP4 | TCP, LB_FORWARD},
 	{"miss", 0, 1, "A", 0, MODES | BOTH_TCP, LB_FORWARD},
@@ -89,13 +91,14 @@ static const struct {
 	{"foreign", 1, 1, "A", 0, NONE | ALL, LB_PASS},
 };
 
-static size_t add_kinds(size_t way, size_t l4, struct scenario *ret_scenarios)
+static size_t add_kinds(size_t way, size_t l4, uint64_t known_max, struct scenario *ret_scenarios)
 {
 	const int here = ways[way].where | protocols_balanced[l4].where;
 	size_t i, count = 0;
 
 	for (i = 0; i < COUNT(kinds); i++) {
-		if ((kinds[i].where & here) != here)
+		if ((kinds[i].where & here) != here ||
+		    (kinds[i].how & KNOWN && kinds[i].flows > known_max))
 			continue;
 		ret_scenarios[count++] = (struct scenario){
 			.mode = ways[way].mode,
@@ -114,7 +117,7 @@ static size_t add_kinds(size_t way, size_t l4, struct scenario *ret_scenarios)
 	return count;
 }
 
-size_t scenarios(struct scenario ret_scenarios[SCENARIOS_MAX])
+size_t scenarios(uint64_t known_max, struct scenario ret_scenarios[SCENARIOS_MAX])
 {
 	_Static_assert(COUNT(ways) * COUNT(protocols_balanced) * COUNT(kinds) <= SCENARIOS_MAX,
 		       "all fit");
@@ -122,7 +125,7 @@ size_t scenarios(struct scenario ret_scenarios[SCENARIOS_MAX])
 
 	for (i = 0; i < COUNT(ways); i++)
 		for (j = 0; j < COUNT(protocols_balanced); j++)
-			count += add_kinds(i, j, &ret_scenarios[count]);
+			count += add_kinds(i, j, known_max, &ret_scenarios[count]);
 	return count;
 }
 

@@ -21,10 +21,10 @@ struct scenario {
 	enum lb_verdict verdict;
 };
 
-#define SCENARIOS_MAX 400
+#define SCENARIOS_MAX 440
 
-/* Returns how many. */
-size_t scenarios(struct scenario ret_scenarios[SCENARIOS_MAX]);
+/* Those that follow up to known_max flows. Returns how many. */
+size_t scenarios(uint64_t known_max, struct scenario ret_scenarios[SCENARIOS_MAX]);
 
 /* Are flows tracked only where something changed? */
 bool scenario_changed(const struct scenario *scenario);

@@ -20,7 +20,6 @@
 #include "vip_table.h"
 #include "world.h"
 
-#define BUCKETS    (TARGET_FLOWS / LB_FLOW_WAYS)
 #define SERVICES   CASE_SERVICES_MAX
 #define BLOCKS     (1 + FILL_SERVICES) /* of the map slots; the first is the empty table */
 #define TIMEOUTS   " embryonic=30s established=5m closing=30s" /* longer than a measurement */
@@ -49,8 +48,7 @@ static const struct {
 /* Numbers of those that the many are made after. */
 enum { SERVICE_IPIP4 = 4, SERVICE_CHANGED4 = 6 };
 
-static const struct constants constants = {
-	.buckets = BUCKETS,
+static struct constants constants = {
 	.table_size = TARGET_SLOTS,
 	.nat_port_low = 32768,
 	.nat_port_count = 32768,
@@ -235,13 +233,14 @@ static int fill(struct test_case *test, const char *device, struct error *err)
 			 err);
 }
 
-int target_open(const char *device, struct error *err)
+int target_open(const char *device, uint32_t flow_entries, struct error *err)
 {
 	struct test_case *test = calloc(1, sizeof(*test));
 	int r;
 
 	if (!test)
 		return error_set(err, ENOMEM, "out of memory");
+	constants.buckets = flow_entries / LB_FLOW_WAYS;
 	r = load(err);
 	if (r == 0)
 		r = fill(test, device, err);
@@ -287,24 +286,25 @@ int target_size(struct target_size *ret_size, struct error *err)
 
 int target_empty(uint32_t entries, struct error *err)
 {
-	uint32_t fold = flow_fold_for(BUCKETS, FLOW_FOLD_BUCKETS_MIN, entries);
+	uint32_t fold = flow_fold_for(constants.buckets, FLOW_FOLD_BUCKETS_MIN, entries);
 
 	skeleton->data_switches->lb_switches.flow_fold =
 		flow_fold_word(&(struct flow_fold){.now = fold, .former = fold});
-	memset(flows, 0, BUCKETS * sizeof(*flows));
+	memset(flows, 0, constants.buckets * sizeof(*flows));
 	return harness_empty(skeleton->maps.nat_flows, err);
 }
 
 int target_crowd(struct error *err)
 {
+	const uint32_t count = constants.buckets * LB_FLOW_WAYS;
 	__u64 *words = flows->word, like = 0;
 	uint32_t i;
 
-	for (i = 0; !like && i < TARGET_FLOWS; i++)
+	for (i = 0; !like && i < count; i++)
 		like = words[i];
 	if (!like)
 		return error_set(err, ENOENT, "the flow table is empty");
-	for (i = 0; i < TARGET_FLOWS; i++) {
+	for (i = 0; i < count; i++) {
 		if (!words[i])
 			words[i] = (__u64)i << LB_FLOW_FINGERPRINT_SHIFT | (uint32_t)like;
 	}

@@ -9,7 +9,7 @@
 #include "error.h"
 #include "verdicts.h"
 
-#define TARGET_FLOWS     (4U << 20) /* entries of the flow table: a fourth filled at most */
+#define TARGET_FLOWS     (4U << 20) /* entries of the flow table, where nobody says otherwise */
 #define TARGET_NAT_FLOWS (2U << 20)
 #define TARGET_SLOTS     65537U
 #define TARGET_BACKENDS  128U /* of each service */
@@ -33,8 +33,9 @@ struct target_size {
 	uint32_t jited_bytes;
 };
 
-/* The way to all backends is out of this device. */
-int target_open(const char *device, struct error *err);
+/* With a flow table of so many entries, a power of two. The way to all backends is out of this
+ * device. */
+int target_open(const char *device, uint32_t flow_entries, struct error *err);
 void target_close(void);
 
 int target_program(void);

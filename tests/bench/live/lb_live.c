@@ -119,7 +119,7 @@ static void add_bare(const char *name, enum bare which)
 
 static void list_meetings(void)
 {
-	size_t count = scenarios(work.scenarios), i;
+	size_t count = scenarios(TARGET_FLOWS / 4, work.scenarios), i;
 	struct meeting *meeting;
 
 	add_bare("bare XDP_TX", BARE_TX);
@@ -207,7 +207,7 @@ static int run(const char *near, const char *far, const char *link, struct error
 	if (r == 0)
 		r = harness_open(err);
 	if (r == 0)
-		r = target_open(link, err);
+		r = target_open(link, TARGET_FLOWS, err);
 	if (r == 0)
 		r = attach(&work.near, harness_counter(), err);
 	if (r == 0)
