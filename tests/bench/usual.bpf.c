@@ -27,7 +27,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct flows {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1 << 22);
+	__uint(max_entries, USUAL_FLOWS);
 	__uint(map_flags, BPF_F_NO_COMMON_LRU);
 	__uint(key_size, sizeof(struct usual_flow_key));
 	__uint(value_size, sizeof(struct usual_flow));

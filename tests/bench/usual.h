@@ -5,6 +5,7 @@
 /* What usual.bpf.c and the program that fills its maps share. */
 #include <linux/types.h>
 
+#define USUAL_FLOWS    (1U << 22) /* of all processors */
 #define USUAL_VIPS     2048
 #define USUAL_BACKENDS 65536U
 #define USUAL_RING     65537U
