@@ -195,7 +195,7 @@ api "one bad backend among good ones" 400 '198.18.1.x' POST $services \
 api "a metric that there is not" 400 'no such choice' PATCH $services/web '{"scale-metric": "luck"}'
 api "a target that is no number" 400 'scale-target' PATCH $services/web '{"scale-target": "many"}'
 api "a schedule that is none" 400 'scale-schedule.*days' PATCH $services/web '{"scale-schedule": "always 1-2"}'
-api "a load that is no choice" 400 'load: not a text' PATCH $services/web '{"load": true}'
+api "a load that is no choice" 400 'load: true is not a string' PATCH $services/web '{"load": true}'
 api "former owners that are no sets" 400 'former-owners' PATCH $services/web '{"former-owners": {"198.18.1.11:80": 1}}'
 api "former owners twice in a set" 400 'one is twice in a set' PATCH $services/web \
 	'{"former-owners": [[{"address": "198.18.1.11"}, {"address": "198.18.1.11:80"}]]}'
@@ -266,7 +266,8 @@ cli 1 'announce-min: neither a number' set service web --announce-min most
 cli 1 'announce-min: neither a number' set service web --announce-min 101%
 cli 1 'second-chance: only GUE' set service web --second-chance on
 cli 1 'second-chance: there is no' set service web --second-chance yes
-cli 1 'there is no fleet' rollout begin 1 -f /dev/null
+echo "$config" >"$LAB_DIR/nothing.json"
+cli 1 'there is no fleet' rollout begin 1 -f "$LAB_DIR/nothing.json"
 cli 2 'file' rollout begin
 cli 1 'there is no fleet' rollout show
 cli 1 'there is no fleet' rollout abort
