@@ -186,7 +186,7 @@ b.board(
       ) + b.alerts(['SluiceLoadSilent']),
       b.graph(
         'Pressure',
-        "What weights go by: the load, and more where clients wait longer or repeat more SYNs than at the median backend. Far above the load at the left: clients fare worse there than its load tells.",
+        'What weights go by: the load, and more where clients wait longer or repeat more SYNs than at the median backend. Far above the load at the left: clients fare worse there than its load tells.',
         'percentunit',
         { '{{service}} {{backend}}': 'max by (service, backend) (lb_backend_load_pressure_ratio{%s})' % backend }
       ),
