@@ -65,6 +65,25 @@ for i in {1..12}; do
 done
 check "and they go again" wait_until 5 same
 
+# --- who had slots before ---
+
+# had N WANTED: balancer N tells these of the service's former owners, the newest first
+had() {
+	[ "$(fleet_lbctl "$1" export | jq -r '.services[] | select(.name == "chance")
+		| [."former-owners"[]? | [.[].address | sub("198.18.1.1(?<n>.):80"; .n)] | join("")] | join(" ")')" = "$2" ]
+}
+fleet_lbctl 1 add service chance --vip tcp://198.19.100.120:80 --mode gue --check none --second-chance on \
+	--backend 198.18.1.11 --backend 198.18.1.12 >/dev/null || not_ok "a service with second chances is added"
+check "that slots had nobody before is known to both" wait_until 5 had 2 ""
+fleet_lbctl 2 add backend chance 198.18.1.13 >/dev/null || not_ok "a backend is added"
+check "who owned them before is told by who was asked" had 2 12
+check "and by the other" wait_until 5 had 1 12
+fleet_lbctl 1 drain backend chance 198.18.1.11 >/dev/null || not_ok "a backend drains"
+check "so with the next change" wait_until 5 had 2 "123 12"
+check "both have the same, and so has etcd" wait_until 5 same
+fleet_lbctl 2 rm service chance >/dev/null || not_ok "service chance goes"
+check "at both" wait_until 5 same
+
 set_weight() {
 	fleet_lbctl "$1" set backend web 198.18.1.11 --weight "$2" >/dev/null
 }
