@@ -447,8 +447,8 @@ TEST_manager    := agent/manager.c agent/manager_sync.c $(SRC_announce) agent/ba
                    tests/unit/fake_probe.c tests/unit/manager_fixture.c
 TEST_service_run := $(TEST_manager)
 TEST_load_run   := $(TEST_manager)
-TEST_fleet_weights := agent/fleet_weights.c agent/etcd_json.c $(SRC_desired)
-TEST_fleet_store := agent/fleet_store.c agent/etcd_error.c agent/fleet_roster.c agent/rollout_run.c $(TEST_rollout) agent/trial.c agent/etcd_json.c agent/etcd_url.c $(TEST_manager)
+TEST_fleet_weights := agent/fleet_weights.c agent/etcd_json.c tests/unit/fake_etcd_lease.c $(SRC_desired)
+TEST_fleet_store := tests/unit/fake_etcd_lease.c agent/fleet_store.c agent/etcd_error.c agent/fleet_roster.c agent/rollout_run.c $(TEST_rollout) agent/trial.c agent/etcd_json.c agent/etcd_url.c $(TEST_manager)
 TEST_autoscale_predict := agent/autoscale_predict.c
 TEST_scale_driver := agent/scale_driver.c agent/child.c
 TEST_autoscale_run := agent/autoscale.c agent/autoscale_run.c agent/autoscale_pool.c \

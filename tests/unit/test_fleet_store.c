@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #include "document.h"
-#include "etcd_lease.h"
+#include "fake_etcd_lease.h"
 #include "fake_probe.h"
 #include "fleet_roster.h"
 #include "fleet_store.h"
@@ -37,12 +37,6 @@ static unsigned int get_count, put_count;
 static size_t turn_steps;
 static char *turn_last; /* how the roll-out ends */
 static size_t endpoint, endpoints;
-
-static struct {
-	etcd_lease_callback callback; /* NULL: nobody has asked for one */
-	void *context;
-	uint64_t id;
-} lease;
 
 static int begin(struct request *request, etcd_callback callback, void *context)
 {
@@ -186,28 +180,6 @@ void etcd_cancel(struct etcd *etcd, etcd_callback callback, const void *context)
 	}
 }
 
-struct etcd_lease *etcd_lease_new(uv_loop_t *loop, struct etcd *etcd, uint64_t ttl_s,
-				  etcd_lease_callback callback, void *context)
-{
-	(void)loop;
-	(void)etcd;
-	assert_int_equal(ttl_s, FLEET_LEASE_S);
-	lease.callback = callback;
-	lease.context = context;
-	return (struct etcd_lease *)&lease;
-}
-
-void etcd_lease_free(struct etcd_lease *one)
-{
-	(void)one;
-	memset(&lease, 0, sizeof(lease));
-}
-
-uint64_t etcd_lease_id(const struct etcd_lease *one)
-{
-	return one ? lease.id : 0;
-}
-
 const char *etcd_endpoint(const struct etcd *etcd)
 {
 	(void)etcd;
@@ -324,7 +296,6 @@ static int teardown(void **state)
 {
 	(void)state;
 	fleet_store_free(store);
-	memset(&lease, 0, sizeof(lease));
 	fixture_end();
 	return 0;
 }
@@ -809,9 +780,9 @@ static void test_unreadable_rollout(void **state)
 static void in_roster(void)
 {
 	connected();
-	run_until(lease.callback);
-	lease.id = 77;
-	lease.callback(lease.context, 0, NULL);
+	run_until(fake_lease_wanted());
+	assert_int_equal(fake_lease_ttl(), FLEET_LEASE_S);
+	fake_lease_grant(77);
 	run_until(tell.callback);
 	answer(&tell, true, 8, 0, NULL);
 	run_until(roster_get.callback);
@@ -858,15 +829,11 @@ static void test_does_not_fit(void **state)
 
 static void test_lease_is_lost(void **state)
 {
-	struct error gone = {.message = "etcd has ended the lease"};
-
 	(void)state;
 	in_roster();
-	lease.id = 0;
-	lease.callback(lease.context, -ESTALE, &gone);
-	run_until(lease.callback); /* another one is asked for */
-	lease.id = 77;
-	lease.callback(lease.context, 0, NULL);
+	fake_lease_lose();
+	run_until(fake_lease_wanted()); /* another one is asked for */
+	fake_lease_grant(77);
 	run_until(tell.callback);
 }
 
@@ -997,12 +964,9 @@ static void test_ground_moves(void **state)
 
 static void test_driver_loses_its_lease(void **state)
 {
-	struct error gone = {.message = "etcd has ended the lease"};
-
 	(void)state;
 	begun();
-	lease.id = 0;
-	lease.callback(lease.context, -ESTALE, &gone);
+	fake_lease_lose();
 	undone("had lost etcd");
 }
 
@@ -1011,8 +975,8 @@ static void test_roster_is_unknown(void **state)
 {
 	(void)state;
 	connected();
-	run_until(lease.callback);
-	lease.id = 77;
+	run_until(fake_lease_wanted());
+	fake_lease_grant(77);
 	assert_int_equal(begin_rollout(BOTH), -EAGAIN);
 	assert_non_null(strstr(err.message, "not in the fleet's roster yet"));
 	assert_null(turn.callback);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "etcd_lease.h"
+#include "fake_etcd_lease.h"
 #include "spec_fixture.h"
 
 #define LEASE  0x2aU
@@ -30,12 +30,6 @@ static struct {
 	uint64_t revision, lease;
 	char key[64], value[256]; /* of the last step; no value: it deletes */
 } commit;
-
-static struct {
-	etcd_lease_callback callback; /* NULL: nobody has asked for one */
-	void *context;
-	uint64_t id;
-} lease;
 
 static int begin(struct request *request, etcd_callback callback, void *context)
 {
@@ -93,28 +87,6 @@ void etcd_cancel(struct etcd *etcd, etcd_callback callback, const void *context)
 	cancel(&get, callback, context);
 	cancel(&watch, callback, context);
 	cancel(&commit.request, callback, context);
-}
-
-struct etcd_lease *etcd_lease_new(uv_loop_t *loop, struct etcd *etcd, uint64_t ttl_s,
-				  etcd_lease_callback callback, void *context)
-{
-	(void)loop;
-	(void)etcd;
-	(void)ttl_s;
-	lease.callback = callback;
-	lease.context = context;
-	return (struct etcd_lease *)&lease;
-}
-
-void etcd_lease_free(struct etcd_lease *one)
-{
-	(void)one;
-	memset(&lease, 0, sizeof(lease));
-}
-
-uint64_t etcd_lease_id(const struct etcd_lease *one)
-{
-	return one ? lease.id : 0;
 }
 
 /* --- a manager that notes what it is told --- */
@@ -294,19 +266,6 @@ static void answer_commit(bool done)
 	request.callback(request.context, 0, &answer, NULL);
 }
 
-static void grant(void)
-{
-	assert_non_null(lease.callback);
-	lease.id = LEASE;
-	lease.callback(lease.context, 0, NULL);
-}
-
-static void lose_lease(void)
-{
-	lease.id = 0;
-	lease.callback(lease.context, -ESTALE, NULL);
-}
-
 /* It has asked to lead, and etcd tells all that it does. */
 static void become_leader(uint64_t revision)
 {
@@ -327,7 +286,7 @@ static void start(struct world *world)
 	add_web();
 	fleet_weights_connect(world->weights, true);
 	answer_get(NULL, 0);
-	grant();
+	fake_lease_grant(LEASE);
 	become_leader(7);
 }
 
@@ -345,7 +304,7 @@ static void test_nothing_follows_load(void **state)
 	fleet_weights_connect(world->weights, true);
 	tick(world);
 	assert_null(get.callback);
-	assert_null(lease.callback);
+	assert_false(fake_lease_wanted());
 	add_web();
 	desired->services[0].load.mode = LOAD_DRY_RUN;
 	tick(world);
@@ -353,7 +312,7 @@ static void test_nothing_follows_load(void **state)
 	desired->services[0].load.mode = LOAD_ON;
 	tick(world);
 	assert_non_null(get.callback);
-	assert_non_null(lease.callback);
+	assert_true(fake_lease_wanted());
 }
 
 static void test_leader_writes(void **state)
@@ -391,7 +350,7 @@ static void test_another_leads(void **state)
 
 	add_web();
 	fleet_weights_connect(world->weights, true);
-	grant();
+	fake_lease_grant(LEASE);
 	answer_commit(false); /* it may wish to lead before it knows who does */
 	answer_get(there, 2);
 	assert_int_equal(applied.count, 1);
@@ -412,10 +371,10 @@ static void test_lead_is_lost(void **state)
 	struct world *world = *state;
 
 	start(world);
-	lose_lease();
+	fake_lease_lose();
 	assert_false(leads);
 	tick(world);
-	grant();
+	fake_lease_grant(LEASE);
 	assert_int_equal(commit.steps, 1);
 	changes(LEADER, 0, NULL); /* the former key goes with its lease */
 	become_leader(11);
@@ -503,7 +462,7 @@ static void test_old_ones_go(void **state)
 	changes(PREFIX "/web", 0, NULL);
 	tick(world); /* nothing is left to agree on */
 	assert_null(watch.callback);
-	assert_null(lease.callback);
+	assert_false(fake_lease_wanted());
 	assert_false(leads);
 }
 
