@@ -180,7 +180,7 @@ static bool *who_waits(const struct manager *manager, const cJSON *changes)
 	const char *name;
 	bool *waits;
 
-	if (!changes || !memchr(manager->stale, true, size))
+	if (!changes || !memchr(manager->stale, 1, size))
 		return NULL;
 	waits = malloc(size);
 	if (!waits)

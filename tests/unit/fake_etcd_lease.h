@@ -2,7 +2,7 @@
 #ifndef SLUICE_FAKE_ETCD_LEASE_H
 #define SLUICE_FAKE_ETCD_LEASE_H
 
-/* etcd_lease.h without an etcd: a test grants the lease and takes it away. There is one at a time. */
+/* etcd_lease.h without an etcd: a test grants the one lease that there is, and takes it away. */
 #include <stdbool.h>
 
 #include "etcd_lease.h"
