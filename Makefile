@@ -371,6 +371,7 @@ TEST_maglev     := agent/maglev.c
 TEST_nexthop    := agent/nexthop.c agent/links.c agent/rtnl.c
 TEST_latency    := agent/latency.c
 TEST_load_poll  := agent/load_poll.c agent/curl_loop.c
+TEST_curl_loop  := agent/curl_loop.c
 TEST_load_weight := agent/load_weight.c agent/maglev.c
 TEST_quantile   := ctl/quantile.c ctl/answer.c
 TEST_metrics_text := agent/metrics_text.c agent/latency.c

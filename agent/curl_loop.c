@@ -191,6 +191,10 @@ int curl_loop_add(struct curl_loop *curl, CURL *easy, curl_loop_callback callbac
 		return -ENOMEM;
 	*transfer = (struct transfer){.callback = callback, .context = context};
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+	/* A transfer that ends while its name is looked up would wait, and the loop with it, for
+	 * the resolver's thread: as long as no name server answers. That thread frees what it has.
+	 */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	if (curl_multi_add_handle(curl->multi, easy)) {
 		curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
 		free(transfer);

@@ -4,7 +4,8 @@
 
 /*
  * libcurl's transfers on a libuv loop: one CURLM, driven by its socket action interface, so that
- * any number of transfers runs without a thread and without blocking.
+ * any number of transfers runs without blocking. Names are looked up by libcurl's own threads,
+ * which nobody waits for.
  */
 #include <curl/curl.h>
 #include <uv.h>
