@@ -319,7 +319,7 @@ static void end_login(struct call *call, int ret, const struct error *reason)
 		send_waiting(etcd);
 		return;
 	}
-	if (ret == -EACCES)
+	if (ret == -EACCES && !err.hint[0])
 		error_hint(&err, ret, "look at --store-user-file, and at etcdctl user list");
 	fail_waiting(etcd, ret, &err);
 }
@@ -414,7 +414,12 @@ static int read_failure(const struct call *call, CURLcode result, struct error *
 	case CURLE_SSL_CACERT_BADFILE:
 		error_set(err, ECONNREFUSED, "%.200s", reason);
 		return error_hint(err, -ECONNREFUSED,
-				  "look at --store-ca, --store-cert and --store-key");
+				  "look at --store-ca, --store-cert and --store-key; etcd:// is "
+				  "without TLS");
+	case CURLE_GOT_NOTHING: /* which is what etcd with TLS answers to who comes without */
+		error_set(err, EIO, "%.200s", reason);
+		return error_hint(err, -EIO,
+				  "etcdctl endpoint health; if it speaks TLS, --store etcds://...");
 	default:
 		error_set(err, EIO, "%.200s", reason);
 		return error_hint(err, -EIO, "look at etcd: etcdctl endpoint health");
@@ -425,7 +430,13 @@ static int read_failure(const struct call *call, CURLcode result, struct error *
 static int read_status(const struct call *call, long status, struct error *err)
 {
 	etcd_read_refusal(call->answer ?: "", call->length, err);
-	return status >= 400 && status < 500 ? -EACCES : -EIO;
+	if (status < 400 || status >= 500)
+		return -EIO;
+	/* So its own refusals begin. Another server, or one that wants TLS, has other words. */
+	if (strncmp(err->message, "etcdserver", strlen("etcdserver")) != 0)
+		error_hint(err, 0,
+			   "is that etcd's port for clients? look at --store; etcds:// is by TLS");
+	return -EACCES;
 }
 
 /* A token expires, and is not known any more when etcd has been started anew. */
@@ -562,7 +573,8 @@ static int read_user(struct etcd *etcd, const char *path, struct error *err)
 	text[strcspn(text, "\r\n")] = '\0';
 	colon = strchr(text, ':');
 	if (!colon || colon == text || colon[1] == '\0') {
-		ret = error_set(err, EINVAL, "store user file %.180s: not USER:PASSWORD", path);
+		error_set(err, EINVAL, "store user file %.180s: not USER:PASSWORD", path);
+		ret = error_hint(err, -EINVAL, "one line, a user of etcd's, a colon, his password");
 	} else {
 		etcd->user = strndup(text, (size_t)(colon - text));
 		etcd->password = strdup(colon + 1);

@@ -457,6 +457,6 @@ void etcd_read_refusal(const char *text, size_t length, struct error *ret_err)
 
 	if (json_parse(text, length, &json, &ignored) == 0)
 		message = word_of(json, "message") ?: word_of(json, "error");
-	error_set(ret_err, EACCES, "%.200s", message ?: "it does not say why");
+	error_set(ret_err, EACCES, "%.200s", message ?: "what it answers is not etcd's");
 	cJSON_Delete(json);
 }

@@ -60,7 +60,7 @@ static int add_endpoint(struct etcd_url *url, const char *text, size_t length, s
 	if (url->endpoint_count == ETCD_ENDPOINTS_MAX)
 		return error_set(err, EINVAL, "more than %d endpoints", ETCD_ENDPOINTS_MAX);
 	if (memchr(text, '@', length))
-		return error_hint(err, refuse_endpoint(text, 0, "names a user", err),
+		return error_hint(err, error_set(err, EINVAL, "it names a user"),
 				  "a user and his password belong into --store-user-file");
 	if (host == 0)
 		return refuse_endpoint(text, length, "not a host", err);

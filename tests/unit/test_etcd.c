@@ -326,9 +326,22 @@ static void test_failures(void **state)
 	told_next(-EACCES);
 	assert_non_null(strstr(told.err.message, "127.0.0.1"));
 	assert_non_null(strstr(told.err.message, "permission denied"));
+	assert_string_equal(told.err.hint, "");
+	/* Another server, or one that wants TLS. */
+	expect("/v3/kv/range", "", 400, "Client sent an HTTP request to an HTTPS server.\n");
+	get();
+	told_next(-EACCES);
+	assert_non_null(strstr(told.err.message, "is not etcd's"));
+	assert_non_null(strstr(told.err.hint, "etcds://"));
 	expect("/v3/kv/range", "", 503, "{\"message\":\"no leader\"}");
 	get();
 	told_next(-EIO);
+	/* Over a connection that has been in use libcurl asks once more, by another one. */
+	expect("/v3/kv/range", "", 0, NULL);
+	expect("/v3/kv/range", "", 0, NULL);
+	get();
+	told_next(-EIO);
+	assert_non_null(strstr(told.err.hint, "etcds://"));
 	expect("/v3/kv/range", "", 200, "<html>");
 	get();
 	told_next(-EBADMSG);
@@ -412,7 +425,8 @@ static void test_login(void **state)
 	get();
 	told_next(0);
 	expect("/v3/kv/range", "", 401, "{\"message\":\"etcdserver: invalid auth token\"}");
-	expect("/v3/auth/authenticate", "", 400, "{\"message\":\"authentication failed\"}");
+	expect("/v3/auth/authenticate", "", 400,
+	       "{\"message\":\"etcdserver: authentication failed\"}");
 	get();
 	told_next(-EACCES);
 	assert_non_null(strstr(told.err.hint, "--store-user-file"));

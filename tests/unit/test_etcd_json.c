@@ -297,9 +297,9 @@ static void test_refusal(void **state)
 	etcd_read_refusal(empty, strlen(empty), &err);
 	assert_string_equal(err.message, "no leader");
 	etcd_read_refusal("{\"message\":\"\"}", 14, &err);
-	assert_string_equal(err.message, "it does not say why");
+	assert_string_equal(err.message, "what it answers is not etcd's");
 	etcd_read_refusal("<p>", 3, &err);
-	assert_string_equal(err.message, "it does not say why");
+	assert_string_equal(err.message, "what it answers is not etcd's");
 }
 
 int main(void)

@@ -65,7 +65,7 @@ static void test_refused(void **state)
 	refused("etcd://[a]:1/p", "not a host");
 	refused("etcd://[2001:db8::1]1/p", "its port is none");
 	refused("etcd://a/p q", "a character that is none");
-	refused("etcd://me:secret@a/p", "names a user");
+	refused("etcd://me:secret@a/p", "it names a user");
 	assert_null(strstr(err.message, "secret"));
 	for (int i = 0; i < ETCD_ENDPOINTS_MAX; i++)
 		end = stpcpy(end, ",a");
