@@ -325,7 +325,8 @@ int command_resolve(const struct options *options, struct invocation *invocation
 	if (command == NULL)
 		return unmatched(words, count, err);
 	if (plan && !command_changes(command)) {
-		error_set(err, EINVAL, "plan: %s changes nothing", words[0]);
+		error_set(err, EINVAL, "plan: %s%s%s cannot be planned", command->verb,
+			  command->object ? " " : "", command->object ?: "");
 		return error_hint(err, -EINVAL, "lbctl help plan");
 	}
 	invocation->plan = plan;

@@ -130,8 +130,9 @@ static void plan_goes_before_what_changes(void **state)
 	assert_string_equal(options_value(parsed.options, FLAG_FILE), "state.json");
 	options_free(parsed.options);
 	assert_refused("plan", "VERB is missing");
-	assert_refused("plan show", "plan: show changes nothing");
-	assert_refused("plan plan rm service web", "plan: plan changes nothing");
+	assert_refused("plan show", "plan: show cannot be planned");
+	assert_refused("plan plan rm service web", "plan: plan cannot be planned");
+	assert_refused("plan rollout abort", "plan: rollout abort cannot be planned");
 	assert_refused("plan rm service", "SERVICE is missing");
 	assert_refused("apply", "a flag is missing: --file");
 	assert_refused("show -f x", "show takes no --file");
