@@ -73,7 +73,11 @@ static int require_changes(struct call *call, const struct desired *target)
 	if (!changes)
 		return error_set(&call->err, ENOMEM, "out of memory");
 	cJSON_Delete(changes);
-	return any ? 0 : error_set(&call->err, EINVAL, "document: no difference to roll out");
+	if (any)
+		return 0;
+	error_set(&call->err, EINVAL, "document: no difference to roll out");
+	return error_hint(&call->err, -EINVAL,
+			  "it is what is in force here: change it, or leave it");
 }
 
 /* What is refused here is refused before any balancer has heard of it. 1: it was planned only. */
@@ -96,6 +100,9 @@ static int begin(struct call *call, struct rollout *rollout)
 	struct desired *target = NULL;
 	int ret = fleet_store_may_begin(call->api->store, &call->err);
 
+	if (ret == 0)
+		ret = rollout_check_shares(
+			rollout, fleet_store_view(call->api->store).balancer_count, &call->err);
 	if (ret == 0)
 		ret = read_target(call, rollout, &target);
 	if (ret == 0)

@@ -41,7 +41,8 @@ static cJSON *view_balancer(const struct fleet_store_view *fleet, const struct b
 cJSON *fleet_view_rollout(const struct fleet_store_view *fleet)
 {
 	cJSON *json = cJSON_CreateObject(), *array;
-	bool whole = add_rollout(json, fleet) && add_last(json, &fleet->last);
+	bool whole = cJSON_AddBoolToObject(json, "connected", fleet->connected) &&
+		     add_rollout(json, fleet) && add_last(json, &fleet->last);
 
 	array = cJSON_AddArrayToObject(json, "balancers");
 	whole = whole && array;

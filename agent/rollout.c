@@ -46,6 +46,42 @@ const char *rollout_share_format(const struct rollout_share *share,
 	return text;
 }
 
+static int refuse_number(const struct rollout_share *share, size_t count, struct error *err)
+{
+	error_set(err, EINVAL, "share %u: there %s %zu balancer%s", share->number,
+		  count == 1 ? "is" : "are", count, count == 1 ? "" : "s");
+	if (share->number <= 100)
+		error_hint(err, 0, "write %u%% for a part of them, 100%% for all", share->number);
+	else
+		error_hint(err, 0, "write 100%% for all of them");
+	return error_field(err, -EINVAL, "shares");
+}
+
+static int refuse_order(const struct rollout_share *share, struct error *err)
+{
+	char text[ROLLOUT_SHARE_TEXT_MAX], former[ROLLOUT_SHARE_TEXT_MAX];
+
+	error_set(err, EINVAL, "share %s: it follows %s, which is more",
+		  rollout_share_format(share, text), rollout_share_format(share - 1, former));
+	error_hint(err, 0, "write the small ones first, as in 1 25%% 100%%");
+	return error_field(err, -EINVAL, "shares");
+}
+
+/* Which is more of a number and a percentage, the fleet's size says: those follow as they like. */
+int rollout_check_shares(const struct rollout *rollout, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < rollout->share_count; i++) {
+		const struct rollout_share *share = &rollout->shares[i];
+
+		if (!share->percent && share->number > count)
+			return refuse_number(share, count, err);
+		if (i > 0 && share->percent == share[-1].percent &&
+		    share->number < share[-1].number)
+			return refuse_order(share, err);
+	}
+	return 0;
+}
+
 static bool is_all(const struct rollout_share *share)
 {
 	return share->percent && share->number == 100;

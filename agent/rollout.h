@@ -53,6 +53,10 @@ void rollout_free(struct rollout *rollout);
 int rollout_read_request(const cJSON *json, const char *where, struct rollout **ret_rollout,
 			 struct error *err);
 
+/* Are these shares meant, of a fleet of count? "25" for "25%" would be all of a small one at once,
+ * and what is smaller than the one before it takes no step. -EINVAL. */
+int rollout_check_shares(const struct rollout *rollout, size_t count, struct error *err);
+
 /* The key's value. -EINVAL: it is none. */
 int rollout_read(const char *text, size_t length, struct rollout **ret_rollout, struct error *err);
 

@@ -120,6 +120,8 @@ int show_rollout(struct invocation *invocation, struct error *err)
 
 	if (r < 0 || invocation->json)
 		return r;
+	if (cJSON_IsFalse(answer_item(invocation->document, "connected")))
+		puts("etcd is not reached: this was so when it was last, lbctl status says more");
 	if (cJSON_IsNull(answer_item(invocation->document, "rollout")))
 		print_last(answer_item(invocation->document, "last"));
 	else

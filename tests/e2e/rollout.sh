@@ -100,6 +100,11 @@ heavier 5
 check_matches "a roll-out can be planned" "weight 1 -> 5" \
 	"$(fleet_lbctl 1 plan rollout begin --file "$LAB_DIR/next")"
 check_equal "which begins none" "no roll-out is under way" "$(fleet_lbctl 1 rollout show | head -n 1)"
+check_matches "25 for 25% is not all of them at once" "share 25: there are 3 balancers" \
+	"$(begin 1 25 2>&1)"
+check_matches "nor is a plan of that" "write 25% for a part" \
+	"$(fleet_lbctl 1 plan rollout begin 25 --file "$LAB_DIR/next" 2>&1)"
+check_matches "shares grow" "share 25%: it follows 100%" "$(begin 1 100% 25% 2>&1)"
 lab_wrk -t1 -c4 -d8s -H "$LAB_FRESH" "$LAB_URL4/" >"$LAB_DIR/wrk" 2>&1 &
 wrk=$!
 begin 1 1 50% --for 1s --wait >"$LAB_DIR/said" 2>&1
@@ -219,6 +224,8 @@ check "at two" wait_until 3 held_by 7 2
 etcd_kill
 check "etcd gone in the middle: all keep what they have" wait_until 5 store_is 1 connected false
 check_equal "two the one, one the other" "2 1" "$(holders 7) $(holders 9)"
+check_matches "show says that what it knows is of before" "^etcd is not reached" \
+	"$(fleet_lbctl 1 rollout show)"
 etcd_start || bail "etcd starts again"
 check "and when it is back they end alike" wait_until 15 same
 check "whichever way it went" wait_until 15 is_over 1

@@ -125,6 +125,37 @@ static void test_request_refused(void **state)
 	request_refused("{\"document\":{},\"for\":\"30\"}", "for", "30");
 }
 
+static void shares_refused(const char *shares, const char *message, const char *hint)
+{
+	struct rollout *rollout = rollout_of("r1", shares);
+
+	assert_int_equal(rollout_check_shares(rollout, 3, &err), -EINVAL);
+	assert_string_equal(err.field, "shares");
+	assert_string_equal(err.message, message);
+	assert_non_null(strstr(err.hint, hint));
+	rollout_free(rollout);
+}
+
+static void test_shares_are_meant(void **state)
+{
+	static const char *const good[] = {"", "\"1\",\"25%\"", "\"3\"", "\"2\",\"25%\",\"3\"",
+					   "\"1\",\"1\",\"50%\",\"50%\""};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		struct rollout *rollout = rollout_of("r1", good[i]);
+
+		assert_int_equal(rollout_check_shares(rollout, 3, &err), 0);
+		rollout_free(rollout);
+	}
+	shares_refused("\"25\"", "share 25: there are 3 balancers", "write 25% for a part");
+	shares_refused("\"1\",\"4\"", "share 4: there are 3 balancers", "100% for all");
+	shares_refused("\"400\"", "share 400: there are 3 balancers", "write 100% for all");
+	shares_refused("\"100%\",\"25%\"", "share 25%: it follows 100%, which is more",
+		       "small ones");
+	shares_refused("\"2\",\"1\"", "share 1: it follows 2, which is more", "small ones");
+}
+
 /* --- what is kept --- */
 
 static void test_round_trip(void **state)
@@ -334,7 +365,7 @@ int main(void)
 		TEST(test_shares),     TEST(test_request),         TEST(test_request_refused),
 		TEST(test_round_trip), TEST(test_unreadable),      TEST(test_end),
 		TEST(test_choice),     TEST(test_choice_is_known), TEST(test_each_begins_elsewhere),
-		TEST(test_gate),       TEST(test_gate_of_others),
+		TEST(test_gate),       TEST(test_gate_of_others),  TEST(test_shares_are_meant),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
