@@ -2,6 +2,7 @@
 
 /* /v1/rollout: a configuration that goes to a fleet by shares of its balancers. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "api_call.h"
 #include "diff.h"
@@ -33,8 +34,7 @@ int api_rollout_get(struct call *call)
 	return ret ? ret : answer_fleet(call, 200);
 }
 
-/* As export would write it: what is in force in the end is the same bytes everywhere, and whoever
- * asks again is known by it. */
+/* As export would write it: what is in force in the end is the same bytes everywhere. */
 static int make_canonical(struct call *call, struct rollout *rollout)
 {
 	struct desired *desired = NULL;
@@ -95,7 +95,7 @@ static int check_target(struct call *call, struct desired *target)
 }
 
 /* Takes rollout over. */
-static int begin(struct call *call, struct rollout *rollout)
+static int begin(struct call *call, struct rollout *rollout, const char *asked)
 {
 	struct desired *target = NULL;
 	int ret = fleet_store_may_begin(call->api->store, &call->err);
@@ -104,33 +104,41 @@ static int begin(struct call *call, struct rollout *rollout)
 		ret = rollout_check_shares(
 			rollout, fleet_store_view(call->api->store).balancer_count, &call->err);
 	if (ret == 0)
+		ret = make_canonical(call, rollout);
+	if (ret == 0)
 		ret = read_target(call, rollout, &target);
 	if (ret == 0)
 		ret = check_target(call, target);
 	desired_free(target);
 	if (ret == 0)
-		return fleet_store_begin(call->api->store, rollout, &call->err);
+		return fleet_store_begin(call->api->store, rollout, asked, &call->err);
 	rollout_free(rollout);
 	return ret;
 }
 
-/* Whoever has begun it asks again, when it may be in force here already. */
+/* Whoever has begun it asks again, when it may be in force here already. So he is known by what he
+ * has sent: what is made of that tells of owners, who are others then. */
 int api_rollout_post(struct call *call)
 {
 	struct rollout *rollout = NULL;
+	char *asked;
 	int ret = require_store(call);
 
 	if (ret == 0)
 		ret = rollout_read_request(call->body, "roll-out", &rollout, &call->err);
 	if (ret)
 		return ret;
-	ret = make_canonical(call, rollout);
-	if (ret == 0)
-		ret = fleet_store_claim(call->api->store, rollout, &call->err);
-	if (ret == -ENOENT)
-		return begin(call, rollout);
-	rollout_free(rollout);
-	return ret ? ret : answer_fleet(call, 201);
+	asked = rollout_write(rollout);
+	ret = asked ? fleet_store_claim(call->api->store, asked, &call->err)
+		    : error_set(&call->err, ENOMEM, "out of memory");
+	if (ret == -ENOENT) {
+		ret = begin(call, rollout, asked);
+	} else {
+		rollout_free(rollout);
+		ret = ret ? ret : answer_fleet(call, 201);
+	}
+	free(asked);
+	return ret;
 }
 
 int api_rollout_delete(struct call *call)

@@ -806,14 +806,15 @@ int fleet_store_may_begin(const struct fleet_store *store, struct error *err)
 	return ret ? ret : rollout_run_may_begin(store->run, err);
 }
 
-int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, struct error *err)
+int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, const char *asked,
+		      struct error *err)
 {
-	return rollout_run_begin(store->run, rollout, err);
+	return rollout_run_begin(store->run, rollout, asked, err);
 }
 
-int fleet_store_claim(struct fleet_store *store, const struct rollout *rollout, struct error *err)
+int fleet_store_claim(struct fleet_store *store, const char *asked, struct error *err)
 {
-	return rollout_run_claim(store->run, rollout, err);
+	return rollout_run_claim(store->run, asked, err);
 }
 
 int fleet_store_abort(struct fleet_store *store, const char *who, char ret_id[ROLLOUT_ID_MAX],

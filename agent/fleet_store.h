@@ -64,8 +64,9 @@ struct fleet_store_view fleet_store_view(const struct fleet_store *store);
 
 /* As rollout_run.h says of each; -EINPROGRESS as well while etcd is being connected to. */
 int fleet_store_may_begin(const struct fleet_store *store, struct error *err);
-int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, struct error *err);
-int fleet_store_claim(struct fleet_store *store, const struct rollout *rollout, struct error *err);
+int fleet_store_begin(struct fleet_store *store, struct rollout *rollout, const char *asked,
+		      struct error *err);
+int fleet_store_claim(struct fleet_store *store, const char *asked, struct error *err);
 int fleet_store_abort(struct fleet_store *store, const char *who, char ret_id[ROLLOUT_ID_MAX],
 		      struct error *err);
 

@@ -351,16 +351,6 @@ static void on_begun(void *context, int ret, const struct etcd_answer *answer,
 	uv_timer_start(&run->look, on_look, LOOK_MS, LOOK_MS);
 }
 
-/* By what a client asks for, and nothing that is filled in here. */
-static char *errand_text(const struct rollout *rollout)
-{
-	struct rollout asked = *rollout;
-
-	asked.id[0] = asked.by[0] = '\0';
-	asked.base = asked.step = asked.member_count = 0;
-	return rollout_write(&asked);
-}
-
 int rollout_run_may_begin(const struct rollout_run *run, struct error *err)
 {
 	const struct rollout *seen = run->sight->rollout;
@@ -431,31 +421,33 @@ static int send_texts(struct rollout_run *run, const char *text, const char *las
 		       : 0;
 }
 
-static int send_begin(struct rollout_run *run, const struct rollout *rollout, struct error *err)
+static int send_begin(struct rollout_run *run, const struct rollout *rollout, const char *asked,
+		      struct error *err)
 {
 	const struct rollout_end end = rollout_ends(rollout, false, ROLLOUT_GONE);
-	char *text = rollout_write(rollout), *asked = errand_text(rollout);
+	char *text = rollout_write(rollout), *errand = strdup(asked);
 	char *last = rollout_end_write(&end);
 	int ret;
 
 	run->lease = fleet_roster_lease(run->roster);
-	ret = text && asked && last ? send_texts(run, text, last, rollout->base, err)
-				    : error_set(err, ENOMEM, "out of memory");
+	ret = text && errand && last ? send_texts(run, text, last, rollout->base, err)
+				     : error_set(err, ENOMEM, "out of memory");
 	free(text);
 	free(last);
 	if (ret)
-		free(asked);
+		free(errand);
 	else
-		errand_send(&run->begin, asked);
+		errand_send(&run->begin, errand);
 	return ret;
 }
 
-int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, struct error *err)
+int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, const char *asked,
+		      struct error *err)
 {
 	int ret = fill_in(run, rollout, err);
 
 	if (ret == 0)
-		ret = send_begin(run, rollout, err);
+		ret = send_begin(run, rollout, asked, err);
 	if (ret) {
 		rollout_free(rollout);
 		return ret;
@@ -464,14 +456,9 @@ int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, struct e
 	return error_set(err, EINPROGRESS, "etcd is being asked");
 }
 
-int rollout_run_claim(struct rollout_run *run, const struct rollout *rollout, struct error *err)
+int rollout_run_claim(struct rollout_run *run, const char *asked, struct error *err)
 {
-	char *text = errand_text(rollout);
-	int ret = text ? errand_claim(run, &run->begin, text, err)
-		       : error_set(err, ENOMEM, "out of memory");
-
-	free(text);
-	return ret;
+	return errand_claim(run, &run->begin, asked, err);
 }
 
 /* --- on demand --- */

@@ -47,15 +47,16 @@ void rollout_run_look(struct rollout_run *run);
 /* May one be begun now? -EEXIST: one is under way; -EAGAIN: not now. */
 int rollout_run_may_begin(const struct rollout_run *run, struct error *err);
 
-/* Begins one, if it may be: takes it over, and fills in what a request leaves open. -EINPROGRESS:
- * etcd is being asked, and rollout_run_claim() tells what has come of it; -ENOSPC: etcd would not
- * take it. */
-int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, struct error *err);
+/* Begins one, if it may be: takes it over, and fills in what a request leaves open. asked is the
+ * request as a text that does not change with what is in force. -EINPROGRESS: etcd is being asked,
+ * and rollout_run_claim() tells what has come of it; -ENOSPC: etcd would not take it. */
+int rollout_run_begin(struct rollout_run *run, struct rollout *rollout, const char *asked,
+		      struct error *err);
 
-/* What has come of one that is the same, and is forgotten by that: 0, and it has been begun;
- * -ENOENT: nobody has asked for it; -EINPROGRESS; -EEXIST: another was faster; -EAGAIN, -EACCES:
- * not begun, or nobody knows. */
-int rollout_run_claim(struct rollout_run *run, const struct rollout *rollout, struct error *err);
+/* What has come of one that was asked for by this text, and is forgotten by that: 0, and it has
+ * been begun; -ENOENT: nobody has asked for it; -EINPROGRESS; -EEXIST: another was faster; -EAGAIN,
+ * -EACCES: not begun, or nobody knows. */
+int rollout_run_claim(struct rollout_run *run, const char *asked, struct error *err);
 
 /* Ends the one that is under way, whoever drives it. -EINPROGRESS: to be called again some 10 ms
  * later; 0: it has been ended, *ret_id says which; -ENOENT: there is none. */

@@ -44,8 +44,13 @@ static void print_rollout(const cJSON *answer)
 		printf("waiting: %s\n", answer_text(rollout, "waiting"));
 }
 
-static void print_last(const cJSON *last)
+static void print_last(const cJSON *answer)
 {
+	const cJSON *last = answer_item(answer, "last");
+
+	/* As is said of one that is under way. */
+	if (cJSON_IsFalse(answer_item(answer, "connected")))
+		puts("etcd is not reached; this is what was known before");
 	if (cJSON_IsNull(last))
 		puts("no roll-out is under way");
 	else if (answer_true(last, "done"))
@@ -120,10 +125,8 @@ int show_rollout(struct invocation *invocation, struct error *err)
 
 	if (r < 0 || invocation->json)
 		return r;
-	if (cJSON_IsFalse(answer_item(invocation->document, "connected")))
-		puts("etcd is not reached: this was so when it was last, lbctl status says more");
 	if (cJSON_IsNull(answer_item(invocation->document, "rollout")))
-		print_last(answer_item(invocation->document, "last"));
+		print_last(invocation->document);
 	else
 		print_rollout(invocation->document);
 	return print_balancers(answer_item(invocation->document, "balancers"), err);

@@ -217,6 +217,18 @@ agent 1 || not_ok "the driver starts"
 check "a driver that comes back at once ends it" wait_until 8 is_over 2
 check "and all are back" wait_until 3 same
 
+# --- with former owners ---
+
+fleet_lbctl 1 add service moved --vip tcp://198.19.100.20:80 --mode gue --second-chance on \
+	--check none >/dev/null || not_ok "a service with a second chance is added"
+fleet_lbctl 1 add backend moved 198.18.1.12 198.18.1.13 >/dev/null || not_ok "its backends are added"
+changed '(.services[] | select(.name == "moved") | .backends[0].weight) = 3'
+check "who asks is told what came of it, though he has it at once and remembers other owners" \
+	begin 1 100% --for 0s --wait
+fleet_lbctl 1 rm service moved >/dev/null || not_ok "the service goes"
+check "all agree" wait_until 3 same
+heavier 7
+
 # --- without etcd ---
 
 begin 2 2 --for 3s >/dev/null || not_ok "a roll-out begins"
@@ -224,14 +236,17 @@ check "at two" wait_until 3 held_by 7 2
 etcd_kill
 check "etcd gone in the middle: all keep what they have" wait_until 5 store_is 1 connected false
 check_equal "two the one, one the other" "2 1" "$(holders 7) $(holders 9)"
-check_matches "show says that what it knows is of before" "^etcd is not reached" \
-	"$(fleet_lbctl 1 rollout show)"
+check_matches "which show says" "waiting: etcd is not reached" "$(fleet_lbctl 1 rollout show)"
 etcd_start || bail "etcd starts again"
 check "and when it is back they end alike" wait_until 15 same
 check "whichever way it went" wait_until 15 is_over 1
 check "all of them" wait_until 5 same
 check "and changes go through" fleet_lbctl 3 set backend web 198.18.1.12 --weight 4
 check "to all" wait_until 3 same
+
+etcd_kill
+check "etcd gone between two" wait_until 5 store_is 1 connected false
+check_matches "show says so, too" "^etcd is not reached" "$(fleet_lbctl 1 rollout show)"
 
 check_none "no agent has complained of anything" "$(grep -h 'level=error' "$LAB_DIR"/lb?.log)"
 checks_done

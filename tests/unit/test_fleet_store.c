@@ -857,16 +857,12 @@ static int begin_rollout(const char *document)
 {
 	int ret = fleet_store_may_begin(store, &err);
 
-	return ret ? ret : fleet_store_begin(store, request(document), &err);
+	return ret ? ret : fleet_store_begin(store, request(document), document, &err);
 }
 
 static int claim(const char *document)
 {
-	struct rollout *rollout = request(document);
-	int ret = fleet_store_claim(store, rollout, &err);
-
-	rollout_free(rollout);
-	return ret;
+	return fleet_store_claim(store, document, &err);
 }
 
 /* One of all members' states. */
