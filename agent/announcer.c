@@ -585,7 +585,7 @@ static bool is_wanted(struct announcer *announcer, struct entry *entry,
 		snprintf(entry->reason, sizeof(entry->reason),
 			 "healthy enough, to be announced in %" PRIu64 " s", (waits + 999) / 1000);
 	}
-	if (wanted && input->withdrawn)
+	if (input->withdrawn && (wanted || waits)) /* the hold-down's end would bring nothing */
 		snprintf(entry->reason, sizeof(entry->reason), "%s", input->withdrawn);
 	return wanted && !input->withdrawn;
 }

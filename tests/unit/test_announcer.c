@@ -187,6 +187,12 @@ static void test_health(void **state)
 	fx.health[1].healthy = 2;
 	look(LATER + 1);
 	assert_reason("tcp://198.18.0.10:80", "healthy enough, to be announced in 4 s");
+	fx.withdrawn = "on demand";
+	look(LATER + 1);
+	assert_reason("tcp://198.18.0.10:80", "on demand");
+	fx.withdrawn = NULL;
+	look(LATER + 1);
+	assert_reason("tcp://198.18.0.10:80", "healthy enough, to be announced in 4 s");
 	assert_false(announcer_due(fx.announcer, LATER + 2 * ANNOUNCE_HOLD_MIN_MS));
 	assert_true(announcer_due(fx.announcer, LATER + 1 + 2 * ANNOUNCE_HOLD_MIN_MS));
 	look(LATER + 1 + 2 * ANNOUNCE_HOLD_MIN_MS);
