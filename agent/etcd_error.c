@@ -19,6 +19,8 @@ int etcd_error_commit(int ret, const struct error *reason, const char *hint, str
 void etcd_error_grant(struct error *err, int ret, const char *key, const char *tail)
 {
 	if (ret == -EACCES && !err->hint[0])
-		error_hint(err, ret, "etcdctl role grant-permission ROLE readwrite %.*s --prefix",
+		error_hint(err, ret,
+			   "for --store-user-file: "
+			   "etcdctl role grant-permission ROLE readwrite %.*s --prefix",
 			   (int)(strlen(key) - strlen(tail)), key);
 }
