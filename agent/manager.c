@@ -168,9 +168,9 @@ static int change_sources(struct manager *manager, enum sources_mode mode, struc
 }
 
 /*
- * The services whose tables are being built, a part a turn (manager_sync.c), and which these
- * changes do not concern: it goes on as it does. [service index], the caller's to free; NULL: there
- * are none, or it is not known.
+ * The services whose tables are in line to be built, a part a turn (manager_sync.c), and which
+ * these changes do not concern: they stay in line. [service index], the caller's to free; NULL:
+ * there are none, or it is not known.
  */
 static bool *who_waits(const struct manager *manager, const cJSON *changes)
 {

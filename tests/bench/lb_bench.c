@@ -294,9 +294,8 @@ static int run(struct report *report, const char *only, struct error *err)
 
 	if (r == 0)
 		r = harness_open(err);
-	if (r == 0)
-		r = target_open("lo", report->flow_entries,
-				err); /* test runs come in there: the way out is XDP_TX */
+	if (r == 0) /* test runs come in by lo: the way out is XDP_TX */
+		r = target_open("lo", report->flow_entries, err);
 	if (r == 0)
 		r = target_size(&report->size, err);
 	if (r == 0)
