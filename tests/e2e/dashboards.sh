@@ -12,18 +12,14 @@
 # shellcheck source-path=SCRIPTDIR/../lab
 . "$(dirname "$0")/../lab/database.sh"
 # shellcheck source-path=SCRIPTDIR/../lab
+. "$(dirname "$0")/../lab/etcd.sh"
+# shellcheck source-path=SCRIPTDIR/../lab
 . "$(dirname "$0")/../lab/servers.sh"
 
 boards=("$LAB_TOP"/grafana/provisioning/dashboards/sluice/*.json)
 
 # An etcd beside the agent, of which nobody else knows.
-start_store() {
-	local here=http://127.0.0.1
-	lab_spawn lb etcd etcd --name one --data-dir "$LAB_DIR/etcd.data" --listen-client-urls $here:2379 \
-		--advertise-client-urls $here:2379 --listen-peer-urls $here:2380 \
-		--initial-advertise-peer-urls $here:2380 --initial-cluster one=$here:2380
-	wait_until 20 lab_exec lb env ETCDCTL_API=3 etcdctl --endpoints $here:2379 endpoint health
-}
+ETCD_HOST=lb ETCD=http://127.0.0.1:2379
 
 # Two services: hello on b1 and b2, and orders on b3 with its database on b4. The autoscaler, and who
 # makes weights follow load, only say what they would do.
@@ -66,7 +62,7 @@ start_monitor() {
 
 lab_up || exit 1
 lab_count_runs || bail "the kernel counts what programs cost"
-start_store || bail "etcd starts"
+etcd_start || bail "etcd starts"
 start_services || bail "the services come up"
 start_load
 start_monitor || bail "Prometheus and the exporters start"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # A fleet's balancers with their configuration in a real etcd. Source it behind fleet.sh: etcd runs on
-# a host of its own, 198.18.0.20.
+# a host of its own, 198.18.0.20. Who needs but an etcd sets the first two.
 
+ETCD_HOST=etcd
 ETCD=http://198.18.0.20:2379
 STORE=etcd://198.18.0.20:2379/fleet/one
 KEY=/fleet/one/config
@@ -31,11 +32,11 @@ etcd_lab() {
 
 as=() # further flags: by whom, by TLS
 etcdctl() {
-	lab_exec etcd env ETCDCTL_API=3 etcdctl --endpoints "$ETCD" "${as[@]}" "$@"
+	lab_exec "$ETCD_HOST" env ETCDCTL_API=3 etcdctl --endpoints "$ETCD" "${as[@]}" "$@"
 }
 # etcd_start [FLAG...]
 etcd_start() {
-	lab_spawn etcd etcd etcd --name one --data-dir "$LAB_DIR/etcd.data" \
+	lab_spawn "$ETCD_HOST" etcd etcd --name one --data-dir "$LAB_DIR/etcd.data" \
 		--listen-client-urls "$ETCD" --advertise-client-urls "$ETCD" \
 		--listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
 		--initial-cluster one=http://127.0.0.1:2380 "$@"
