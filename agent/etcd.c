@@ -401,29 +401,29 @@ static void end_call(struct call *call)
 
 static int read_failure(const struct call *call, CURLcode result, struct error *err)
 {
-	const char *reason = call->reason[0] ? call->reason : curl_easy_strerror(result);
+	const char *hint = "look at etcd: etcdctl endpoint health";
+	int code = EIO;
 
 	switch (result) {
 	case CURLE_COULDNT_CONNECT:
 	case CURLE_COULDNT_RESOLVE_HOST:
-		error_set(err, ECONNREFUSED, "%.200s", reason);
-		return error_hint(err, -ECONNREFUSED, "look at etcd: etcdctl endpoint health");
+		code = ECONNREFUSED;
+		break;
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_PEER_FAILED_VERIFICATION:
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
-		error_set(err, ECONNREFUSED, "%.200s", reason);
-		return error_hint(err, -ECONNREFUSED,
-				  "look at --store-ca, --store-cert and --store-key; etcd:// is "
-				  "without TLS");
+		code = ECONNREFUSED;
+		hint = "look at --store-ca, --store-cert and --store-key; etcd:// is without TLS";
+		break;
 	case CURLE_GOT_NOTHING: /* which is what etcd with TLS answers to who comes without */
-		error_set(err, EIO, "%.200s", reason);
-		return error_hint(err, -EIO,
-				  "etcdctl endpoint health; if it speaks TLS, --store etcds://...");
+		hint = "etcdctl endpoint health; if it speaks TLS, --store etcds://...";
+		break;
 	default:
-		error_set(err, EIO, "%.200s", reason);
-		return error_hint(err, -EIO, "look at etcd: etcdctl endpoint health");
+		break;
 	}
+	error_set(err, code, "%.200s", call->reason[0] ? call->reason : curl_easy_strerror(result));
+	return error_hint(err, -code, "%s", hint);
 }
 
 /* 4xx: etcd would not have it. Else it cannot, as without a leader. */
