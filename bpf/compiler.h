@@ -39,4 +39,17 @@ LB_INLINE void store_u32(void *place, __u32 value)
 #endif
 }
 
+/* Likewise, a load. */
+LB_INLINE __u16 load_u16(const void *place)
+{
+#ifdef __bpf__
+	return *(const volatile __u16 *)place;
+#else
+	__u16 value;
+
+	__builtin_memcpy(&value, place, sizeof(value));
+	return value;
+#endif
+}
+
 #endif

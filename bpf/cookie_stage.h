@@ -20,7 +20,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "schedule.h"
-#include "verdicts.h"
+#include "verdict.h"
 
 /* Has the flow an entry that holds? Then it needs no proof: not even a SYN, which is a repeated one
  * or, with the same ports as a former connection, one that the backend may remember. */
@@ -207,11 +207,12 @@ LB_INLINE enum lb_verdict cookie(struct xdp_md *ctx, const struct packet *pkt, s
 		.plain = pkt->class == LB_CLASS_TCP,
 	};
 	__u32 judged = cookie_judge(ctx, d->service, pkt->tuple, d->hash, packet.word);
+	enum lb_verdict verdict;
 
 	d->event = judged / COOKIE_PROVEN * FLOW_BEGINS;
-	d->refusal = judged % COOKIE_PROVEN;
-	if (pkt->class != LB_CLASS_TCP || d->refusal != LB_COOKIE_SENT)
-		return d->refusal ? LB_REFUSED : LB_PASS;
+	verdict = judged % COOKIE_PROVEN;
+	if (pkt->class != LB_CLASS_TCP || verdict != LB_COOKIE_SENT)
+		return verdict == LB_PASS ? LB_PASS : drop(ctx, pkt, d, verdict);
 	return cookie_answer_make(ctx, pkt->is_ipv4) ? LB_HEADROOM : LB_COOKIE_SENT;
 }
 

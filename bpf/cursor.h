@@ -33,6 +33,8 @@ LB_INLINE void *cursor_take(struct cursor *cursor, __u32 size)
 
 	if (header + size > cursor->end)
 		return NULL;
+	if (!header) /* cannot be, which spares the callers a comparison */
+		__builtin_unreachable();
 	cursor->at = header + size;
 	return header;
 }

@@ -38,6 +38,8 @@ LB_INLINE __u64 is_zero(__u32 value)
 {
 	__u64 below = (__u64)value - 1;
 
+	if (__builtin_constant_p(value))
+		return !value;
 	asm volatile("" : "+r"(below));
 	return below >> 63;
 }
@@ -47,7 +49,8 @@ LB_INLINE __u64 mask_of(__u64 condition)
 {
 	__u64 mask = -condition;
 
-	asm volatile("" : "+r"(mask));
+	if (!__builtin_constant_p(condition))
+		asm volatile("" : "+r"(mask));
 	return mask;
 }
 
@@ -403,8 +406,8 @@ LB_INLINE __u32 flow_weight(const struct packet *pkt, const struct decision *d)
 	return flow_fingerprint(d->hash) & mask ? 0 : mask + 1;
 }
 
-/* Goes a flow without an entry to d->backend_id? LB_NO_BACKEND: nobody is there; else by whose
- * limit it may not begin. */
+/* Goes a flow without an entry to d->backend_id? LB_PASS, LB_NO_BACKEND: nobody is there; else by
+ * whose limit it may not begin. */
 LB_INLINE enum lb_verdict flow_admit(const struct packet *pkt, struct decision *d)
 {
 	d->backend = backend_alive(d->backend_id);
@@ -412,8 +415,7 @@ LB_INLINE enum lb_verdict flow_admit(const struct packet *pkt, struct decision *
 		return LB_NO_BACKEND;
 	if (!(d->event & FLOW_BEGINS) || !(d->service->flags & LB_SERVICE_FLOW_LIMITS))
 		return LB_PASS;
-	d->refusal = flow_judge(d->service, pkt->tuple, d->service_id);
-	return d->refusal ? LB_REFUSED : LB_PASS;
+	return flow_judge(d->service, pkt->tuple, d->service_id);
 }
 
 /* The same as a question of most packets, which no limit concerns. */
@@ -640,7 +642,7 @@ __noinline __u32 flow_choose_apart(struct xdp_md *ctx, struct lb_tuple *tuple, _
 	if (!d.service)
 		return answer.word;
 	verdict = flow_choose(ctx, &pkt, &d);
-	answer.verdict = verdict == LB_REFUSED ? d.refusal : verdict;
+	answer.verdict = verdict;
 	answer.backend_id = d.backend_id;
 	answer.event = d.event;
 	return answer.word;
@@ -664,9 +666,8 @@ LB_INLINE enum lb_verdict flow_ask(struct xdp_md *ctx, const struct packet *pkt,
 	answer.word = flow_choose_apart(ctx, pkt->tuple, d->hash, asked.word);
 	d->backend_id = answer.backend_id;
 	d->event = answer.event;
-	d->refusal = answer.verdict;
-	if (d->refusal)
-		return d->refusal == LB_PASS_DOWN ? LB_PASS_DOWN : LB_REFUSED;
+	if (answer.verdict != LB_PASS)
+		return answer.verdict;
 	d->backend = backend_alive(d->backend_id);
 	return d->backend ? LB_PASS : LB_NO_BACKEND;
 }

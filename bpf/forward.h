@@ -41,26 +41,38 @@ __noinline int hop_from_kernel(struct xdp_md *ctx, const struct lb_backend *back
 	return fib.ifindex;
 }
 
-/* The link-layer way to the backend. False: there is none. */
-LB_INLINE bool hop_find(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
-			struct link *link)
+/* The backend is the balancer itself. */
+LB_INLINE enum lb_verdict leave_to_host(const struct packet *pkt, const struct decision *d)
+{
+	if (is_kind(pkt, LB_FIRST_FRAGMENT))
+		fragment_note(pkt, d);
+	return LB_LOCAL;
+}
+
+/* The link-layer way to the backend: LB_FORWARD, LB_LOCAL if that is the balancer itself, or
+ * LB_NO_NEIGHBOUR. */
+LB_INLINE enum lb_verdict hop_find(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
+				   struct link *link)
 {
 	const struct lb_hop *hop = &d->backend->hop;
 	/* dst_mac and flags, which change together; src_mac and mtu. */
 	__u64 to = READ_ONCE(*(const __u64 *)hop), from = READ_ONCE(*((const __u64 *)hop + 1));
+	__u32 flags = to >> LB_HOP_FLAGS_SHIFT;
 	struct link asked; /* of its own, so that *link can stay in registers */
 
 	link_set(link, pkt, hop->vlan);
-	if (!(to >> LB_HOP_FLAGS_SHIFT & LB_BACKEND_RESOLVED)) {
-		asked = *link;
-		d->egress = hop_from_kernel(ctx, d->backend, &asked);
-		*link = asked;
-		return d->egress;
+	if ((flags & (LB_BACKEND_RESOLVED | LB_BACKEND_LOCAL)) == LB_BACKEND_RESOLVED) {
+		link->macs.head = (to & LB_HOP_MAC_MASK) | from << LB_HOP_FLAGS_SHIFT;
+		link->macs.tail = from >> (64 - LB_HOP_FLAGS_SHIFT);
+		d->egress = hop->ifindex;
+		return LB_FORWARD;
 	}
-	link->macs.head = (to & LB_HOP_MAC_MASK) | from << LB_HOP_FLAGS_SHIFT;
-	link->macs.tail = from >> (64 - LB_HOP_FLAGS_SHIFT);
-	d->egress = hop->ifindex;
-	return true;
+	if (flags & LB_BACKEND_LOCAL)
+		return leave_to_host(pkt, d);
+	asked = *link;
+	d->egress = hop_from_kernel(ctx, d->backend, &asked);
+	*link = asked;
+	return d->egress ? LB_FORWARD : LB_NO_NEIGHBOUR;
 }
 
 /* False: too long for the way to the backend with what is yet to be put before it. */
@@ -107,25 +119,16 @@ LB_INLINE enum lb_verdict chance_forward(struct xdp_md *ctx, const struct packet
 	return tunnel_push_apart(ctx, d->backend, link, &tunnel, others) ? LB_HEADROOM : LB_FORWARD;
 }
 
-/* The backend is the balancer itself. */
-LB_INLINE enum lb_verdict leave_to_host(const struct packet *pkt, const struct decision *d)
-{
-	if (is_kind(pkt, LB_FIRST_FRAGMENT))
-		fragment_note(pkt, d);
-	return LB_LOCAL;
-}
-
 /* Makes the packet ready to leave for its backend: LB_FORWARD, LB_LOCAL if it need not leave, or
  * the reason why it cannot. */
 LB_INLINE enum lb_verdict forward(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
 {
 	__u32 overhead = 0;
 	struct link link;
+	enum lb_verdict verdict = hop_find(ctx, pkt, d, &link);
 
-	if (READ_ONCE(d->backend->hop.flags) & LB_BACKEND_LOCAL)
-		return leave_to_host(pkt, d);
-	if (!hop_find(ctx, pkt, d, &link))
-		return LB_NO_NEIGHBOUR;
+	if (verdict != LB_FORWARD)
+		return verdict;
 	if (mode_is_tunnel(d->service->mode)) {
 		if (is_given_chance(pkt, d))
 			return chance_forward(ctx, pkt, d, &link);

@@ -136,21 +136,32 @@ LB_INLINE bool checksum_will_do(struct xdp_md *ctx, const struct packet *pkt)
 	return !lb_ipv4_checksums || !pkt->is_ipv4 || ipv4_checksum_holds(ctx, pkt->l3_offset);
 }
 
+/* Is nothing to be said against it? Why not is looked for where something is. */
+LB_INLINE bool claims_hold(const struct packet *pkt, __u32 flags)
+{
+	return is_plain(pkt) &&
+	       claims_judge(pkt->tuple, pkt->l4_proto, pkt->is_ipv4, flags) == LB_PASS;
+}
+
 /* LB_PASS: the packet may go on to the flow stage. */
-LB_INLINE enum lb_verdict guard(struct xdp_md *ctx, const struct packet *pkt, struct decision *d)
+LB_INLINE enum lb_verdict guard(struct xdp_md *ctx, const struct packet *pkt,
+				const struct decision *d)
 {
 	__u32 flags = pkt->tcp_flags | (has_l4_header(pkt) ? HAS_L4_HEADER : 0);
+	enum lb_verdict verdict;
 
 	if (!checksum_will_do(ctx, pkt)) /* first: nothing in the header is to be believed */
 		return LB_BAD_CHECKSUM;
 	if (!lengths_agree(pkt))
 		return LB_MALFORMED;
-	d->refusal = is_plain(pkt)
-			     ? forget(claims_judge(pkt->tuple, pkt->l4_proto, pkt->is_ipv4, flags))
-			     : claims_judge_apart(pkt->tuple, pkt->is_ipv4, flags);
-	if (!d->refusal && d->service->flags & LB_SERVICE_SOURCES)
-		d->refusal = source_judge(d->service, pkt->tuple, d->service_id);
-	return d->refusal ? LB_REFUSED : LB_PASS;
+	if (!claims_hold(pkt, flags)) {
+		verdict = claims_judge_apart(pkt->tuple, pkt->is_ipv4, flags);
+		if (verdict != LB_PASS)
+			return verdict;
+	}
+	if (d->service->flags & LB_SERVICE_SOURCES)
+		return source_judge(d->service, pkt->tuple, d->service_id);
+	return LB_PASS;
 }
 
 #endif

@@ -40,11 +40,9 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 	enum lb_verdict verdict;
 
 	d->service = bpf_map_lookup_elem(&services, &index);
-	if (!d->service)
-		return LB_INTERNAL;
-	verdict = guard(ctx, pkt, d);
+	verdict = d->service ? guard(ctx, pkt, d) : LB_INTERNAL;
 	if (verdict != LB_PASS)
-		return verdict;
+		return drop(ctx, pkt, d, verdict);
 	d->hash = is_plain(pkt) ? flow_hash(pkt->tuple, pkt->is_ipv4)
 				: flow_hash_apart(pkt->tuple, pkt->is_ipv4);
 	if (cookie_concerns(pkt, d->service)) {
@@ -53,9 +51,13 @@ LB_INLINE enum lb_verdict serve(struct xdp_md *ctx, struct packet *pkt, struct d
 			return verdict;
 	}
 	verdict = flow_assign(ctx, pkt, d);
-	if (verdict != LB_PASS)
+	if (verdict == LB_PASS_DOWN)
 		return verdict;
+	if (verdict != LB_PASS)
+		return drop(ctx, pkt, d, verdict);
 	verdict = forward(ctx, pkt, d);
+	if (verdict == LB_FORWARD)
+		return verdict;
 	if (verdict == LB_TTL || verdict == LB_TOO_BIG)
 		return tell(ctx, pkt, d, verdict);
 	return verdict;
@@ -90,16 +92,18 @@ LB_INLINE enum lb_verdict address(struct xdp_md *ctx, struct packet *pkt, struct
  * packet has a program without the others' branches, and the verifier takes on one at a time. */
 LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet_class class)
 {
-	struct lb_tuple tuple = {};
+	struct lb_tuple tuple;
 	struct packet pkt = {.tuple = &tuple};
 	struct decision d = {};
-	bool known = parse(ctx, &pkt, vlan, is_ipv4, class);
 	enum lb_verdict verdict;
 	__u64 vip;
 	int code;
 
-	if (!known)
+	if (!parse(ctx, &pkt, vlan, is_ipv4, class)) {
+		if (is_plain(&pkt)) /* cut short: not all of it is there */
+			tuple = (struct lb_tuple){};
 		return finish(ctx, &pkt, &d, LB_PASS);
+	}
 	if (is_kind(&pkt, LB_FOLLOWING_FRAGMENT) && !fragment_recall(&pkt, &d))
 		return finish(ctx, &pkt, &d, LB_PASS);
 	vip = is_plain(&pkt) ? vip_find(pkt.tuple, pkt.l4_proto, is_ipv4)
@@ -107,6 +111,8 @@ LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet
 	if (!vip && is_plain(&pkt)) /* with what is known of its way to the end */
 		return finish(ctx, &pkt, &d, LB_PASS);
 	verdict = vip ? address(ctx, &pkt, &d, vip_of(vip)) : LB_PASS;
+	if (verdict == LB_DROPPED)
+		return XDP_DROP;
 	if (verdict == LB_FORWARD && is_plain(&pkt)) {
 		code = send(ctx, &d);
 		if (code != XDP_DROP) {

@@ -14,20 +14,18 @@
 #include "nat_table.h"
 #include "packet.h"
 #include "synproxy.h"
-#include "verdicts.h"
+#include "verdict.h"
 
 /* A client's packet while the backend has yet to accept: LB_FORWARD: it has become a SYN. */
-LB_INLINE enum lb_verdict nat_open(struct xdp_md *ctx, struct decision *d,
-				   struct nat_scratch *scratch, const struct link *link)
+LB_INLINE enum lb_verdict nat_open(struct xdp_md *ctx, const struct packet *pkt,
+				   const struct decision *d, struct nat_scratch *scratch,
+				   const struct link *link)
 {
 	int refusal;
 
 	scratch->link = *link;
 	refusal = synproxy_open(ctx);
-	if (refusal == LB_PASS)
-		return LB_FORWARD;
-	d->refusal = refusal;
-	return LB_REFUSED;
+	return refusal == LB_PASS ? LB_FORWARD : drop(ctx, pkt, d, refusal);
 }
 
 /* Is it to become a SYN? Of packets that are not plain none comes so early: the window is closed.
@@ -57,7 +55,7 @@ LB_INLINE enum lb_verdict nat_forward(struct xdp_md *ctx, const struct packet *p
 	if (proxy < 0)
 		return is_kind(pkt, LB_ICMP_ERROR) ? LB_NO_FLOW : LB_NAT_PORTS;
 	if (nat_opens(pkt, proxy))
-		return nat_open(ctx, d, scratch, link);
+		return nat_open(ctx, pkt, d, scratch, link);
 	if (!nat_rewrite(ctx, pkt))
 		return LB_INTERNAL;
 	return link_apply(ctx, pkt, link) ? LB_FORWARD : LB_HEADROOM;

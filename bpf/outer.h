@@ -41,15 +41,18 @@ LB_INLINE bool mode_is_tunnel(__u8 mode)
 
 LB_INLINE __u32 tunnel_udp_length(__u8 mode)
 {
-	if (mode == LB_MODE_GUE)
-		return sizeof(struct udphdr) + sizeof(struct gue_header);
-	return mode == LB_MODE_GUE_DIRECT ? sizeof(struct udphdr) : 0;
+	const __u32 lengths = (sizeof(struct udphdr) + sizeof(struct gue_header))
+				      << 4 * LB_MODE_GUE |
+			      sizeof(struct udphdr) << 4 * LB_MODE_GUE_DIRECT;
+
+	return lengths >> 4 * (mode & 7) & 15;
 }
 
 /* What encapsulation adds to an IP packet. */
 LB_INLINE __u32 tunnel_overhead(__u8 mode, const struct lb_backend *backend)
 {
-	__u32 ip = backend->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 ip = sizeof(struct iphdr) +
+		   backend->is_ipv6 * (sizeof(struct ipv6hdr) - sizeof(struct iphdr));
 
 	return ip + tunnel_udp_length(mode);
 }

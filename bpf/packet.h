@@ -102,9 +102,8 @@ struct packet {
 	__u64 now;          /* jiffies */
 };
 
-/* A drop whose reason is only known when it happens. To the verifier that is one way to the end and
- * not one for each reason; with a reason that it knows nothing of it would try them all. */
-#define LB_REFUSED LB_VERDICT_COUNT
+/* A drop that has been counted, whatever its reason: see drop(). */
+#define LB_DROPPED LB_VERDICT_COUNT
 
 /* What a packet can be to its flow. */
 enum flow_event {
@@ -117,11 +116,8 @@ struct decision {
 	__u16 vip_id;
 	__u16 service_id;
 	__u16 backend_id;
-	__u8 event; /* enum flow_event; 0: none */
-	union {
-		__u32 egress;  /* interface that the packet leaves by */
-		__u32 refusal; /* LB_REFUSED: for which reason */
-	};
+	__u8 event;     /* enum flow_event; 0: none */
+	__u32 egress;   /* interface that the packet leaves by */
 	__u32 path_mtu; /* LB_TOO_BIG: how long an IP packet may be that comes in */
 	__u64 hash;     /* keyed, of the 5-tuple */
 	struct lb_service *service;

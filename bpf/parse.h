@@ -56,7 +56,7 @@ LB_INLINE __be16 parse_link(struct cursor *cursor, struct packet *pkt)
 	pkt->eth = cursor_take(cursor, sizeof(*pkt->eth));
 	if (!pkt->eth)
 		return 0;
-	eth_proto = pkt->eth->h_proto;
+	eth_proto = load_u16(&pkt->eth->h_proto);
 	if (eth_proto == bpf_htons(ETH_P_8021AD))
 		pkt->vlan = LB_VLAN_SERVICE_TAG;
 	for (i = 0; i < MAX_VLAN_TAGS; i++) {
@@ -416,6 +416,8 @@ LB_INLINE bool parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, bool is
 	bool known;
 
 	pkt->class = class;
+	if (!is_plain(pkt)) /* of which every field is found */
+		*pkt->tuple = (struct lb_tuple){};
 	pkt->is_ipv4 = is_ipv4;
 	pkt->length = frame_length(ctx);
 	pkt->eth = cursor_take(&cursor, sizeof(*pkt->eth));
@@ -432,6 +434,7 @@ LB_INLINE bool parse(struct xdp_md *ctx, struct packet *pkt, __u32 vlan, bool is
 		known = is_icmp(pkt) && parse_icmp(ctx, &cursor, pkt);
 	else
 		known = parse_rare(&cursor, pkt);
+	__builtin_memset(pkt->tuple->pad, 0, sizeof(pkt->tuple->pad));
 	pkt->tuple->l4_proto = pkt->l4_proto;
 	return known;
 }
@@ -449,15 +452,13 @@ LB_INLINE enum packet_class class_of(__u8 l4_proto, __u8 icmp)
 LB_INLINE enum packet_class classify_ipv4(const struct cursor *cursor)
 {
 	const struct iphdr *ip = cursor->at;
-	enum packet_class class;
-	bool plain;
 
 	if ((const void *)(ip + 1) > cursor->end)
 		return LB_CLASS_RARE;
-	plain = *(const __u8 *)ip == IPV4_PLAIN &&
-		!(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK));
-	class = class_of(ip->protocol, IPPROTO_ICMP);
-	return plain || class == LB_CLASS_ICMP ? class : LB_CLASS_RARE;
+	if (*(const __u8 *)ip == IPV4_PLAIN &&
+	    !(ip->frag_off & bpf_htons(IPV4_MORE_FRAGMENTS | IPV4_OFFSET_MASK)))
+		return class_of(ip->protocol, IPPROTO_ICMP);
+	return ip->protocol == IPPROTO_ICMP ? LB_CLASS_ICMP : LB_CLASS_RARE;
 }
 
 /* The class of an IPv6 packet whose extension headers begin at `offset`. A function of its own, for

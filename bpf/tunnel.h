@@ -32,7 +32,7 @@ LB_INLINE int tunnel_push(struct xdp_md *ctx, const struct lb_backend *backend, 
 	struct iphdr *ip4;
 	void *end;
 
-	link->eth_proto = bpf_htons(backend->is_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+	link->eth_proto = backend->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 	ip4 = link_replace(ctx, tunnel->l3_offset, link, tunnel->overhead);
 	if (!ip4)
 		return -1;

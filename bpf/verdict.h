@@ -19,7 +19,7 @@
 		if (READ_ONCE(lb_switches.capture))                                                \
 			capture_note((pkt)->tuple, verdict, decision_ids(d));                      \
 	} while (0)
-#define LB_DROPPED(ctx, d, verdict) drop_keep(ctx, verdict, decision_ids(d))
+#define LB_KEEP_DROPPED(ctx, d, verdict) drop_keep(ctx, verdict, decision_ids(d))
 #endif
 
 LB_INLINE void count_traffic(struct lb_traffic *traffic, const struct packet *pkt)
@@ -104,7 +104,7 @@ LB_INLINE void count(struct xdp_md *ctx, const struct packet *pkt, const struct 
 	if (code == XDP_DROP) {
 		count_verdict(pkt, verdict);
 		count_drop(d->service_id, verdict);
-		LB_DROPPED(ctx, d, verdict);
+		LB_KEEP_DROPPED(ctx, d, verdict);
 	} else if (is_backends(verdict)) {
 		count_backend(pkt, d);
 	}
@@ -120,6 +120,31 @@ LB_INLINE void count_sent(const struct packet *pkt, const struct decision *d)
 	LB_DECIDED(pkt, d, LB_FORWARD);
 }
 
+/* Counts a packet that is dropped. */
+__noinline int count_dropped(struct xdp_md *ctx, __u64 length, __u64 ids, __u32 verdict)
+{
+	const struct packet pkt = {.length = length};
+	const struct decision d = {
+		.vip_id = ids >> IDS_VIP_SHIFT,
+		.service_id = ids >> IDS_SERVICE_SHIFT,
+		.backend_id = ids,
+	};
+
+	count(ctx, &pkt, &d, verdict, XDP_DROP);
+	return 0;
+}
+
+/* The end of a packet for a reason that only shows when it happens: LB_DROPPED. Its way there is
+ * one, to the verifier, and brings nothing but what is counted by: where ways meet, each has to
+ * bring all that any of them has found. */
+LB_INLINE enum lb_verdict drop(struct xdp_md *ctx, const struct packet *pkt,
+			       const struct decision *d, enum lb_verdict verdict)
+{
+	count_dropped(ctx, pkt->length, decision_ids(d), verdict);
+	LB_DECIDED(pkt, d, verdict);
+	return LB_DROPPED;
+}
+
 /* Counts the packet and ends its way. */
 LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct decision *d,
 		     enum lb_verdict verdict)
@@ -127,8 +152,6 @@ LB_INLINE int finish(struct xdp_md *ctx, const struct packet *pkt, const struct 
 	enum verdict_class class = verdict_class(verdict);
 	int code = class == LB_CLASS_PASS ? XDP_PASS : XDP_DROP;
 
-	if (verdict == LB_REFUSED)
-		verdict = d->refusal;
 	if (class == LB_CLASS_REPLY) {
 		code = XDP_TX;
 		count_verdict(pkt, verdict);

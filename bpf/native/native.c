@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* For bpf/verdict.h, before that is read. */
-#define LB_DECIDED(pkt, d, verdict) note_decision(d, verdict)
-#define LB_DROPPED(ctx, d, verdict) (void)(ctx)
+#define LB_DECIDED(pkt, d, verdict)      note_decision(d, verdict)
+#define LB_KEEP_DROPPED(ctx, d, verdict) (void)(ctx)
 struct decision;
 static void note_decision(const struct decision *d, unsigned int verdict);
 
