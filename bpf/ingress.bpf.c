@@ -111,8 +111,10 @@ LB_INLINE int pipeline(struct xdp_md *ctx, __u32 vlan, bool is_ipv4, enum packet
 	if (!vip && is_plain(&pkt)) /* with what is known of its way to the end */
 		return finish(ctx, &pkt, &d, LB_PASS);
 	verdict = vip ? address(ctx, &pkt, &d, vip_of(vip)) : LB_PASS;
-	if (verdict == LB_DROPPED)
+	if (verdict == LB_DROPPED) {
+		LB_DECIDED(&pkt, &d, d.reason);
 		return XDP_DROP;
+	}
 	if (verdict == LB_FORWARD && is_plain(&pkt)) {
 		code = send(ctx, &d);
 		if (code != XDP_DROP) {

@@ -17,9 +17,8 @@
 #include "verdict.h"
 
 /* A client's packet while the backend has yet to accept: LB_FORWARD: it has become a SYN. */
-LB_INLINE enum lb_verdict nat_open(struct xdp_md *ctx, const struct packet *pkt,
-				   const struct decision *d, struct nat_scratch *scratch,
-				   const struct link *link)
+LB_INLINE enum lb_verdict nat_open(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
+				   struct nat_scratch *scratch, const struct link *link)
 {
 	int refusal;
 

@@ -116,8 +116,11 @@ struct decision {
 	__u16 vip_id;
 	__u16 service_id;
 	__u16 backend_id;
-	__u8 event;     /* enum flow_event; 0: none */
-	__u32 egress;   /* interface that the packet leaves by */
+	__u8 event; /* enum flow_event; 0: none */
+	union {
+		__u32 egress; /* interface that the packet leaves by */
+		__u32 reason; /* LB_DROPPED: why */
+	};
 	__u32 path_mtu; /* LB_TOO_BIG: how long an IP packet may be that comes in */
 	__u64 hash;     /* keyed, of the 5-tuple */
 	struct lb_service *service;

@@ -137,11 +137,11 @@ __noinline int count_dropped(struct xdp_md *ctx, __u64 length, __u64 ids, __u32 
 /* The end of a packet for a reason that only shows when it happens: LB_DROPPED. Its way there is
  * one, to the verifier, and brings nothing but what is counted by: where ways meet, each has to
  * bring all that any of them has found. */
-LB_INLINE enum lb_verdict drop(struct xdp_md *ctx, const struct packet *pkt,
-			       const struct decision *d, enum lb_verdict verdict)
+LB_INLINE enum lb_verdict drop(struct xdp_md *ctx, const struct packet *pkt, struct decision *d,
+			       enum lb_verdict verdict)
 {
 	count_dropped(ctx, pkt->length, decision_ids(d), verdict);
-	LB_DECIDED(pkt, d, verdict);
+	d->reason = verdict;
 	return LB_DROPPED;
 }
 
