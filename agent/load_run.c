@@ -440,7 +440,9 @@ struct backend_load load_view(const struct manager *manager, const struct backen
 	const struct load_run *load = &run->load;
 
 	return (struct backend_load){
-		.asked = load->poll,
+		/* Of who is told not to follow, the tick has yet to end the questions. */
+		.asked = load->poll &&
+			 manager->service_by_id[run->service_id]->load.mode != LOAD_OFF,
 		.known = load->target && load->reading.load >= 0,
 		.reading = load->reading,
 		.age_s = (double)(now_of(manager) - load->reported_ms) / 1000,

@@ -89,7 +89,7 @@ plain() {
 aware() {
 	lbctl set service web --load on >/dev/null || bail "weights follow load"
 	ask -d120s >/dev/null 2>&1 &
-	check "round $1: weights come to rest" wait_until 100 rests 2
+	check "round $1: weights come to rest" wait_until 60 rests 2
 	kill "$(wrk_pid)"
 	wait "$!"
 	measure load-aware "$1"

@@ -32,9 +32,10 @@ of() {
 for class in tcp udp icmp rare; do
 	for family in 4 6; do
 		name=lb_ipv${family}_$class
-		# Where it is sent or left to the host, which clang may write more than once, and where it
-		# is dropped; a packet meets one.
-		check_between "$name asks for captures where a packet's way ends, and nowhere else" 1 5 "$(of "$name")"
+		# clang may write the end of a function more than once; a packet meets one. Most packets'
+		# have one more, for those that are dropped.
+		case $class in tcp | udp) ends=5 ;; *) ends=4 ;; esac
+		check_between "$name asks for captures where a packet's way ends, and nowhere else" 1 $ends "$(of "$name")"
 		check_equal "$name: each time a load and a branch" "$(of "$name")" "$(of "$name" ' if w[0-9] [!=]= 0 goto')"
 	done
 done

@@ -317,6 +317,7 @@ static void test_other_changes(void **state)
 	assert_true(view(3).weight == 10 * weight);
 	set_mode(LOAD_OFF);
 	assert_true(view(3).weight == 10);
+	assert_false(view(3).load.asked); /* at once */
 	run_a_while();
 	assert_int_equal(fake_load_asked(host(1)), -1);
 }
